@@ -1,0 +1,52 @@
+// Packet: one frame and what the stack knows about it, wherever the frame came from.
+//
+// In: a port fills `data` and `length`. Classify, ip and tcp fill the rest as the packet walks on.
+// Out: the same struct carries a frame from tcp to the port. Invariant: a packet has exactly one owner
+// (`owner`) and is in exactly one list (`next`). Memory: the Packet lies directly before its headroom,
+// see packet_pool.hh for the picture.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qstack {
+
+/// Time in nanoseconds on the monotonic clock that the caller of Stack::turn passes in.
+using Nanos = uint64_t;
+/// A stage stamp: Nanos / 64, modulo 2^32 (wraps after 274 s, resolution 64 ns).
+using Stamp = uint32_t;
+constexpr Stamp to_stamp(Nanos now) { return static_cast<Stamp>(now >> 6); }
+
+inline constexpr uint32_t kNoIndex = 0xffffffffu;
+inline constexpr uint8_t kLevelsMax = 8;
+
+/// Who may touch a packet. Ring records that name a packet of another owner are stale or forged.
+enum class PacketOwner : uint8_t {
+  pool = 0,   ///< free
+  stack = 1,  ///< the stack thread
+  app0 = 16,  ///< app thread k is app0 + k
+};
+
+struct alignas(64) Packet {
+  uint8_t* data;        ///< first byte of the frame (Ethernet header)
+  Packet* next;         ///< the list that the owner keeps it in
+  uint16_t length;      ///< bytes of the frame, Ethernet header included, FCS not
+  uint16_t l3;          ///< offset of the IP header from data
+  uint16_t l4;          ///< offset of the TCP or ICMP header from data
+  uint16_t payload;     ///< offset of the TCP payload from data
+  uint16_t payload_length;
+  uint8_t level;        ///< 0 is the highest; set by the classifier (RX) or the sender (TX)
+  PacketOwner owner;
+  uint8_t refs;         ///< messages of this frame that an app still holds (RX), see app_rings
+  uint8_t tx_flags;     ///< TxFlag bits: what TCP knows about a segment that it sent
+  uint16_t tx_count;    ///< times this segment was transmitted
+  uint32_t index;       ///< number of this packet in its PacketRegion
+  uint32_t sequence;    ///< sequence number of the first payload byte (host order)
+  uint32_t arrival;     ///< running number given at the driver: order on the wire before any reordering of ours
+  Stamp rx_stamp;       ///< when the frame was polled; in a reply: of the message that it answers
+  Stamp tcp_stamp;      ///< when TCP passed it on (RX), when it was first transmitted (TX)
+  uint32_t sent_us;     ///< microseconds clock of the last transmission (RTT, RACK)
+};
+static_assert(sizeof(Packet) == 64);
+
+}  // namespace qstack

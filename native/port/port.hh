@@ -1,0 +1,27 @@
+// Port: where frames come in and go out. The only door of the core to a device.
+//
+// In: rx_burst hands over frames that the caller owns from then on (data, length, rx_stamp are set).
+// Out: tx_burst takes over one reference of every frame that it accepts (from the front, in order).
+// A port never blocks, never ends the process, and is used by one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "native/mempool/packet_pool.hh"
+
+namespace qstack {
+
+using MacAddress = std::array<uint8_t, 6>;
+
+class Port {
+ public:
+  virtual ~Port() = default;
+  virtual uint32_t rx_burst(Packet** out, uint32_t n, Nanos now) = 0;
+  virtual uint32_t tx_burst(Packet** packets, uint32_t n, Nanos now) = 0;
+  virtual MacAddress mac() const = 0;
+  virtual uint16_t mtu() const = 0;
+  virtual bool link_up() = 0;
+};
+
+}  // namespace qstack
