@@ -5,14 +5,12 @@
 // A port never blocks, never ends the process, and is used by one thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "native/mempool/packet_pool.hh"
+#include "native/wire/mac.hh"
 
 namespace qstack {
-
-using MacAddress = std::array<uint8_t, 6>;
 
 class Port {
  public:

@@ -8,11 +8,11 @@
 #include <memory>
 #include <span>
 
+#include "native/abi/counters.hh"
 #include "native/classify/classifier.hh"
 #include "native/ip/ip_layer.hh"
-#include "native/stack/app.hh"
 #include "native/stack/config.hh"
-#include "native/stack/counters.hh"
+#include "native/tcp/app.hh"
 #include "native/tcp/engine.hh"
 
 namespace qstack {

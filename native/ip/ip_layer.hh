@@ -1,0 +1,45 @@
+// IpLayer: Ethernet, ARP, IPv4 and ICMP echo around TCP.
+//
+// In: frames from the port. Out: TCP segments to the engine, frames in the TxQueue.
+// Read first: RFC 826, RFC 791 3.1, RFC 1122 3.2, RFC 792 (echo).
+#pragma once
+
+#include <cstdint>
+
+#include "native/abi/counters.hh"
+#include "native/ip/config.hh"
+#include "native/mempool/packet_pool.hh"
+
+namespace qstack {
+
+class TxQueue;
+
+class IpLayer {
+ public:
+  enum class Verdict : uint8_t { tcp, consumed };
+
+  /// `rx` and `tx` are the pools that frames come from and answers are made of; `queue` takes frames to send.
+  IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue& queue, Counters& counters);
+
+  /// Checks and parses one frame. `tcp`: l3 and l4 are set, length is cut to the end of the IP packet, the frame stays
+  /// the caller's. `consumed`: the layer has released it (a counted drop), or answers with it (ARP, ICMP echo).
+  Verdict input(Packet* packet, Nanos now);
+
+  /// Neighbour (next hop) for a destination, made when new; kNoIndex without a route or when the table is full.
+  uint32_t route(uint32_t destination, Nanos now);
+
+  /// Writes the Ethernet and IPv4 headers before data + l4 and queues the frame; l4_length bytes from there (TCP or ICMP
+  /// header, its checksum, payload) are complete. Sets data, l3, l4, length. Takes over one reference.
+  /// An unresolved neighbour parks up to 3 frames and drops (and counts) more.
+  void output(Packet* packet, uint32_t source, uint32_t destination, uint32_t neighbor, uint8_t protocol,
+              uint16_t l4_length, Nanos now);
+
+  /// ARP gave up on this neighbour (no answer to 3 requests, one a second): connections to it fail as unreachable.
+  bool unreachable(uint32_t neighbor) const;
+  bool local(uint32_t address) const;
+
+  /// ARP retries and expiry; called about every 10 ms.
+  void tick(Nanos now);
+};
+
+}  // namespace qstack

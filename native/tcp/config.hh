@@ -1,0 +1,45 @@
+// TcpConfig and ListenerConfig: numbers that TCP needs. Times in milliseconds, sizes in bytes, pools in counts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "native/mempool/packet_pool.hh"
+
+namespace qstack {
+
+struct TcpConfig {
+  // Pools, allocated at start.
+  uint32_t connections = 10'000;
+  uint32_t half_open = 4'096;
+  uint32_t time_wait = 16'384;
+  uint32_t busy = 16'384;  ///< connections with data in flight, unread or out of order
+
+  uint32_t receive_buffer = 65'536;
+  uint32_t send_buffer = 262'144;
+  uint32_t rto_min_ms = 200;  ///< RFC 6298 says 1 s SHOULD; 200 ms is what kernels use
+  uint32_t rto_max_ms = 60'000;
+  uint32_t delayed_ack_ms = 40;
+  uint32_t time_wait_ms = 60'000;  ///< 2 MSL
+  uint32_t idle_timeout_ms = 0;    ///< 0: never
+  uint8_t retries_max = 15;        ///< R2 of RFC 9293 3.8.3, in retransmissions
+  uint8_t syn_retries_max = 6;
+  bool timestamps = true;
+  bool sack = true;
+  uint16_t mtu = 1500;
+  uint8_t levels = 1;
+  /// Secret of this start: keys the flow hash and the initial sequence numbers (RFC 6528).
+  std::array<uint64_t, 4> secret{};
+};
+
+enum class Framing : uint8_t { stream = 0, segment = 1, fixed = 2 };
+
+struct ListenerConfig {
+  uint32_t address = 0;  ///< 0: any of ours
+  uint16_t port = 0;     ///< 0 only in an active open: what follows then applies to the connection
+  Framing framing = Framing::stream;
+  uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
+  bool nagle = false;
+};
+
+}  // namespace qstack
