@@ -1,0 +1,29 @@
+// Mapping: anonymous memory for pools, on transparent huge pages where the kernel gives them.
+//
+// Nothing is touched here: a page costs memory from its first use on. Hugetlb is never taken: a killed process must
+// leave nothing reserved (docs/ARCHITECTURE.md 3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qstack {
+
+class Mapping {
+ public:
+  Mapping() = default;
+  /// Throws std::bad_alloc when the address space or the commit limit does not allow it.
+  explicit Mapping(size_t bytes);
+  ~Mapping();
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+
+  uint8_t* data() const { return static_cast<uint8_t*>(base_); }
+  size_t size() const { return size_; }
+
+ private:
+  void* base_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace qstack
