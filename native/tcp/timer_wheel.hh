@@ -1,0 +1,104 @@
+// TimerWheel: one node per connection, four wheels of 256 places, one tick a millisecond.
+//
+// In: a slot and the tick at which to wake it. Out: expired slots, in order of their tick, once. A node that is armed
+// later than it stands is not moved: it fires early and the owner arms it again (lazy re-arming), so most packets touch
+// no wheel at all. Links are slots, and the nodes live in the owner's control blocks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "native/mempool/packet.hh"
+
+namespace qstack {
+
+struct TimerNode {
+  uint32_t next;
+  uint32_t previous;  ///< a slot, or kHead | place when the node is first
+  uint32_t tick;      ///< when it fires; valid while armed
+};
+
+/// `Nodes` gives the node of a slot: TimerNode& operator()(uint32_t slot).
+template <typename Nodes>
+class TimerWheel {
+ public:
+  explicit TimerWheel(Nodes nodes) : nodes_(nodes) { heads_.fill(kNoIndex); }
+
+  void arm(uint32_t slot, uint32_t tick) {
+    TimerNode& node = nodes_(slot);
+    node.tick = tick;
+    link(slot, node);
+  }
+
+  void disarm(uint32_t slot) {
+    TimerNode& node = nodes_(slot);
+    if (node.next != kNoIndex) nodes_(node.next).previous = node.previous;
+    if (node.previous & kHead) {
+      heads_[node.previous & ~kHead] = node.next;
+    } else {
+      nodes_(node.previous).next = node.next;
+    }
+  }
+
+  /// Calls fire(slot) for every node that is due; the node is disarmed before. `fire` may arm any node.
+  template <typename Fire>
+  uint32_t advance(uint32_t now_tick, Fire&& fire) {
+    uint32_t fired = 0;
+    while (static_cast<int32_t>(now_tick - current_) >= 0) {
+      cascade();
+      uint32_t& head = heads_[current_ & kMask];
+      while (head != kNoIndex) {
+        const uint32_t slot = head;
+        disarm(slot);
+        fire(slot);
+        ++fired;
+      }
+      ++current_;
+    }
+    return fired;
+  }
+
+  /// The first tick that is not yet handled. Call once before the first arm.
+  void start(uint32_t tick) { current_ = tick; }
+
+ private:
+  static constexpr uint32_t kHead = 0x80000000u;
+  static constexpr uint32_t kMask = 255;
+
+  /// Wheel k holds what is due within 256^(k+1) ticks, at place (tick >> 8k) & 255.
+  void link(uint32_t slot, TimerNode& node) {
+    uint32_t delay = node.tick - current_;
+    if (static_cast<int32_t>(delay) < 0) {
+      node.tick = current_;
+      delay = 0;
+    }
+    uint32_t wheel = 0;
+    while (wheel < 3 && delay >= (256u << (8 * wheel))) ++wheel;
+    const uint32_t place = wheel * 256 + ((node.tick >> (8 * wheel)) & kMask);
+    node.next = heads_[place];
+    node.previous = kHead | place;
+    if (node.next != kNoIndex) nodes_(node.next).previous = slot;
+    heads_[place] = slot;
+  }
+
+  /// When a lower wheel begins anew, the due place of the next one is dealt out.
+  void cascade() {
+    for (uint32_t wheel = 1; wheel < 4; ++wheel) {
+      if ((current_ & ((1u << (8 * wheel)) - 1)) != 0) return;
+      uint32_t slot = heads_[wheel * 256 + ((current_ >> (8 * wheel)) & kMask)];
+      heads_[wheel * 256 + ((current_ >> (8 * wheel)) & kMask)] = kNoIndex;
+      while (slot != kNoIndex) {
+        TimerNode& node = nodes_(slot);
+        const uint32_t next = node.next;
+        link(slot, node);
+        slot = next;
+      }
+    }
+  }
+
+  Nodes nodes_;
+  uint32_t current_ = 0;
+  std::array<uint32_t, 4 * 256> heads_{};
+};
+
+}  // namespace qstack
