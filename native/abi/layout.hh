@@ -1,0 +1,237 @@
+// Generated from tools/layout/layout.ts by `node dist/tools/layout/generate.js`. Do not edit.
+//
+// What C++ and TypeScript both see in the arena of a stack. Read docs/ARCHITECTURE.md 4 for the meaning.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qstack::abi {
+
+// clang-format off
+
+inline constexpr uint32_t kAbiVersion = 1u;  ///< Counted up whenever an older reader would misread the arena.
+inline constexpr uint32_t kArenaMagic = 0x4b545351u;  ///< "QSTK"
+inline constexpr uint32_t kHeaderBytes = 16384u;  ///< ArenaHeader, app lines and ring directory together.
+inline constexpr uint32_t kAppLinesAt = 256u;  ///< Offset of AppLine 0.
+inline constexpr uint32_t kRingDirectoryAt = 4096u;  ///< Offset of RingEntry 0.
+inline constexpr uint32_t kAppsMax = 32u;  ///< App threads of one stack.
+inline constexpr uint32_t kLevelsMax = 8u;  ///< Priority levels.
+inline constexpr uint32_t kRingsPerApp = 18u;  ///< Directory entries of one app thread.
+inline constexpr uint32_t kRingEvent = 0u;  ///< Directory index of event[0]; event[L] is L further.
+inline constexpr uint32_t kRingSend = 8u;  ///< Directory index of send[0]; send[L] is L further.
+inline constexpr uint32_t kRingRelease = 16u;  ///< Directory index of the release ring.
+inline constexpr uint32_t kRingEmpty = 17u;  ///< Directory index of the empty ring.
+inline constexpr uint32_t kEmptyRecordBytes = 4u;  ///< A record of the empty ring is the u32 index of a TX packet.
+inline constexpr uint32_t kNoIndex = 0xffffffffu;  ///< No packet, no slot.
+inline constexpr uint32_t kNoListener = 0xffffu;  ///< Listener number of an active open.
+inline constexpr uint32_t kStampShift = 6u;  ///< A stamp is monotonic nanoseconds >> 6, modulo 2^32.
+
+/// EventRecord.type
+enum class EventType : uint8_t {
+  opened = 1,  ///< a connection is established; in ring 0
+  message = 2,  ///< one message, or a chunk of a stream; in the ring of its level
+  ended = 3,  ///< the peer sent FIN; in the lowest ring
+  closed = 4,  ///< last event of a connection; in the lowest ring
+  drained = 5,  ///< a drain request is answered; in the lowest ring
+};
+
+/// SendRecord.type
+enum class SendType : uint8_t {
+  send = 1,  ///< payload bytes
+  shutdown = 2,  ///< FIN after what is queued (half close); in the lowest ring
+  close = 3,  ///< FIN, and no more interest; in the lowest ring
+  abort = 4,  ///< RST at once
+  drain = 5,  ///< asks for a drained event; in the lowest ring
+  connect = 6,  ///< active open
+};
+
+/// SendRecord.flags, bits
+enum class SendFlag : uint16_t {
+  more = 1,  ///< more of this message follows
+};
+
+/// EventRecord.reason of a closed event: the values of CloseReason in native/tcp/app.hh
+enum class CloseCode : uint32_t {
+  finished = 0,  ///< both sides sent FIN and every byte was acknowledged
+  reset = 1,  ///< the peer sent RST
+  aborted = 2,  ///< we sent RST on demand
+  timed_out = 3,  ///< retransmissions ran out
+  idle = 4,  ///< idle timeout
+  refused = 5,  ///< active open answered by RST
+  unreachable = 6,  ///< no route, or no answer to ARP
+  stack_stopped = 7,  ///< the stack goes down
+  app_lost = 8,  ///< the app thread that owned it died
+};
+
+/// First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.
+struct alignas(64) ArenaHeader {
+  uint32_t magic;  ///< ARENA_MAGIC
+  uint32_t abi_version;  ///< ABI_VERSION
+  uint32_t arena_bytes;  ///< size of the arena
+  uint32_t levels;  ///< priority levels in use, 1 to LEVELS_MAX
+  uint32_t apps;  ///< app threads, 1 to APPS_MAX
+  uint32_t connections;  ///< slots: a connection is 0 to connections - 1
+  uint32_t region_at;  ///< offset of packet element 0
+  uint32_t stride;  ///< bytes from one packet element to the next
+  uint32_t packets;  ///< packet elements, RX first, then TX
+  uint32_t rx_packets;  ///< packets of the RX pool: the first TX packet has this index
+  uint32_t payload_at;  ///< offset of a TX payload within its element (full headroom before it)
+  uint32_t room;  ///< bytes of payload that fit from payload_at on
+  uint32_t slab_at;  ///< offset of the slab for suspended messages
+  uint32_t slab_bytes;  ///< size of that slab
+  uint32_t mss;  ///< largest payload of one segment that this stack sends
+  uint8_t gap_60[68];
+  uint32_t stack_stamp;  ///< stamp of the current turn (stack thread)
+  uint32_t stack_turns;  ///< turns so far, modulo 2^32 (stack thread)
+  uint8_t gap_136[120];
+};
+static_assert(sizeof(ArenaHeader) == 256);
+static_assert(offsetof(ArenaHeader, magic) == 0);
+static_assert(offsetof(ArenaHeader, abi_version) == 4);
+static_assert(offsetof(ArenaHeader, arena_bytes) == 8);
+static_assert(offsetof(ArenaHeader, levels) == 12);
+static_assert(offsetof(ArenaHeader, apps) == 16);
+static_assert(offsetof(ArenaHeader, connections) == 20);
+static_assert(offsetof(ArenaHeader, region_at) == 24);
+static_assert(offsetof(ArenaHeader, stride) == 28);
+static_assert(offsetof(ArenaHeader, packets) == 32);
+static_assert(offsetof(ArenaHeader, rx_packets) == 36);
+static_assert(offsetof(ArenaHeader, payload_at) == 40);
+static_assert(offsetof(ArenaHeader, room) == 44);
+static_assert(offsetof(ArenaHeader, slab_at) == 48);
+static_assert(offsetof(ArenaHeader, slab_bytes) == 52);
+static_assert(offsetof(ArenaHeader, mss) == 56);
+static_assert(offsetof(ArenaHeader, stack_stamp) == 128);
+static_assert(offsetof(ArenaHeader, stack_turns) == 132);
+
+/// One line per app thread at APP_LINES_AT; written by that thread alone.
+struct alignas(64) AppLine {
+  uint32_t stamp;  ///< current stamp; the poller writes it before it enters JavaScript
+  uint32_t waiting;  ///< 0 while the poller runs; the number of this sleep (never 0) while it waits for the eventfd
+  uint32_t turns;  ///< turns of the poller, modulo 2^32: the heartbeat
+  uint32_t deadline;  ///< stamp at which JavaScript wants a turn, at most 137 s ahead; valid while deadline_set is 1
+  uint32_t deadline_set;  ///< 1: deadline holds; the poller clears it when it enters JavaScript for it
+  uint32_t want_buffers;  ///< 1: a record in the empty ring is a reason to enter JavaScript
+  uint32_t quiet_levels;  ///< bit L: records in event[L] are no reason to enter JavaScript
+  uint8_t gap_28[36];
+};
+static_assert(sizeof(AppLine) == 64);
+static_assert(offsetof(AppLine, stamp) == 0);
+static_assert(offsetof(AppLine, waiting) == 4);
+static_assert(offsetof(AppLine, turns) == 8);
+static_assert(offsetof(AppLine, deadline) == 12);
+static_assert(offsetof(AppLine, deadline_set) == 16);
+static_assert(offsetof(AppLine, want_buffers) == 20);
+static_assert(offsetof(AppLine, quiet_levels) == 24);
+
+/// Entry of the ring directory at RING_DIRECTORY_AT: RINGS_PER_APP entries for app 0, then for app 1, …
+struct alignas(4) RingEntry {
+  uint32_t header_at;  ///< offset of the RingHeader in the arena; 0: this ring does not exist
+  uint32_t records_at;  ///< offset of record 0
+  uint32_t capacity;  ///< records, a power of two
+  uint32_t record_bytes;  ///< size of one record
+};
+static_assert(sizeof(RingEntry) == 16);
+static_assert(offsetof(RingEntry, header_at) == 0);
+static_assert(offsetof(RingEntry, records_at) == 4);
+static_assert(offsetof(RingEntry, capacity) == 8);
+static_assert(offsetof(RingEntry, record_bytes) == 12);
+
+/// Two lines of a ring: free-running counts of records, published once per turn.
+struct alignas(64) RingHeader {
+  uint32_t tail;  ///< records written so far (producer)
+  uint8_t gap_4[60];
+  uint32_t head;  ///< records taken so far (consumer)
+  uint8_t gap_68[60];
+};
+static_assert(sizeof(RingHeader) == 128);
+static_assert(offsetof(RingHeader, tail) == 0);
+static_assert(offsetof(RingHeader, head) == 64);
+
+/// Stack to app.
+struct alignas(64) EventRecord {
+  uint8_t type;  ///< EventType
+  uint8_t level;  ///< level of the message, 0 is the highest
+  uint16_t listener;  ///< number of the listener; 0xffff for an active open
+  uint32_t slot;  ///< connection
+  uint32_t generation;  ///< connection
+  uint32_t packet;  ///< index of the packet that holds the message; NO_INDEX in other events
+  uint32_t offset;  ///< message: first byte, from the arena's start
+  uint32_t length;  ///< message: bytes
+  uint32_t remote_address;  ///< IPv4, host order
+  uint16_t remote_port;
+  uint16_t local_port;
+  uint32_t local_address;  ///< IPv4, host order
+  uint32_t cookie;  ///< drained: as given in the drain record
+  uint32_t token_low;  ///< opened: cookie of the connect record, low half; 0 for a passive open
+  uint32_t token_high;  ///< opened: high half
+  uint32_t rx_stamp;  ///< when the frame was polled
+  uint32_t tcp_stamp;  ///< when TCP passed it on
+  uint32_t ring_stamp;  ///< when the record was written
+  uint32_t reason;  ///< closed: CloseReason
+};
+static_assert(sizeof(EventRecord) == 64);
+static_assert(offsetof(EventRecord, type) == 0);
+static_assert(offsetof(EventRecord, level) == 1);
+static_assert(offsetof(EventRecord, listener) == 2);
+static_assert(offsetof(EventRecord, slot) == 4);
+static_assert(offsetof(EventRecord, generation) == 8);
+static_assert(offsetof(EventRecord, packet) == 12);
+static_assert(offsetof(EventRecord, offset) == 16);
+static_assert(offsetof(EventRecord, length) == 20);
+static_assert(offsetof(EventRecord, remote_address) == 24);
+static_assert(offsetof(EventRecord, remote_port) == 28);
+static_assert(offsetof(EventRecord, local_port) == 30);
+static_assert(offsetof(EventRecord, local_address) == 32);
+static_assert(offsetof(EventRecord, cookie) == 36);
+static_assert(offsetof(EventRecord, token_low) == 40);
+static_assert(offsetof(EventRecord, token_high) == 44);
+static_assert(offsetof(EventRecord, rx_stamp) == 48);
+static_assert(offsetof(EventRecord, tcp_stamp) == 52);
+static_assert(offsetof(EventRecord, ring_stamp) == 56);
+static_assert(offsetof(EventRecord, reason) == 60);
+
+/// App to stack.
+struct alignas(32) SendRecord {
+  uint8_t type;  ///< SendType
+  uint8_t level;  ///< level of the bytes
+  uint16_t flags;  ///< SendFlag bits
+  uint32_t slot;  ///< connection; connect: remote address
+  uint32_t generation;  ///< connection; connect: remote port | local port << 16
+  uint32_t packet;  ///< index of a TX packet that this app owns; drain: low water; connect: listener number
+  uint16_t offset;  ///< first payload byte, from payload_at of the element
+  uint16_t length;  ///< payload bytes
+  uint32_t rx_stamp;  ///< rx_stamp of the message that this answers, else 0
+  uint32_t send_stamp;  ///< when the record was written
+  uint32_t cookie;  ///< drain: comes back in the event; connect: token
+};
+static_assert(sizeof(SendRecord) == 32);
+static_assert(offsetof(SendRecord, type) == 0);
+static_assert(offsetof(SendRecord, level) == 1);
+static_assert(offsetof(SendRecord, flags) == 2);
+static_assert(offsetof(SendRecord, slot) == 4);
+static_assert(offsetof(SendRecord, generation) == 8);
+static_assert(offsetof(SendRecord, packet) == 12);
+static_assert(offsetof(SendRecord, offset) == 16);
+static_assert(offsetof(SendRecord, length) == 18);
+static_assert(offsetof(SendRecord, rx_stamp) == 20);
+static_assert(offsetof(SendRecord, send_stamp) == 24);
+static_assert(offsetof(SendRecord, cookie) == 28);
+
+/// App to stack: one reference of an RX packet comes back.
+struct alignas(16) ReleaseRecord {
+  uint32_t packet;  ///< index of the packet
+  uint32_t slot;  ///< connection that the message came from
+  uint32_t generation;
+  uint32_t length;  ///< bytes that leave the receive window: the length of the message
+};
+static_assert(sizeof(ReleaseRecord) == 16);
+static_assert(offsetof(ReleaseRecord, packet) == 0);
+static_assert(offsetof(ReleaseRecord, slot) == 4);
+static_assert(offsetof(ReleaseRecord, generation) == 8);
+static_assert(offsetof(ReleaseRecord, length) == 12);
+
+// clang-format on
+
+}  // namespace qstack::abi

@@ -1,0 +1,347 @@
+// Generated from tools/layout/layout.ts by `node dist/tools/layout/generate.js`. Do not edit.
+//
+// What C++ and TypeScript both see in the arena of a stack. Read docs/ARCHITECTURE.md 4 for the meaning.
+// A field is named STRUCT_FIELD_U8, _U16 or _U32: its index from the start of the struct in a typed array of that width.
+
+/** Counted up whenever an older reader would misread the arena. */
+export const ABI_VERSION = 1;
+
+/** "QSTK" */
+export const ARENA_MAGIC = 0x4b545351;
+
+/** ArenaHeader, app lines and ring directory together. */
+export const HEADER_BYTES = 16384;
+
+/** Offset of AppLine 0. */
+export const APP_LINES_AT = 256;
+
+/** Offset of RingEntry 0. */
+export const RING_DIRECTORY_AT = 4096;
+
+/** App threads of one stack. */
+export const APPS_MAX = 32;
+
+/** Priority levels. */
+export const LEVELS_MAX = 8;
+
+/** Directory entries of one app thread. */
+export const RINGS_PER_APP = 18;
+
+/** Directory index of event[0]; event[L] is L further. */
+export const RING_EVENT = 0;
+
+/** Directory index of send[0]; send[L] is L further. */
+export const RING_SEND = 8;
+
+/** Directory index of the release ring. */
+export const RING_RELEASE = 16;
+
+/** Directory index of the empty ring. */
+export const RING_EMPTY = 17;
+
+/** A record of the empty ring is the u32 index of a TX packet. */
+export const EMPTY_RECORD_BYTES = 4;
+
+/** No packet, no slot. */
+export const NO_INDEX = 0xffffffff;
+
+/** Listener number of an active open. */
+export const NO_LISTENER = 0xffff;
+
+/** A stamp is monotonic nanoseconds >> 6, modulo 2^32. */
+export const STAMP_SHIFT = 6;
+
+// EventType: EventRecord.type.
+
+/** a connection is established; in ring 0 */
+export const EVENT_TYPE_OPENED = 1;
+
+/** one message, or a chunk of a stream; in the ring of its level */
+export const EVENT_TYPE_MESSAGE = 2;
+
+/** the peer sent FIN; in the lowest ring */
+export const EVENT_TYPE_ENDED = 3;
+
+/** last event of a connection; in the lowest ring */
+export const EVENT_TYPE_CLOSED = 4;
+
+/** a drain request is answered; in the lowest ring */
+export const EVENT_TYPE_DRAINED = 5;
+
+// SendType: SendRecord.type.
+
+/** payload bytes */
+export const SEND_TYPE_SEND = 1;
+
+/** FIN after what is queued (half close); in the lowest ring */
+export const SEND_TYPE_SHUTDOWN = 2;
+
+/** FIN, and no more interest; in the lowest ring */
+export const SEND_TYPE_CLOSE = 3;
+
+/** RST at once */
+export const SEND_TYPE_ABORT = 4;
+
+/** asks for a drained event; in the lowest ring */
+export const SEND_TYPE_DRAIN = 5;
+
+/** active open */
+export const SEND_TYPE_CONNECT = 6;
+
+// SendFlag: SendRecord.flags, bits.
+
+/** more of this message follows */
+export const SEND_FLAG_MORE = 1;
+
+// CloseCode: EventRecord.reason of a closed event: the values of CloseReason in native/tcp/app.hh.
+
+/** both sides sent FIN and every byte was acknowledged */
+export const CLOSE_CODE_FINISHED = 0;
+
+/** the peer sent RST */
+export const CLOSE_CODE_RESET = 1;
+
+/** we sent RST on demand */
+export const CLOSE_CODE_ABORTED = 2;
+
+/** retransmissions ran out */
+export const CLOSE_CODE_TIMED_OUT = 3;
+
+/** idle timeout */
+export const CLOSE_CODE_IDLE = 4;
+
+/** active open answered by RST */
+export const CLOSE_CODE_REFUSED = 5;
+
+/** no route, or no answer to ARP */
+export const CLOSE_CODE_UNREACHABLE = 6;
+
+/** the stack goes down */
+export const CLOSE_CODE_STACK_STOPPED = 7;
+
+/** the app thread that owned it died */
+export const CLOSE_CODE_APP_LOST = 8;
+
+// ArenaHeader: First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.
+
+/** Size in bytes. */
+export const ARENA_HEADER_BYTES = 256;
+
+/** ARENA_MAGIC */
+export const ARENA_HEADER_MAGIC_U32 = 0;
+
+/** ABI_VERSION */
+export const ARENA_HEADER_ABI_VERSION_U32 = 1;
+
+/** size of the arena */
+export const ARENA_HEADER_ARENA_BYTES_U32 = 2;
+
+/** priority levels in use, 1 to LEVELS_MAX */
+export const ARENA_HEADER_LEVELS_U32 = 3;
+
+/** app threads, 1 to APPS_MAX */
+export const ARENA_HEADER_APPS_U32 = 4;
+
+/** slots: a connection is 0 to connections - 1 */
+export const ARENA_HEADER_CONNECTIONS_U32 = 5;
+
+/** offset of packet element 0 */
+export const ARENA_HEADER_REGION_AT_U32 = 6;
+
+/** bytes from one packet element to the next */
+export const ARENA_HEADER_STRIDE_U32 = 7;
+
+/** packet elements, RX first, then TX */
+export const ARENA_HEADER_PACKETS_U32 = 8;
+
+/** packets of the RX pool: the first TX packet has this index */
+export const ARENA_HEADER_RX_PACKETS_U32 = 9;
+
+/** offset of a TX payload within its element (full headroom before it) */
+export const ARENA_HEADER_PAYLOAD_AT_U32 = 10;
+
+/** bytes of payload that fit from payload_at on */
+export const ARENA_HEADER_ROOM_U32 = 11;
+
+/** offset of the slab for suspended messages */
+export const ARENA_HEADER_SLAB_AT_U32 = 12;
+
+/** size of that slab */
+export const ARENA_HEADER_SLAB_BYTES_U32 = 13;
+
+/** largest payload of one segment that this stack sends */
+export const ARENA_HEADER_MSS_U32 = 14;
+
+/** stamp of the current turn (stack thread) */
+export const ARENA_HEADER_STACK_STAMP_U32 = 32;
+
+/** turns so far, modulo 2^32 (stack thread) */
+export const ARENA_HEADER_STACK_TURNS_U32 = 33;
+
+// AppLine: One line per app thread at APP_LINES_AT; written by that thread alone.
+
+/** Size in bytes. */
+export const APP_LINE_BYTES = 64;
+
+/** current stamp; the poller writes it before it enters JavaScript */
+export const APP_LINE_STAMP_U32 = 0;
+
+/** 0 while the poller runs; the number of this sleep (never 0) while it waits for the eventfd */
+export const APP_LINE_WAITING_U32 = 1;
+
+/** turns of the poller, modulo 2^32: the heartbeat */
+export const APP_LINE_TURNS_U32 = 2;
+
+/** stamp at which JavaScript wants a turn, at most 137 s ahead; valid while deadline_set is 1 */
+export const APP_LINE_DEADLINE_U32 = 3;
+
+/** 1: deadline holds; the poller clears it when it enters JavaScript for it */
+export const APP_LINE_DEADLINE_SET_U32 = 4;
+
+/** 1: a record in the empty ring is a reason to enter JavaScript */
+export const APP_LINE_WANT_BUFFERS_U32 = 5;
+
+/** bit L: records in event[L] are no reason to enter JavaScript */
+export const APP_LINE_QUIET_LEVELS_U32 = 6;
+
+// RingEntry: Entry of the ring directory at RING_DIRECTORY_AT: RINGS_PER_APP entries for app 0, then for app 1, …
+
+/** Size in bytes. */
+export const RING_ENTRY_BYTES = 16;
+
+/** offset of the RingHeader in the arena; 0: this ring does not exist */
+export const RING_ENTRY_HEADER_AT_U32 = 0;
+
+/** offset of record 0 */
+export const RING_ENTRY_RECORDS_AT_U32 = 1;
+
+/** records, a power of two */
+export const RING_ENTRY_CAPACITY_U32 = 2;
+
+/** size of one record */
+export const RING_ENTRY_RECORD_BYTES_U32 = 3;
+
+// RingHeader: Two lines of a ring: free-running counts of records, published once per turn.
+
+/** Size in bytes. */
+export const RING_HEADER_BYTES = 128;
+
+/** records written so far (producer) */
+export const RING_HEADER_TAIL_U32 = 0;
+
+/** records taken so far (consumer) */
+export const RING_HEADER_HEAD_U32 = 16;
+
+// EventRecord: Stack to app.
+
+/** Size in bytes. */
+export const EVENT_RECORD_BYTES = 64;
+
+/** EventType */
+export const EVENT_RECORD_TYPE_U8 = 0;
+
+/** level of the message, 0 is the highest */
+export const EVENT_RECORD_LEVEL_U8 = 1;
+
+/** number of the listener; 0xffff for an active open */
+export const EVENT_RECORD_LISTENER_U16 = 1;
+
+/** connection */
+export const EVENT_RECORD_SLOT_U32 = 1;
+
+/** connection */
+export const EVENT_RECORD_GENERATION_U32 = 2;
+
+/** index of the packet that holds the message; NO_INDEX in other events */
+export const EVENT_RECORD_PACKET_U32 = 3;
+
+/** message: first byte, from the arena's start */
+export const EVENT_RECORD_OFFSET_U32 = 4;
+
+/** message: bytes */
+export const EVENT_RECORD_LENGTH_U32 = 5;
+
+/** IPv4, host order */
+export const EVENT_RECORD_REMOTE_ADDRESS_U32 = 6;
+
+export const EVENT_RECORD_REMOTE_PORT_U16 = 14;
+
+export const EVENT_RECORD_LOCAL_PORT_U16 = 15;
+
+/** IPv4, host order */
+export const EVENT_RECORD_LOCAL_ADDRESS_U32 = 8;
+
+/** drained: as given in the drain record */
+export const EVENT_RECORD_COOKIE_U32 = 9;
+
+/** opened: cookie of the connect record, low half; 0 for a passive open */
+export const EVENT_RECORD_TOKEN_LOW_U32 = 10;
+
+/** opened: high half */
+export const EVENT_RECORD_TOKEN_HIGH_U32 = 11;
+
+/** when the frame was polled */
+export const EVENT_RECORD_RX_STAMP_U32 = 12;
+
+/** when TCP passed it on */
+export const EVENT_RECORD_TCP_STAMP_U32 = 13;
+
+/** when the record was written */
+export const EVENT_RECORD_RING_STAMP_U32 = 14;
+
+/** closed: CloseReason */
+export const EVENT_RECORD_REASON_U32 = 15;
+
+// SendRecord: App to stack.
+
+/** Size in bytes. */
+export const SEND_RECORD_BYTES = 32;
+
+/** SendType */
+export const SEND_RECORD_TYPE_U8 = 0;
+
+/** level of the bytes */
+export const SEND_RECORD_LEVEL_U8 = 1;
+
+/** SendFlag bits */
+export const SEND_RECORD_FLAGS_U16 = 1;
+
+/** connection; connect: remote address */
+export const SEND_RECORD_SLOT_U32 = 1;
+
+/** connection; connect: remote port | local port << 16 */
+export const SEND_RECORD_GENERATION_U32 = 2;
+
+/** index of a TX packet that this app owns; drain: low water; connect: listener number */
+export const SEND_RECORD_PACKET_U32 = 3;
+
+/** first payload byte, from payload_at of the element */
+export const SEND_RECORD_OFFSET_U16 = 8;
+
+/** payload bytes */
+export const SEND_RECORD_LENGTH_U16 = 9;
+
+/** rx_stamp of the message that this answers, else 0 */
+export const SEND_RECORD_RX_STAMP_U32 = 5;
+
+/** when the record was written */
+export const SEND_RECORD_SEND_STAMP_U32 = 6;
+
+/** drain: comes back in the event; connect: token */
+export const SEND_RECORD_COOKIE_U32 = 7;
+
+// ReleaseRecord: App to stack: one reference of an RX packet comes back.
+
+/** Size in bytes. */
+export const RELEASE_RECORD_BYTES = 16;
+
+/** index of the packet */
+export const RELEASE_RECORD_PACKET_U32 = 0;
+
+/** connection that the message came from */
+export const RELEASE_RECORD_SLOT_U32 = 1;
+
+export const RELEASE_RECORD_GENERATION_U32 = 2;
+
+/** bytes that leave the receive window: the length of the message */
+export const RELEASE_RECORD_LENGTH_U32 = 3;

@@ -1,0 +1,266 @@
+// The typed interface of the addon, and the one file that knows where it is built.
+// In: control calls and options in plain numbers (addresses are IPv4 in host order). Out: what native/node exports.
+// Invariant: nothing here is called per packet or per message; data crosses in the arena alone (stack/abi.ts).
+// Faults are thrown as Error with a `code`: EADDRINUSE, EADDRNOTAVAIL, or a QST_ERR_* of stack/errors.ts.
+// The addon must be loaded in the main thread before a worker loads it: one that only a worker holds is unmapped with it.
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { QstackError } from './errors.js';
+
+/** Number of a stack, valid in every thread of the process. */
+export type StackId = number;
+
+export interface EalOptions {
+  /** Hugepages reserved by the system; otherwise transparent ones. */
+  readonly hugepages?: boolean;
+  /** DPDK's own heap (rings, device queues), not the packets. */
+  readonly memoryMb?: number;
+  readonly verbose?: boolean;
+  /** PCI devices are probed only when a device needs it. */
+  readonly pci?: boolean;
+}
+
+/** One end of a pair of stacks in one process: both sides give the same name. */
+export interface RingDevice {
+  readonly ring: string;
+  readonly side: 0 | 1;
+}
+
+/** Probabilities 0 … 1, for frames of one direction. */
+export interface FaultRates {
+  readonly drop?: number;
+  readonly duplicate?: number;
+  readonly reorder?: number;
+  readonly corrupt?: number;
+  readonly delay?: number;
+}
+
+export interface FaultOptions {
+  readonly seed: number;
+  readonly rx?: FaultRates;
+  readonly tx?: FaultRates;
+  readonly delayMaxUs?: number;
+}
+
+/** `count` addresses from `first` share one MAC. */
+export interface NeighborOptions {
+  readonly first: number;
+  readonly count: number;
+  readonly mac: string;
+}
+
+export interface IpOptions {
+  /** The stack owns `addressCount` addresses from here. */
+  readonly address: number;
+  readonly addressCount?: number;
+  readonly prefixLength?: number;
+  readonly gateway?: number;
+  readonly neighbors?: readonly NeighborOptions[];
+  readonly neighborsMax?: number;
+}
+
+/** native/tcp/config.hh has the defaults. */
+export interface TcpOptions {
+  readonly connections?: number;
+  readonly halfOpen?: number;
+  readonly timeWait?: number;
+  readonly busy?: number;
+  readonly receiveBuffer?: number;
+  readonly sendBuffer?: number;
+  readonly rtoMinMs?: number;
+  readonly rtoMaxMs?: number;
+  readonly delayedAckMs?: number;
+  readonly timeWaitMs?: number;
+  readonly idleTimeoutMs?: number;
+  readonly retriesMax?: number;
+  readonly synRetriesMax?: number;
+  readonly timestamps?: boolean;
+  readonly sack?: boolean;
+}
+
+export interface StackOptions {
+  /** memif, tap, af_packet or any other device string of DPDK; or one end of a pair inside the process. */
+  readonly device: string | RingDevice;
+  /** Descriptors per queue; 0 or absent: the device's own choice. */
+  readonly descriptors?: number;
+  readonly fault?: FaultOptions;
+  /** `02:00:00:00:00:01`; otherwise made from the address. */
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly ip: IpOptions;
+  readonly tcp?: TcpOptions;
+  readonly levels: number;
+  readonly apps: number;
+  readonly rxPackets: number;
+  readonly txPackets: number;
+  /** Bytes of the arena kept for suspended messages; default 0. */
+  readonly slabBytes?: number;
+  /** Records of each empty ring, a power of two; default 4096. */
+  readonly emptyRecords?: number;
+  readonly rxBurst?: number;
+  /** 32 bytes that key the flow hash and the initial sequence numbers; random unless a test gives them. */
+  readonly secret?: Uint8Array;
+}
+
+export type FramingName = 'stream' | 'segment' | 'fixed';
+
+export interface ListenOptions {
+  /** 0 or absent: every address of the stack. */
+  readonly address?: number;
+  /** 0: not a listener; its framing applies to active opens that name its number. */
+  readonly port: number;
+  readonly framing: FramingName;
+  readonly fixedLength?: number;
+  readonly nagle?: boolean;
+}
+
+export type PollMode = 'yield' | 'busy' | 'sleep';
+
+export interface RunOptions {
+  readonly name: string;
+  /** The thread sets its own affinity; absent: it may run on every core. */
+  readonly core?: number;
+  readonly poll?: PollMode;
+}
+
+export interface PoolLevels {
+  readonly rxFree: number;
+  readonly rxPackets: number;
+  readonly txFree: number;
+  readonly txPackets: number;
+  /** TX packets in empty rings and with apps. */
+  readonly txWithApps: number;
+  /** RX packets that apps hold. */
+  readonly rxWithApps: number;
+}
+
+/** By the names of native/abi/counters.hh (`rx_packets`, `drop_paws`, …), and what the app rings count. */
+export interface StackCounters {
+  readonly counters: Readonly<Record<string, number>>;
+  readonly messagesByLevel: readonly number[];
+  readonly pools: PoolLevels;
+  /** What the fault port did to frames; absent without one. */
+  readonly fault?: Readonly<Record<string, number>>;
+  /** Counters of the device. */
+  readonly device: Readonly<Record<string, number>>;
+  readonly linkUp: boolean;
+}
+
+/** Largest gap between two idle turns in each window of 1 ms, since the last call with `reset`. */
+export interface Hiccups {
+  readonly windows: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+}
+
+export interface PollerOptions {
+  readonly stack: StackId;
+  readonly app: number;
+  /** Also runs the turns of the stack in this thread (`inline`). */
+  readonly drive?: boolean;
+  /**
+   * Entered once per non-empty turn, after stamps are written. Returns true when it has more to do at once
+   * (ready coroutines, events left over): the poller then comes back after one turn of libuv.
+   */
+  readonly onTurn: () => boolean;
+  /** How long it polls on after the last work; default 75. */
+  readonly lingerUs?: number;
+}
+
+export interface PollerStats {
+  readonly turns: number;
+  readonly entered: number;
+  readonly sleeps: number;
+  readonly wakeups: number;
+  readonly stackTurns: number;
+  readonly hiccups: Hiccups;
+}
+
+export interface NativePoller {
+  /** Comes back to JavaScript after one turn of libuv although no ring has anything. Only in the poller's own thread. */
+  kick(): void;
+  stats(): PollerStats;
+  /** Keeps the process alive or lets it end; a poller starts as `ref`. */
+  ref(): void;
+  unref(): void;
+  /** No entry into JavaScript after this. */
+  close(): void;
+}
+
+export interface NativeAddon {
+  readonly abiVersion: number;
+  readonly counterNames: readonly string[];
+
+  /** Once per process, in the main thread. */
+  startEal(options: EalOptions): void;
+  /** Arena, pools, port, stack and rings. Nothing runs yet. */
+  createStack(options: StackOptions): StackId;
+  /** Each thread's own ArrayBuffer over the same memory; a second call in the same thread gives the same buffer. */
+  attachArena(stack: StackId): ArrayBuffer;
+  /** Number of the listener. EADDRINUSE, EADDRNOTAVAIL. */
+  listen(stack: StackId, options: ListenOptions): number;
+  unlisten(stack: StackId, listener: number): void;
+  /** Replaces the classifier between two bursts. The table comes from stack/classifier.ts. */
+  classify(stack: StackId, table: Uint8Array): void;
+  /** Level of one frame by that table, without any stack. */
+  classifyFrame(table: Uint8Array, frame: Uint8Array): number;
+
+  /** Starts the stack's own thread. */
+  run(stack: StackId, options: RunOptions): void;
+  /** Stops and joins it; the stack can be run again, or driven inline. */
+  stop(stack: StackId): void;
+  /** Frees everything but the arena's address range, which stays for buffers that JavaScript still holds. */
+  destroy(stack: StackId): void;
+  /** One turn in the calling thread; only while no thread and no driving poller runs it. Packets and commands handled. */
+  turn(stack: StackId): number;
+
+  counters(stack: StackId): StackCounters;
+  hiccups(stack: StackId, reset?: boolean): Hiccups;
+  /** An app thread died: its connections are reset, its buffers taken back, its rings start anew. Connections reset. */
+  reclaimApp(stack: StackId, app: number): number;
+
+  createPoller(options: PollerOptions): NativePoller;
+  /** Wakes the poller of an app thread from any thread; it enters JavaScript once. */
+  wake(stack: StackId, app: number): void;
+  /** Monotonic nanoseconds / 64, modulo 2^32. */
+  stamp(): number;
+  /** Pins the calling thread. */
+  setAffinity(core: number): void;
+}
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** Where the addon is looked for, in this order. */
+export function nativePaths(env: Readonly<Record<string, string | undefined>> = process.env): string[] {
+  const override = env.QSTACK_NATIVE;
+  return override === undefined || override === ''
+    ? [join(ROOT, 'build/release/node/qstack.node')]
+    : [resolve(override)];
+}
+
+let addon: NativeAddon | undefined;
+
+/** Loads the addon once. QST_ERR_NATIVE_MISSING when it was not built, or cannot be loaded (the sentence says why). */
+export function loadNative(): NativeAddon {
+  addon ??= load(nativePaths());
+  return addon;
+}
+
+function load(paths: readonly string[]): NativeAddon {
+  const require = createRequire(import.meta.url);
+  const faults: string[] = [];
+  for (const path of paths) {
+    try {
+      return require(path) as NativeAddon;
+    } catch (error) {
+      faults.push(`${path}: ${(error as Error).message.split('\n')[0]}`);
+    }
+  }
+  throw new QstackError(
+    'QST_ERR_NATIVE_MISSING',
+    `the native addon cannot be loaded (${faults.join('; ')}); build it with \`npm run build\``,
+  );
+}

@@ -1,0 +1,265 @@
+// The one description of everything that C++ and TypeScript both see in a stack's arena.
+// In: nothing. Out: structs, enumerations and constants, from which generate.ts writes native/abi/layout.hh and stack/abi.ts.
+// Invariant: all fields are little-endian and naturally aligned; exactly one thread writes each 64-byte line. What the records
+// mean and in which order they travel stands in docs/ARCHITECTURE.md 4. Any change here that an older reader would misread
+// counts ABI_VERSION up.
+
+export type FieldType = 'u8' | 'u16' | 'u32';
+
+export interface Field {
+  readonly name: string;
+  /** Byte offset from the start of the struct. */
+  readonly at: number;
+  readonly type: FieldType;
+  readonly doc: string;
+}
+
+export interface Struct {
+  readonly name: string;
+  readonly bytes: number;
+  readonly align: number;
+  readonly doc: string;
+  readonly fields: readonly Field[];
+}
+
+export interface Enumeration {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly doc: string;
+  readonly values: readonly { readonly name: string; readonly value: number; readonly doc: string }[];
+}
+
+export interface Constant {
+  readonly name: string;
+  readonly value: number;
+  readonly hex?: boolean;
+  readonly doc: string;
+}
+
+export interface Layout {
+  readonly constants: readonly Constant[];
+  readonly enumerations: readonly Enumeration[];
+  readonly structs: readonly Struct[];
+}
+
+const SIZE: Record<FieldType, number> = { u8: 1, u16: 2, u32: 4 };
+
+export function sizeOf(type: FieldType): number {
+  return SIZE[type];
+}
+
+/** Fields one after the other; `name: type: doc` each, offsets by natural alignment from `start`. */
+function sequence(lines: readonly (readonly [string, FieldType, string])[], start = 0): Field[] {
+  let at = start;
+  return lines.map(([name, type, doc]) => {
+    at = Math.ceil(at / SIZE[type]) * SIZE[type];
+    const field = { name, at, type, doc };
+    at += SIZE[type];
+    return field;
+  });
+}
+
+const header: Struct = {
+  name: 'ArenaHeader',
+  bytes: 256,
+  align: 64,
+  doc: 'First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.',
+  fields: [
+    ...sequence([
+      ['magic', 'u32', 'ARENA_MAGIC'],
+      ['abi_version', 'u32', 'ABI_VERSION'],
+      ['arena_bytes', 'u32', 'size of the arena'],
+      ['levels', 'u32', 'priority levels in use, 1 to LEVELS_MAX'],
+      ['apps', 'u32', 'app threads, 1 to APPS_MAX'],
+      ['connections', 'u32', 'slots: a connection is 0 to connections - 1'],
+      ['region_at', 'u32', 'offset of packet element 0'],
+      ['stride', 'u32', 'bytes from one packet element to the next'],
+      ['packets', 'u32', 'packet elements, RX first, then TX'],
+      ['rx_packets', 'u32', 'packets of the RX pool: the first TX packet has this index'],
+      ['payload_at', 'u32', 'offset of a TX payload within its element (full headroom before it)'],
+      ['room', 'u32', 'bytes of payload that fit from payload_at on'],
+      ['slab_at', 'u32', 'offset of the slab for suspended messages'],
+      ['slab_bytes', 'u32', 'size of that slab'],
+      ['mss', 'u32', 'largest payload of one segment that this stack sends'],
+    ]),
+    ...sequence(
+      [
+        ['stack_stamp', 'u32', 'stamp of the current turn (stack thread)'],
+        ['stack_turns', 'u32', 'turns so far, modulo 2^32 (stack thread)'],
+      ],
+      128,
+    ),
+  ],
+};
+
+const appLine: Struct = {
+  name: 'AppLine',
+  bytes: 64,
+  align: 64,
+  doc: 'One line per app thread at APP_LINES_AT; written by that thread alone.',
+  fields: sequence([
+    ['stamp', 'u32', 'current stamp; the poller writes it before it enters JavaScript'],
+    ['waiting', 'u32', '0 while the poller runs; the number of this sleep (never 0) while it waits for the eventfd'],
+    ['turns', 'u32', 'turns of the poller, modulo 2^32: the heartbeat'],
+    ['deadline', 'u32', 'stamp at which JavaScript wants a turn, at most 137 s ahead; valid while deadline_set is 1'],
+    ['deadline_set', 'u32', '1: deadline holds; the poller clears it when it enters JavaScript for it'],
+    ['want_buffers', 'u32', '1: a record in the empty ring is a reason to enter JavaScript'],
+    ['quiet_levels', 'u32', 'bit L: records in event[L] are no reason to enter JavaScript'],
+  ]),
+};
+
+const ringEntry: Struct = {
+  name: 'RingEntry',
+  bytes: 16,
+  align: 4,
+  doc: 'Entry of the ring directory at RING_DIRECTORY_AT: RINGS_PER_APP entries for app 0, then for app 1, …',
+  fields: sequence([
+    ['header_at', 'u32', 'offset of the RingHeader in the arena; 0: this ring does not exist'],
+    ['records_at', 'u32', 'offset of record 0'],
+    ['capacity', 'u32', 'records, a power of two'],
+    ['record_bytes', 'u32', 'size of one record'],
+  ]),
+};
+
+const ringHeader: Struct = {
+  name: 'RingHeader',
+  bytes: 128,
+  align: 64,
+  doc: 'Two lines of a ring: free-running counts of records, published once per turn.',
+  fields: [
+    { name: 'tail', at: 0, type: 'u32', doc: 'records written so far (producer)' },
+    { name: 'head', at: 64, type: 'u32', doc: 'records taken so far (consumer)' },
+  ],
+};
+
+const event: Struct = {
+  name: 'EventRecord',
+  bytes: 64,
+  align: 64,
+  doc: 'Stack to app.',
+  fields: sequence([
+    ['type', 'u8', 'EventType'],
+    ['level', 'u8', 'level of the message, 0 is the highest'],
+    ['listener', 'u16', 'number of the listener; 0xffff for an active open'],
+    ['slot', 'u32', 'connection'],
+    ['generation', 'u32', 'connection'],
+    ['packet', 'u32', 'index of the packet that holds the message; NO_INDEX in other events'],
+    ['offset', 'u32', "message: first byte, from the arena's start"],
+    ['length', 'u32', 'message: bytes'],
+    ['remote_address', 'u32', 'IPv4, host order'],
+    ['remote_port', 'u16', ''],
+    ['local_port', 'u16', ''],
+    ['local_address', 'u32', 'IPv4, host order'],
+    ['cookie', 'u32', 'drained: as given in the drain record'],
+    ['token_low', 'u32', 'opened: cookie of the connect record, low half; 0 for a passive open'],
+    ['token_high', 'u32', 'opened: high half'],
+    ['rx_stamp', 'u32', 'when the frame was polled'],
+    ['tcp_stamp', 'u32', 'when TCP passed it on'],
+    ['ring_stamp', 'u32', 'when the record was written'],
+    ['reason', 'u32', 'closed: CloseReason'],
+  ]),
+};
+
+const send: Struct = {
+  name: 'SendRecord',
+  bytes: 32,
+  align: 32,
+  doc: 'App to stack.',
+  fields: sequence([
+    ['type', 'u8', 'SendType'],
+    ['level', 'u8', 'level of the bytes'],
+    ['flags', 'u16', 'SendFlag bits'],
+    ['slot', 'u32', 'connection; connect: remote address'],
+    ['generation', 'u32', 'connection; connect: remote port | local port << 16'],
+    ['packet', 'u32', 'index of a TX packet that this app owns; drain: low water; connect: listener number'],
+    ['offset', 'u16', 'first payload byte, from payload_at of the element'],
+    ['length', 'u16', 'payload bytes'],
+    ['rx_stamp', 'u32', 'rx_stamp of the message that this answers, else 0'],
+    ['send_stamp', 'u32', 'when the record was written'],
+    ['cookie', 'u32', 'drain: comes back in the event; connect: token'],
+  ]),
+};
+
+const release: Struct = {
+  name: 'ReleaseRecord',
+  bytes: 16,
+  align: 16,
+  doc: 'App to stack: one reference of an RX packet comes back.',
+  fields: sequence([
+    ['packet', 'u32', 'index of the packet'],
+    ['slot', 'u32', 'connection that the message came from'],
+    ['generation', 'u32', ''],
+    ['length', 'u32', 'bytes that leave the receive window: the length of the message'],
+  ]),
+};
+
+export const layout: Layout = {
+  constants: [
+    { name: 'abi_version', value: 1, doc: 'Counted up whenever an older reader would misread the arena.' },
+    { name: 'arena_magic', value: 0x4b545351, hex: true, doc: '"QSTK"' },
+    { name: 'header_bytes', value: 16384, doc: 'ArenaHeader, app lines and ring directory together.' },
+    { name: 'app_lines_at', value: 256, doc: 'Offset of AppLine 0.' },
+    { name: 'ring_directory_at', value: 4096, doc: 'Offset of RingEntry 0.' },
+    { name: 'apps_max', value: 32, doc: 'App threads of one stack.' },
+    { name: 'levels_max', value: 8, doc: 'Priority levels.' },
+    { name: 'rings_per_app', value: 18, doc: 'Directory entries of one app thread.' },
+    { name: 'ring_event', value: 0, doc: 'Directory index of event[0]; event[L] is L further.' },
+    { name: 'ring_send', value: 8, doc: 'Directory index of send[0]; send[L] is L further.' },
+    { name: 'ring_release', value: 16, doc: 'Directory index of the release ring.' },
+    { name: 'ring_empty', value: 17, doc: 'Directory index of the empty ring.' },
+    { name: 'empty_record_bytes', value: 4, doc: 'A record of the empty ring is the u32 index of a TX packet.' },
+    { name: 'no_index', value: 0xffffffff, hex: true, doc: 'No packet, no slot.' },
+    { name: 'no_listener', value: 0xffff, hex: true, doc: 'Listener number of an active open.' },
+    { name: 'stamp_shift', value: 6, doc: 'A stamp is monotonic nanoseconds >> 6, modulo 2^32.' },
+  ],
+  enumerations: [
+    {
+      name: 'EventType',
+      type: 'u8',
+      doc: 'EventRecord.type',
+      values: [
+        { name: 'opened', value: 1, doc: 'a connection is established; in ring 0' },
+        { name: 'message', value: 2, doc: 'one message, or a chunk of a stream; in the ring of its level' },
+        { name: 'ended', value: 3, doc: 'the peer sent FIN; in the lowest ring' },
+        { name: 'closed', value: 4, doc: 'last event of a connection; in the lowest ring' },
+        { name: 'drained', value: 5, doc: 'a drain request is answered; in the lowest ring' },
+      ],
+    },
+    {
+      name: 'SendType',
+      type: 'u8',
+      doc: 'SendRecord.type',
+      values: [
+        { name: 'send', value: 1, doc: 'payload bytes' },
+        { name: 'shutdown', value: 2, doc: 'FIN after what is queued (half close); in the lowest ring' },
+        { name: 'close', value: 3, doc: 'FIN, and no more interest; in the lowest ring' },
+        { name: 'abort', value: 4, doc: 'RST at once' },
+        { name: 'drain', value: 5, doc: 'asks for a drained event; in the lowest ring' },
+        { name: 'connect', value: 6, doc: 'active open' },
+      ],
+    },
+    {
+      name: 'SendFlag',
+      type: 'u16',
+      doc: 'SendRecord.flags, bits',
+      values: [{ name: 'more', value: 1, doc: 'more of this message follows' }],
+    },
+    {
+      name: 'CloseCode',
+      type: 'u32',
+      doc: 'EventRecord.reason of a closed event: the values of CloseReason in native/tcp/app.hh',
+      values: [
+        { name: 'finished', value: 0, doc: 'both sides sent FIN and every byte was acknowledged' },
+        { name: 'reset', value: 1, doc: 'the peer sent RST' },
+        { name: 'aborted', value: 2, doc: 'we sent RST on demand' },
+        { name: 'timed_out', value: 3, doc: 'retransmissions ran out' },
+        { name: 'idle', value: 4, doc: 'idle timeout' },
+        { name: 'refused', value: 5, doc: 'active open answered by RST' },
+        { name: 'unreachable', value: 6, doc: 'no route, or no answer to ARP' },
+        { name: 'stack_stopped', value: 7, doc: 'the stack goes down' },
+        { name: 'app_lost', value: 8, doc: 'the app thread that owned it died' },
+      ],
+    },
+  ],
+  structs: [header, appLine, ringEntry, ringHeader, event, send, release],
+};
