@@ -1,0 +1,120 @@
+// Checks across several keys: addresses against their prefix, threads against cores, connections against memory.
+// In: complete settings and where each key was written. Out: faults (the configuration is refused) and warnings (it runs).
+import { formatIpv4, isHostAddress, networkOf, prefixSize } from './address.js';
+import type { Fault } from './fault.js';
+import { KEYS, type KeyName } from './keys.js';
+import type { Machine } from './machine.js';
+import type { StackSettings } from './settings.js';
+import { formatSize } from './units.js';
+
+/** Bytes that a stack of these settings allocates at its start: the planner's sum. */
+export type PlanBytes = (settings: StackSettings) => number;
+
+/** A quarter of what is available stays free for everything that is not planned here. */
+const MEMORY_SHARE = 0.75;
+
+export class Checks {
+  readonly faults: Fault[] = [];
+  readonly warnings: Fault[] = [];
+
+  constructor(
+    private readonly settings: StackSettings,
+    private readonly where: (key: KeyName) => string,
+    private readonly machine: Machine,
+  ) {}
+
+  private fault(key: KeyName, fault: string, accepts: string = KEYS[key].accepts): void {
+    this.faults.push({ where: this.where(key), key, fault, accepts });
+  }
+
+  private warn(key: KeyName, fault: string, accepts = ''): void {
+    this.warnings.push({ where: this.where(key), key, fault, accepts });
+  }
+
+  addresses(): void {
+    const { address, prefixLength, addressCount, gateway } = this.settings;
+    const first = networkOf(address, prefixLength);
+    const last = first + prefixSize(prefixLength) - 1;
+    const room = last - address;
+    if (address === first || address === last) this.edgeAddress(first, last);
+    else if (addressCount > room) {
+      this.fault(
+        'address_count',
+        `${addressCount} addresses from ${formatIpv4(address)} on leave the prefix`,
+        `1 … ${room}`,
+      );
+    }
+    if (gateway !== 0) this.gateway(first, last);
+  }
+
+  private edgeAddress(first: number, last: number): void {
+    const which = this.settings.address === first ? 'network' : 'broadcast';
+    const fault = `${formatIpv4(this.settings.address)} is the ${which} address of its prefix`;
+    this.fault('host_ip', fault, `${formatIpv4(first + 1)} … ${formatIpv4(last - 1)}`);
+  }
+
+  private gateway(first: number, last: number): void {
+    const { address, addressCount, gateway } = this.settings;
+    const accepts = `another host of ${formatIpv4(first)}/${this.settings.prefixLength}`;
+    const inside = gateway > first && gateway < last && isHostAddress(gateway);
+    if (!inside) this.fault('gateway', `${formatIpv4(gateway)} is not on our network`, accepts);
+    else if (gateway >= address && gateway < address + addressCount) {
+      this.fault('gateway', `${formatIpv4(gateway)} is our own address`, accepts);
+    }
+  }
+
+  /**
+   * A configuration written for a larger machine is scaled to this one; one written for this machine is taken at its word,
+   * and more stack threads than there can be are a fault.
+   */
+  threads(coresAsked: number | undefined): void {
+    const { cores } = this.machine;
+    const scaled = coresAsked !== undefined && coresAsked > cores;
+    if (scaled) this.warn('num_cores', `${coresAsked} is more than this machine's ${cores}: planned for ${cores}`);
+    this.stackThreads(scaled);
+    const appThreadsMax = Math.max(1, cores - 1);
+    if (scaled && this.settings.appThreads > appThreadsMax) {
+      this.warn('app_thread', `${this.settings.appThreads} scaled to the machine: ${appThreadsMax}`);
+      this.settings.appThreads = appThreadsMax;
+    }
+    if (this.settings.arrangement === 'inline' && this.settings.appThreads > 1) {
+      this.fault('app_thread', `${this.settings.appThreads} application threads with arrangement = inline`, '1');
+    }
+  }
+
+  private stackThreads(scaled: boolean): void {
+    const { stackThreads } = this.settings;
+    if (stackThreads === 1) return;
+    if (scaled) {
+      this.warn('stack_thread', `${stackThreads} scaled to the machine: 1`);
+      this.settings.stackThreads = 1;
+    } else {
+      const reason = `${stackThreads} stack threads are not available yet: one stack thread serves all connections`;
+      this.fault('stack_thread', reason, '1');
+    }
+  }
+
+  memory(planBytes: PlanBytes): void {
+    const available = this.machine.memoryBytes * MEMORY_SHARE;
+    const asked = this.settings.connectionsMax;
+    const needed = planBytes(this.settings);
+    if (needed <= available) return;
+    const fits = (connectionsMax: number) => planBytes({ ...this.settings, connectionsMax }) <= available;
+    const largest = largestThat(fits, asked);
+    const sum = `${asked} connections need ${formatSize(needed)}, and ${formatSize(available)} can be had`;
+    if (largest > 0) this.fault('max_concurrency', sum, `at most ${largest} on this machine`);
+    else this.fault('max_concurrency', sum, 'free some memory, or make max_num_buffers smaller');
+  }
+}
+
+/** The largest number below `limit` for which a monotonic condition holds; 0 when it never does. */
+export function largestThat(holds: (n: number) => boolean, limit: number): number {
+  let low = 0;
+  let high = limit;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}

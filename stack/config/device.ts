@@ -1,0 +1,52 @@
+// Devices: where a stack's frames come from, as written in a configuration.
+// In: `memif:PATH?server`, `tap:NAME`, `af_packet:INTERFACE` or any EAL device string. Out: a Device, and the string that
+// DPDK wants for it. A memif socket lies in a folder of mode 0700: its peer is trusted like the process itself.
+import { dirname } from 'node:path';
+
+export type Device =
+  | { kind: 'memif'; path: string; role: 'server' | 'client' }
+  | { kind: 'tap'; name: string }
+  | { kind: 'af_packet'; interface: string }
+  | { kind: 'eal'; device: string };
+
+/** Linux holds the path of a unix socket in 108 bytes, the last of them zero. */
+export const SOCKET_PATH_MAX = 107;
+/** DPDK's memif rings have at most 2^14 slots; a full one is a wave's worth of packets. */
+const MEMIF_RING_LOG2 = 14;
+
+function parseMemif(text: string): Device | string {
+  const [path = '', role = 'server', ...rest] = text.split('?');
+  const plain = role.replace(/^role=/, '');
+  if (!path.startsWith('/')) return `the memif socket "${path}" is not an absolute path`;
+  if (Buffer.byteLength(path) > SOCKET_PATH_MAX)
+    return `the memif socket's path is longer than ${SOCKET_PATH_MAX} bytes`;
+  if (dirname(path) === '/') return 'the memif socket must lie in a folder of its own';
+  if ((plain !== 'server' && plain !== 'client') || rest.length > 0) return `"${role}" is no memif role`;
+  return { kind: 'memif', path, role: plain };
+}
+
+/** A Device, or the sentence that says what is wrong. */
+export function parseDevice(text: string): Device | string {
+  const match = /^(memif|tap|af_packet):(.*)$/.exec(text);
+  const [, kind = '', rest = ''] = match ?? [];
+  if (kind === 'memif') return parseMemif(rest);
+  if (kind !== '' && !/^[\w.-]{1,15}$/.test(rest)) return `"${rest}" is no interface name of 1 to 15 characters`;
+  if (kind === 'tap') return { kind: 'tap', name: rest };
+  if (kind === 'af_packet') return { kind: 'af_packet', interface: rest };
+  if (!/^[\w:.]+(,[^\s,=]+(=[^\s,]*)?)*$/.test(text)) return `"${text}" is no device string`;
+  return { kind: 'eal', device: text };
+}
+
+/** The EAL device string; `id` keeps devices of one process apart. */
+export function ealDeviceString(device: Device, id = 0): string {
+  switch (device.kind) {
+    case 'memif':
+      return `net_memif${id},role=${device.role},socket=${device.path},socket-abstract=no,rsize=${MEMIF_RING_LOG2}`;
+    case 'tap':
+      return `net_tap${id},iface=${device.name}`;
+    case 'af_packet':
+      return `net_af_packet${id},iface=${device.interface}`;
+    case 'eal':
+      return device.device;
+  }
+}

@@ -1,0 +1,34 @@
+// Flags: every key of the configuration as a command-line flag, `max_concurrency` as `--max-concurrency`.
+// In: a commander command. Out: entries that override a file's. `-f`, `-w` and `-i` are QStack's own short forms.
+import { type Command, Option } from 'commander';
+import type { Entry } from './fault.js';
+import { KEY_NAMES, KEYS } from './keys.js';
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+const SHORT: Partial<Record<string, string>> = { workers: '-w, ', payload_at: '-i, ' };
+
+/** Adds `-f` and a flag for each key. The rarer ones are hidden from the short help but work the same. */
+export function addConfigFlags(command: Command, shown: readonly string[] = []): Command {
+  command.option('-f, --config <file>', 'configuration file of `key = value` lines');
+  for (const name of KEY_NAMES) {
+    const option = new Option(`${SHORT[name] ?? ''}--${name.replaceAll('_', '-')} <value>`, KEYS[name].doc);
+    if (KEYS[name].many) option.argParser(collect as (value: string, before: unknown) => unknown);
+    if (shown.length > 0 && !shown.includes(name) && SHORT[name] === undefined) option.hideHelp();
+    command.addOption(option);
+  }
+  return command;
+}
+
+/** What stood on the command line, as entries whose place is the flag. */
+export function flagEntries(command: Command): Entry[] {
+  return KEY_NAMES.flatMap((key) => {
+    const camel = key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    if (command.getOptionValueSource(camel) !== 'cli') return [];
+    const value = command.getOptionValue(camel) as string | string[];
+    const texts = Array.isArray(value) ? value : [value];
+    return texts.map((text) => ({ key, text, where: `--${key.replaceAll('_', '-')}` }));
+  });
+}

@@ -1,0 +1,156 @@
+// Keys: every setting of a stack, once. The `.conf`, the object form, the flags and their help are all made from this table.
+// A key's type is that of its reader. `many` keys may be given several times and hold a list.
+import { formatIpv4, isHostAddress, type Prefix, parseIpv4, parseNeighborRange, parsePrefix } from './address.js';
+import { parseDevice, SOCKET_PATH_MAX } from './device.js';
+import {
+  anyText,
+  bufferSize,
+  count,
+  duration,
+  durationOrNever,
+  flag,
+  oneOf,
+  parsed,
+  type Read,
+  type Reader,
+  share,
+} from './readers.js';
+
+export const CONNECTIONS_MAX = 16_777_216;
+export const LEVELS_MAX = 8;
+
+export interface Key<T> extends Reader<T> {
+  doc: string;
+  many: boolean;
+}
+
+function key<R extends Reader<unknown>>(doc: string, reader: R): R & { doc: string; many: false } {
+  return { ...reader, doc, many: false };
+}
+
+function many<R extends Reader<unknown>>(doc: string, reader: R): R & { doc: string; many: true } {
+  return { ...reader, doc, many: true };
+}
+
+export type RedisAddress = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
+
+function parseRedis(text: string): RedisAddress | string {
+  if (text.startsWith('/')) {
+    const fits = Buffer.byteLength(text) <= SOCKET_PATH_MAX;
+    return fits ? { kind: 'unix', path: text } : `the socket's path is longer than ${SOCKET_PATH_MAX} bytes`;
+  }
+  const [host = '', portText = '', ...rest] = text.split(':');
+  const port = Number(portText);
+  const right =
+    parseIpv4(host) !== undefined && /^\d+$/.test(portText) && port >= 1 && port <= 65_535 && rest.length === 0;
+  return right ? { kind: 'tcp', host, port } : `"${text}" is no Redis address`;
+}
+
+function parseRedisList(text: string): RedisAddress[] | string {
+  const list = text
+    .split(/[\s,]+/)
+    .filter((part) => part !== '')
+    .map(parseRedis);
+  return list.find((item) => typeof item === 'string') ?? (list as RedisAddress[]);
+}
+
+function parseLevels(text: string): string[] | string {
+  const names = text.split(/[\s,]+/).filter((part) => part !== '');
+  const bad = names.find((name) => !/^[A-Za-z][\w-]{0,30}$/.test(name));
+  if (bad !== undefined) return `"${bad}" is no level name`;
+  if (new Set(names).size < names.length) return 'a level name stands there twice';
+  return names.length >= 1 && names.length <= LEVELS_MAX ? names : `${names.length} levels are named`;
+}
+
+function parseHostPrefix(text: string): Prefix | string {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) return `"${text}" is no address with a prefix length`;
+  if (prefix.length < 8 || prefix.length > 30) return `a prefix of ${prefix.length} bits is out of range`;
+  return isHostAddress(prefix.address) ? prefix : `${formatIpv4(prefix.address)} cannot be a host's address`;
+}
+
+const SHARED_REFUSED =
+  'is not available yet: run the stack in its own thread (separate) or in the calling thread (inline)';
+
+export const KEYS = {
+  num_cores: key("cores to plan for; above the machine's own it is a warning", count(1, 1_024)),
+  host_ip: key('own address and prefix length', parsed(parseHostPrefix, 'an address', 'a.b.c.d/p with p from 8 to 30')),
+  address_count: key('how many addresses from host_ip on are ours', count(1, 65_536)),
+  gateway: key('router for addresses outside the prefix', parsed(parseIpv4, 'an address', 'a.b.c.d')),
+  arp: many(
+    'a fixed neighbour; one line may cover a range of addresses',
+    parsed(
+      parseNeighborRange,
+      'a neighbour line',
+      '`a.b.c.d/p mac`, `first-last mac` or `a.b.c.d mac`, mac not multicast',
+    ),
+  ),
+  max_concurrency: key('connections to plan for', count(1, CONNECTIONS_MAX)),
+  stack_thread: key('stack threads', count(1, 64)),
+  app_thread: key('application threads', count(1, 64)),
+  workers: key('worker threads for CPU-heavy tasks, per application thread', count(0, 64)),
+  stat_print: key('print statistics every second (0: off)', count(0, 1_024)),
+  pri_enable: key('priorities on', flag()),
+  max_num_buffers: key('packets that may be held at once, receive and send side each', count(256, 1_048_576)),
+  rcvbuf: key('receive buffer of a connection', bufferSize(2_800, 16 * 2 ** 20, 1_024)),
+  sndbuf: key('send buffer of a connection', bufferSize(2_800, 64 * 2 ** 20, 1_024)),
+  device: key(
+    'where frames come from',
+    parsed(
+      parseDevice,
+      'a device',
+      'memif:/path?server|client, tap:NAME, af_packet:INTERFACE, or an EAL device string',
+    ),
+  ),
+  hugepages: key('use reserved hugepages (else transparent ones)', flag()),
+  levels: key(
+    'names of the levels, highest first',
+    parsed(parseLevels, 'levels', '1 to 8 different names, highest first'),
+  ),
+  classify: many(
+    'a rule; the first that matches gives the level',
+    anyText('`payload[5] == 0x01 and length > 80 -> high`'),
+  ),
+  payload_at: key('payload begins this many bytes after the start of the TCP header (-i)', count(20, 1_500)),
+  starvation_bound: key('the longest that a waiting lower level is passed over', durationOrNever(1, 60_000, 1)),
+  tcp_timeout: key('a connection that is silent for so long is closed', durationOrNever(1_000, 86_400_000, 1_000)),
+  tcp_timewait: key('how long a closed connection stays in TIME-WAIT', durationOrNever(1, 240_000, 1_000)),
+  rto_min: key('the shortest retransmission timeout', duration(1, 60_000, 1)),
+  delayed_ack: key('how long an acknowledgement may wait for data', durationOrNever(1, 500, 1)),
+  redis: key(
+    'Redis servers; keys are shared out over them',
+    parsed(parseRedisList, 'a list', 'absolute socket paths or a.b.c.d:port, with commas between'),
+  ),
+  redis_client: key("which Redis client is on the packet's line", oneOf(['native', 'ioredis'])),
+  answer: key('iotepserver: what gets a reply', oneOf(['requests', 'all'])),
+  reply: key('iotepserver: form of a reply', oneOf(['iot', 'http'])),
+  port: key('TCP port to listen on', count(1, 65_535)),
+  drain_timeout: key('how long a stop waits for open work', durationOrNever(1, 3_600_000, 1_000)),
+  poll: key('how a stack thread waits', oneOf(['busy', 'yield', 'sleep'])),
+  arrangement: key('which thread runs the stack', oneOf(['separate', 'inline'], { shared: SHARED_REFUSED })),
+  log_level: key(
+    'least important event that is logged',
+    oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  ),
+  fault_seed: key('seed of the faults made on purpose', count(0, 4_294_967_295)),
+  fault_rx_drop: key('share of received frames that is dropped', share()),
+  fault_rx_duplicate: key('share of received frames that is doubled', share()),
+  fault_rx_reorder: key('share of received frames that is held back', share()),
+  fault_rx_corrupt: key('share of received frames with one bit changed', share()),
+  fault_rx_delay: key('share of received frames that is delayed', share()),
+  fault_tx_drop: key('share of sent frames that is dropped', share()),
+  fault_tx_duplicate: key('share of sent frames that is doubled', share()),
+  fault_tx_reorder: key('share of sent frames that is held back', share()),
+  fault_tx_corrupt: key('share of sent frames with one bit changed', share()),
+  fault_tx_delay: key('share of sent frames that is delayed', share()),
+};
+
+export type KeyName = keyof typeof KEYS;
+type ValueOf<K> = K extends { read(text: string): Read<infer T> } ? T : never;
+
+/** What was written, by key; a key that was not written is absent. */
+export type Values = {
+  [K in KeyName]?: (typeof KEYS)[K]['many'] extends true ? ValueOf<(typeof KEYS)[K]>[] : ValueOf<(typeof KEYS)[K]>;
+};
+
+export const KEY_NAMES = Object.keys(KEYS) as KeyName[];

@@ -1,0 +1,150 @@
+// StackSettings: one validated configuration, complete, in units that the names say.
+// In: values by key. Out: settings with every default filled in. What spans several keys is judged in checks.ts.
+import { join } from 'node:path';
+import type { NeighborRange } from './address.js';
+import type { Device } from './device.js';
+import type { RedisAddress, Values } from './keys.js';
+import { runtimeDir } from './runtime-dir.js';
+
+/** Shares of frames that a middleware port damages on purpose. */
+export interface FaultShares {
+  drop: number;
+  duplicate: number;
+  reorder: number;
+  corrupt: number;
+  delay: number;
+}
+
+export interface StackSettings {
+  cores: number;
+  /** Own addresses: `addressCount` of them from `address` on, in host order. */
+  address: number;
+  prefixLength: number;
+  addressCount: number;
+  /** 0: none. */
+  gateway: number;
+  neighbors: NeighborRange[];
+  connectionsMax: number;
+  stackThreads: number;
+  appThreads: number;
+  workersPerApp: number;
+  statPrint: boolean;
+  priorities: boolean;
+  /** Packets of the receive pool, and as many of the send pool; 0: the planner chooses. */
+  packetsMax: number;
+  receiveBufferBytes: number;
+  sendBufferBytes: number;
+  device: Device;
+  hugepages: boolean;
+  /** Highest first; undefined: those of the module. */
+  levels: string[] | undefined;
+  classify: ClassifyLine[];
+  /** Where payload begins, from the start of the TCP header; 0: after the parsed header. */
+  payloadAt: number;
+  /** 0: lower levels may wait for ever. */
+  starvationBoundMs: number;
+  /** 0: never. */
+  idleTimeoutMs: number;
+  timeWaitMs: number;
+  rtoMinMs: number;
+  delayedAckMs: number;
+  redis: RedisAddress[];
+  redisClient: 'native' | 'ioredis';
+  answer: 'requests' | 'all';
+  reply: 'iot' | 'http';
+  port: number;
+  drainTimeoutMs: number;
+  poll: 'busy' | 'yield' | 'sleep';
+  arrangement: 'separate' | 'inline';
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** Undefined: the device is used as it is. */
+  faults: { seed: number; rx: FaultShares; tx: FaultShares } | undefined;
+}
+
+/** A rule as it was written; stack/classifier.ts parses it, and names `where` in its own faults. */
+export interface ClassifyLine {
+  text: string;
+  where: string;
+}
+
+function faultShares(values: Values): StackSettings['faults'] {
+  const side = (name: 'rx' | 'tx'): FaultShares => ({
+    drop: values[`fault_${name}_drop`] ?? 0,
+    duplicate: values[`fault_${name}_duplicate`] ?? 0,
+    reorder: values[`fault_${name}_reorder`] ?? 0,
+    corrupt: values[`fault_${name}_corrupt`] ?? 0,
+    delay: values[`fault_${name}_delay`] ?? 0,
+  });
+  const [rx, tx] = [side('rx'), side('tx')];
+  const some = [...Object.values(rx), ...Object.values(tx)].some((part) => part > 0);
+  return some ? { seed: values.fault_seed ?? 1, rx, tx } : undefined;
+}
+
+function defaultDevice(): Device {
+  return { kind: 'memif', path: join(runtimeDir(), 'memif', 'qstack.sock'), role: 'server' };
+}
+
+function network(values: Values) {
+  return {
+    address: values.host_ip?.address ?? 0x0a000001,
+    prefixLength: values.host_ip?.length ?? 16,
+    addressCount: values.address_count ?? 1,
+    gateway: values.gateway ?? 0,
+    neighbors: values.arp ?? [],
+    device: values.device ?? defaultDevice(),
+    faults: faultShares(values),
+  };
+}
+
+function threads(values: Values, cores: number) {
+  return {
+    cores: Math.min(values.num_cores ?? cores, cores),
+    stackThreads: values.stack_thread ?? 1,
+    appThreads: values.app_thread ?? 1,
+    workersPerApp: values.workers ?? 0,
+    poll: values.poll ?? 'yield',
+    arrangement: values.arrangement ?? 'separate',
+  };
+}
+
+function tcp(values: Values) {
+  return {
+    connectionsMax: values.max_concurrency ?? 10_000,
+    packetsMax: values.max_num_buffers ?? 0,
+    receiveBufferBytes: values.rcvbuf ?? 65_536,
+    sendBufferBytes: values.sndbuf ?? 262_144,
+    idleTimeoutMs: values.tcp_timeout ?? 0,
+    timeWaitMs: values.tcp_timewait ?? 60_000,
+    rtoMinMs: values.rto_min ?? 200,
+    delayedAckMs: values.delayed_ack ?? 40,
+  };
+}
+
+function priority(values: Values, lines: ClassifyLine[]) {
+  return {
+    priorities: values.pri_enable ?? true,
+    levels: values.levels,
+    classify: lines,
+    payloadAt: values.payload_at ?? 0,
+    starvationBoundMs: values.starvation_bound ?? 20,
+  };
+}
+
+/** Fills in every default; `cores` is the machine's number. */
+export function completeSettings(values: Values, classify: ClassifyLine[], cores: number): StackSettings {
+  return {
+    ...network(values),
+    ...threads(values, cores),
+    ...tcp(values),
+    ...priority(values, classify),
+    statPrint: (values.stat_print ?? 0) > 0,
+    hugepages: values.hugepages ?? false,
+    redis: values.redis ?? [],
+    redisClient: values.redis_client ?? 'native',
+    answer: values.answer ?? 'requests',
+    reply: values.reply ?? 'iot',
+    port: values.port ?? 80,
+    drainTimeoutMs: values.drain_timeout ?? 5_000,
+    logLevel: values.log_level ?? 'info',
+  };
+}
