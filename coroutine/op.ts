@@ -1,0 +1,242 @@
+// Op: something that a coroutine waits for, `const value = yield* op`; or, in an async handler, `await op`.
+// In: start() when the op is first awaited, then exactly one complete() or fail() from whoever does the work. Out: the
+// value, or a throw from the op's own next(), so that the stack trace names the line of the `yield*`.
+// Invariant: an op is awaited once; after its outcome was taken the object goes back to its pool and may serve someone else.
+// Nothing is allocated per suspend: the op is its own iterator, and both iterator results are shared. Read task.ts next.
+import { QstackError } from '../stack/errors.js';
+import type { Task } from './task.js';
+
+declare const suspendBrand: unique symbol;
+
+/** What an op yields to the scheduler. Nobody else can make one, so `yield op` (without the star) does not compile. */
+export interface Suspend {
+  readonly [suspendBrand]: true;
+}
+
+export interface Op<T> extends PromiseLike<T> {
+  [Symbol.iterator](): Iterator<Suspend, T, unknown>;
+}
+
+export type Coroutine<T> = Generator<Suspend, T, unknown>;
+
+/** Hears of the outcome of an op: a task, or an op that is made of ops. */
+export interface Waiter {
+  settled(op: PooledOp<unknown>): void;
+}
+
+/** The task whose code runs now. Ops made outside of any task belong to `outside`. One object per thread. */
+export const context: { task: Task | null; outside: Task | null } = { task: null, outside: null };
+
+export function currentTask(): Task {
+  const task = context.task ?? context.outside;
+  if (task === null) {
+    throw new QstackError(
+      'QST_ERR_NO_SCHEDULER',
+      'an op was used in a thread where no stack runs; use it in a handler',
+    );
+  }
+  return task;
+}
+
+const SUSPENDED: IteratorResult<Suspend, never> = Object.freeze({ done: false, value: Object.freeze({}) as Suspend });
+/** Read by `yield*` right after next() returns, before any other code runs: one object serves every op. */
+const FINISHED: { done: true; value: unknown } = { done: true, value: undefined };
+
+const FREE = 0;
+const IDLE = 1;
+const WAITING = 2;
+const DONE = 3;
+const FAILED = 4;
+/** Cancelled while something outside still works on it: recycled when that reports. */
+const ABANDONED = 5;
+
+export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown> {
+  /** The task that awaits; its level is the level of the op. */
+  protected task: Task | null = context.task;
+  private state = IDLE;
+  private outcome: unknown = undefined;
+  private waiter: Waiter | null = null;
+
+  /** Begins the work. May complete() or fail() at once; a throw is a fail(). */
+  protected abstract start(task: Task): void;
+
+  /** Puts the object into its pool. The op's own references are to be cleared here. */
+  protected recycle(): void {}
+
+  /** The op was cancelled while waiting. True: nobody will complete() or fail() it any more. */
+  protected abandon(): boolean {
+    return false;
+  }
+
+  /** A value came that nobody waits for any more: give back what it holds. */
+  protected discard(_value: T): void {}
+
+  /** Called by the factory on an object out of the pool; a new object is open already. */
+  protected open(): this {
+    this.state = IDLE;
+    this.task = context.task;
+    return this;
+  }
+
+  complete(value: T): void {
+    if (this.state === WAITING) this.settle(DONE, value);
+    else if (this.state === ABANDONED) {
+      this.discard(value);
+      this.free();
+    } else throw new QstackError('QST_ERR_INTERNAL', 'an op was completed that nobody had started');
+  }
+
+  fail(error: unknown): void {
+    if (this.state === WAITING) this.settle(FAILED, error);
+    else if (this.state === ABANDONED) this.free();
+    else throw new QstackError('QST_ERR_INTERNAL', 'an op failed that nobody had started');
+  }
+
+  private settle(state: number, outcome: unknown): void {
+    this.state = state;
+    this.outcome = outcome;
+    const waiter = this.waiter;
+    this.waiter = null;
+    waiter?.settled(this);
+  }
+
+  /** Starts the op for `task`; afterwards isSettled, or `waiter` will be told. */
+  begin(task: Task, waiter: Waiter): void {
+    if (this.state !== IDLE) {
+      throw new QstackError('QST_ERR_OP_REUSED', 'an op can be awaited once; make a new one for each yield* or await');
+    }
+    this.task = task;
+    this.state = WAITING;
+    try {
+      this.start(task);
+    } catch (error) {
+      if (this.state === WAITING) this.fail(error);
+    }
+    if (this.state === WAITING) this.waiter = waiter;
+  }
+
+  get isSettled(): boolean {
+    return this.state === DONE || this.state === FAILED;
+  }
+
+  get hasFailed(): boolean {
+    return this.state === FAILED;
+  }
+
+  /** The outcome, once: a value or a throw. */
+  take(): T {
+    const { outcome } = this;
+    const failed = this.state === FAILED;
+    this.free();
+    if (!failed) return outcome as T;
+    // Our own errors are made where a completion is read: what helps is the line that waited.
+    if (outcome instanceof QstackError) Error.captureStackTrace(outcome, this.next);
+    throw outcome;
+  }
+
+  /** Nobody wants the outcome any more. */
+  cancel(): void {
+    if (this.state === FREE || this.state === ABANDONED) return;
+    this.waiter = null;
+    if (this.state === DONE) this.discard(this.outcome as T);
+    if (this.state !== WAITING || this.abandon()) this.free();
+    else this.state = ABANDONED;
+  }
+
+  private free(): void {
+    this.state = FREE;
+    this.outcome = undefined;
+    this.waiter = null;
+    this.task = null;
+    this.recycle();
+  }
+
+  [Symbol.iterator](): Iterator<Suspend, T, unknown> {
+    return this;
+  }
+
+  next(): IteratorResult<Suspend, T> {
+    if (!this.isSettled) {
+      if (this.state !== WAITING) {
+        const task = currentTask();
+        this.begin(task, task);
+      }
+      if (this.state === WAITING) return SUSPENDED;
+    }
+    FINISHED.value = this.take();
+    return FINISHED as IteratorReturnResult<T>;
+  }
+
+  /** The coroutine was cancelled at this op: generators call this on the way to their `finally`. */
+  return(value?: unknown): IteratorResult<Suspend, T> {
+    this.cancel();
+    return { done: true, value: value as T };
+  }
+
+  then<A = T, B = never>(
+    onValue?: ((value: T) => A | PromiseLike<A>) | null,
+    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return new Promise<A | B>((resolve, reject) => {
+      const task = this.task ?? currentTask();
+      const continuation = new Continuation(this, task, onValue ?? null, onError ?? null, resolve, reject);
+      this.begin(task, continuation);
+      if (this.isSettled) task.scheduler.ready(continuation);
+    });
+  }
+}
+
+/** The rest of an async handler behind one `await`. It takes its turn in the ready queue of its level like a task. */
+class Continuation<T, A, B> implements Waiter {
+  readonly level: number;
+  readonly op: PooledOp<T>;
+  readonly task: Task;
+  readonly onValue: ((value: T) => A | PromiseLike<A>) | null;
+  readonly onError: ((error: unknown) => B | PromiseLike<B>) | null;
+  readonly resolve: (value: A | B | PromiseLike<A | B>) => void;
+  readonly reject: (error: unknown) => void;
+
+  constructor(
+    op: PooledOp<T>,
+    task: Task,
+    onValue: ((value: T) => A | PromiseLike<A>) | null,
+    onError: ((error: unknown) => B | PromiseLike<B>) | null,
+    resolve: (value: A | B | PromiseLike<A | B>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.level = task.level;
+    this.op = op;
+    this.task = task;
+    this.onValue = onValue;
+    this.onError = onError;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  settled(): void {
+    this.task.scheduler.ready(this);
+  }
+
+  /** True: what follows runs in microtasks, and the scheduler waits for them before it goes on. */
+  resume(): boolean {
+    context.task = this.task;
+    try {
+      this.hand();
+    } catch (error) {
+      this.reject(error);
+    }
+    return true;
+  }
+
+  private hand(): void {
+    let value: T;
+    try {
+      value = this.op.take();
+    } catch (error) {
+      if (this.onError === null) throw error;
+      this.resolve(this.onError(error));
+      return;
+    }
+    this.resolve(this.onValue === null ? (value as unknown as A) : this.onValue(value));
+  }
+}
