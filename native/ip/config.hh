@@ -16,10 +16,10 @@ struct StaticNeighbor {
 };
 
 struct IpConfig {
-  uint32_t address = 0;        ///< the stack owns [address, address + address_count)
+  uint32_t address = 0;  ///< the stack owns [address, address + address_count)
   uint32_t address_count = 1;
   uint8_t prefix_length = 16;
-  uint32_t gateway = 0;        ///< 0: none
+  uint32_t gateway = 0;  ///< 0: none
   std::vector<StaticNeighbor> neighbors;
   uint32_t neighbors_max = 4096;
   MacAddress mac{};

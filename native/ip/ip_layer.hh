@@ -1,6 +1,7 @@
 // IpLayer: Ethernet, ARP, IPv4 and ICMP echo around TCP.
 //
 // In: frames from the port. Out: TCP segments to the engine, frames in the TxQueue.
+// Omitted: options are skipped, fragments are dropped (we never ask for them), ICMP errors are counted and ignored.
 // Read first: RFC 826, RFC 791 3.1, RFC 1122 3.2, RFC 792 (echo).
 #pragma once
 
@@ -8,7 +9,10 @@
 
 #include "native/abi/counters.hh"
 #include "native/ip/config.hh"
+#include "native/ip/resolver.hh"
+#include "native/ip/token_bucket.hh"
 #include "native/mempool/packet_pool.hh"
+#include "native/wire/ipv4.hh"
 
 namespace qstack {
 
@@ -28,18 +32,35 @@ class IpLayer {
   /// Neighbour (next hop) for a destination, made when new; kNoIndex without a route or when the table is full.
   uint32_t route(uint32_t destination, Nanos now);
 
-  /// Writes the Ethernet and IPv4 headers before data + l4 and queues the frame; l4_length bytes from there (TCP or ICMP
-  /// header, its checksum, payload) are complete. Sets data, l3, l4, length. Takes over one reference.
-  /// An unresolved neighbour parks up to 3 frames and drops (and counts) more.
+  /// Writes the Ethernet and IPv4 headers before data + l4 and queues the frame; l4_length bytes from there (TCP or
+  /// ICMP header, its checksum, payload) are complete. Sets data, l3, l4, length; payload keeps naming the same byte.
+  /// Takes over one reference. An unresolved neighbour parks up to 3 frames and drops (and counts) more.
   void output(Packet* packet, uint32_t source, uint32_t destination, uint32_t neighbor, uint8_t protocol,
               uint16_t l4_length, Nanos now);
 
   /// ARP gave up on this neighbour (no answer to 3 requests, one a second): connections to it fail as unreachable.
-  bool unreachable(uint32_t neighbor) const;
-  bool local(uint32_t address) const;
+  bool unreachable(uint32_t neighbor) const { return resolver_.unreachable(neighbor); }
+  bool local(uint32_t address) const { return address - config_.address < config_.address_count; }
 
   /// ARP retries and expiry; called about every 10 ms.
-  void tick(Nanos now);
+  void tick(Nanos now) { resolver_.tick(now); }
+
+ private:
+  Verdict input_ipv4(Packet* packet, Nanos now);
+  Verdict input_arp(Packet* packet, Nanos now);
+  Verdict input_icmp(Packet* packet, const Ipv4Header& header, Nanos now);
+  Verdict drop(Packet* packet, Counter reason);
+  void answer_echo(const Packet* request, const Ipv4Header& header);
+  bool acceptable_source(uint32_t address) const;
+  bool connected(uint32_t address) const { return ((address ^ config_.address) & mask_) == 0; }
+  bool subnet_broadcast(uint32_t address) const { return config_.prefix_length < 31 && (address | mask_) == ~0u; }
+
+  IpConfig config_;
+  PacketPool& rx_;
+  Outlet outlet_;
+  uint32_t mask_;  ///< of the connected prefix
+  Resolver resolver_;
+  TokenBucket echoes_;
 };
 
 }  // namespace qstack

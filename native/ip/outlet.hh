@@ -1,0 +1,35 @@
+// Outlet: how the rooms of native/ip send a frame: an empty packet from the TX pool, then the queue, or a counted drop.
+#pragma once
+
+#include "native/abi/counters.hh"
+#include "native/ip/tx_queue.hh"
+#include "native/mempool/packet_pool.hh"
+
+namespace qstack {
+
+struct Outlet {
+  PacketPool& pool;  ///< frames are made of it, and go back to it
+  TxQueue& queue;
+  Counters& counters;
+
+  /// Null (counted) when the pool is empty.
+  Packet* make() {
+    Packet* const packet = pool.allocate();
+    if (packet == nullptr) counters.add(Counter::drop_no_packet);
+    return packet;
+  }
+
+  /// Takes over one reference; a full queue gives it back to the pool. True: the frame is queued.
+  bool send(Packet* packet) {
+    if (queue.push(packet)) return true;
+    drop(packet, Counter::drop_tx_full);
+    return false;
+  }
+
+  void drop(Packet* packet, Counter reason) {
+    counters.add(reason);
+    pool.release(packet);
+  }
+};
+
+}  // namespace qstack
