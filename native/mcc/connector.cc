@@ -1,0 +1,102 @@
+#include "native/mcc/connector.hh"
+
+#include <algorithm>
+
+namespace qstack::mcc {
+
+namespace {
+constexpr Nanos kBatchInterval = 1'000'000'000;
+constexpr Nanos kMillisecond = 1'000'000;
+}  // namespace
+
+Connector::Connector(const ConnectorConfig& config, ConnectionTable& table, const AddressPool& addresses,
+                     Network& network)
+    : config_(config), table_(table), addresses_(addresses), network_(network) {}
+
+void Connector::begin(Nanos now) {
+  start_ = now;
+  begun_ = true;
+}
+
+/// Connections whose batch has come: equal batches, and the last one reaches the last connection.
+uint32_t Connector::allowed(Nanos now) const {
+  uint64_t batches = std::max(config_.batches, 1u);
+  uint64_t batch = std::min((now - start_) / kBatchInterval + 1, batches);
+  return static_cast<uint32_t>(uint64_t{table_.size()} * batch / batches);
+}
+
+uint32_t Connector::step(Nanos now, uint32_t budget) {
+  if (!begun_ || stopped_) return 0;
+  uint32_t done = 0;
+  uint32_t limit = allowed(now);
+  while (done < budget && connecting_ < config_.connecting_max) {
+    if (retry_due(now)) {
+      open(take_resting(), now);
+    } else if (started_ < limit) {
+      open(started_++, now);
+    } else {
+      break;
+    }
+    ++done;
+  }
+  return done;
+}
+
+void Connector::open(uint32_t number, Nanos now) {
+  Connection& connection = table_.at(number);
+  Endpoint local = addresses_.at(number, connection.attempts++);
+  Handle handle = network_.connect(local, number, now);
+  if (handle.slot == kNoIndex) {
+    ++retries_;
+    rest(number, now);
+    return;
+  }
+  connection.state = ConnectionState::connecting;
+  table_.bind(number, handle);
+  ++connecting_;
+}
+
+bool Connector::opened(uint32_t number, Handle handle) {
+  if (number >= table_.size()) return false;
+  Connection& connection = table_.at(number);
+  if (connection.state != ConnectionState::connecting || connection.handle != handle) return false;
+  connection.state = ConnectionState::open;
+  --connecting_;
+  ++connected_;
+  return true;
+}
+
+void Connector::lost(uint32_t number, Nanos now) {
+  if (table_.at(number).state == ConnectionState::connecting) {
+    --connecting_;
+    ++retries_;
+  } else {
+    --connected_;
+    ++reconnects_;
+  }
+  rest(number, now);
+}
+
+void Connector::rest(uint32_t number, Nanos now) {
+  Connection& connection = table_.at(number);
+  connection.state = ConnectionState::resting;
+  connection.oldest = kNoIndex;
+  connection.newest = static_cast<uint32_t>(now / kMillisecond) + config_.retry_ms;
+  (resting_first_ == kNoIndex ? resting_first_ : table_.at(resting_last_).oldest) = number;
+  resting_last_ = number;
+}
+
+bool Connector::retry_due(Nanos now) const {
+  if (resting_first_ == kNoIndex) return false;
+  return static_cast<int32_t>(static_cast<uint32_t>(now / kMillisecond) - table_.at(resting_first_).newest) >= 0;
+}
+
+uint32_t Connector::take_resting() {
+  uint32_t number = resting_first_;
+  Connection& connection = table_.at(number);
+  resting_first_ = connection.oldest;
+  connection.oldest = connection.newest = kNoIndex;
+  return number;
+}
+
+}  // namespace qstack::mcc

@@ -1,0 +1,293 @@
+#include "native/mcc/engine.hh"
+
+#include <algorithm>
+#include <utility>
+
+#include "native/mempool/packet_pool.hh"
+
+namespace qstack::mcc {
+
+namespace {
+// Work per step is bounded so that the stack's turn comes round every few dozen microseconds.
+constexpr uint32_t kConnectBudget = 64;
+constexpr uint32_t kDueBudget = 1024;
+constexpr uint32_t kSendBudget = 128;
+constexpr uint32_t kCloseBudget = 128;
+constexpr uint32_t kClosingMax = 4096;
+constexpr uint16_t kPartials = 1024;
+constexpr Nanos kThinkMax = 10'000'000;
+}  // namespace
+
+Engine::Engine(const EngineConfig& config, Network& network)
+    : config_(config),
+      network_(network),
+      table_(config.connections, config.slots),
+      addresses_(config.first_address, config.addresses, config.connections),
+      connector_(config.connector, table_, addresses_, network),
+      builder_(config.message_length),
+      choice_(config.seed, config.request_ratio, config.level_per_message),
+      parser_(config.reply, builder_.length()),
+      assembler_(kPartials),
+      pending_(config.pending_max) {}
+
+// Commands.
+
+void Engine::connect(Nanos now) {
+  connector_.begin(now);
+  set_phase(Phase::connecting, now);
+}
+
+void Engine::run(Plan plan, Nanos start, Nanos now) {
+  plan.connections = table_.size();
+  plan.seed = config_.seed;
+  arrivals_ = make_arrivals(plan, start);
+  run_start_ = start;
+  run_end_ = start + plan.duration;
+  ++run_;
+  for (LevelStats& level : levels_) level.clear();
+  mismatched_ = late_ = unexpected_ = 0;
+  set_phase(Phase::running, now);
+}
+
+void Engine::stop_run(Nanos now) {
+  if (phase_ != Phase::running) return;
+  arrivals_.reset();
+  run_end_ = now;
+}
+
+void Engine::close(Nanos now) {
+  arrivals_.reset();
+  connector_.stop();
+  close_deadline_ = now + config_.close_max;
+  set_phase(Phase::closing, now);
+}
+
+// Between turns.
+
+uint32_t Engine::step(Nanos now) {
+  now_ = now;
+  uint32_t work = act_on_notes(now);
+  work += connector_.step(now, kConnectBudget);
+  work += collect_due(now);
+  work += send_waiting(now);
+  if (phase_ == Phase::closing) work += close_some(now);
+  advance_phase(now);
+  think();
+  if (now >= publish_at_) publish(now);
+  return work;
+}
+
+uint32_t Engine::act_on_notes(Nanos now) {
+  uint32_t work = static_cast<uint32_t>(held_.size() + ended_.size() + garbled_.size());
+  for (const Held& held : held_) network_.release(held.handle, held.packet, held.length, now);
+  for (Handle handle : ended_) network_.close(handle, now);
+  for (Handle handle : garbled_) network_.abort(handle, now);
+  held_.clear();
+  ended_.clear();
+  garbled_.clear();
+  return work;
+}
+
+uint32_t Engine::collect_due(Nanos now) {
+  if (!arrivals_) return 0;
+  uint32_t done = 0;
+  Due due;
+  while (done < kDueBudget && !pending_.full() && arrivals_->next(now, pending_.used(), due)) {
+    enqueue(due);
+    ++done;
+  }
+  return done;
+}
+
+void Engine::enqueue(const Due& due) {
+  Connection& connection = table_.at(due.connection);
+  uint8_t level = choice_.level(due.connection, connection.counter);
+  ++levels_[level].counts.offered;
+  if (connection.state != ConnectionState::open) {
+    ++levels_[level].counts.failed;
+    return;
+  }
+  freshen(connection);
+  uint32_t index = pending_.take();
+  pending_.at(index) = {due.intended, kNoIndex, due.connection, connection.counter++, level};
+  waiting_[level].push(pending_, index);
+  ++waiting_count_;
+}
+
+/// The highest level first; a packet that cannot be had now ends the round, the order stays.
+uint32_t Engine::send_waiting(Nanos now) {
+  uint32_t done = 0;
+  for (PendingQueue& queue : waiting_) {
+    while (!queue.empty() && done < kSendBudget) {
+      if (!send_one(queue.head, now)) return done;
+      ++done;
+    }
+  }
+  return done;
+}
+
+/// Takes the first waiting message away; false: it has to wait on, there is no packet.
+bool Engine::send_one(uint32_t index, Nanos now) {
+  const Pending record = pending_.at(index);
+  Connection& connection = table_.at(record.connection);
+  bool sent = false;
+  if (connection.state == ConnectionState::open) {
+    Packet* packet = network_.allocate();
+    if (packet == nullptr) return false;
+    write_message(packet, record);
+    sent = network_.send(connection.handle, packet, now);
+  }
+  --waiting_count_;
+  waiting_[record.level].pop(pending_);
+  LevelCounts& counts = levels_[record.level].counts;
+  ++(sent ? counts.sent : counts.failed);
+  if (sent && awaited(record.level)) {
+    link_sent(pending_, connection, index);
+  } else {
+    pending_.give(index);
+  }
+  return true;
+}
+
+void Engine::write_message(Packet* packet, const Pending& record) {
+  packet->data = PacketRegion::payload_start(packet);
+  packet->payload = 0;
+  packet->payload_length = builder_.length();
+  packet->level = record.level;
+  builder_.write(packet->data, record.counter, record.level, junk_);
+}
+
+// Phases.
+
+void Engine::advance_phase(Nanos now) {
+  if (phase_ == Phase::connecting && connector_.connected() == table_.size()) {
+    set_phase(Phase::ready, now);
+  } else if (phase_ == Phase::running || phase_ == Phase::draining) {
+    advance_run(now);
+  } else if (phase_ == Phase::closing) {
+    if (now >= close_deadline_) abort_closing(now);
+    if (close_next_ == table_.size() && closing_ == 0) set_phase(Phase::closed, now);
+  }
+}
+
+void Engine::advance_run(Nanos now) {
+  bool exhausted = !arrivals_ || arrivals_->next_at() == kNever;
+  if (phase_ == Phase::running && exhausted) set_phase(Phase::draining, now);
+  bool answered = phase_ == Phase::draining && pending_.used() == 0;
+  if (!answered && now < run_end_ + config_.drain_max) return;
+  abandon_due();
+  abandon_waiting();
+  // What was sent and not answered stays counted as lost; replies that still come are late, see freshen().
+  pending_.clear();
+  ++run_;
+  set_phase(Phase::ready, now);
+}
+
+/// The pool was full to the end: what the plan still had is offered and was never sent.
+void Engine::abandon_due() {
+  Due due;
+  while (arrivals_ && arrivals_->next(run_end_, 0, due)) {
+    LevelCounts& counts = levels_[choice_.level(due.connection, table_.at(due.connection).counter++)].counts;
+    ++counts.offered;
+    ++counts.unsent;
+  }
+  arrivals_.reset();
+}
+
+void Engine::abandon_waiting() {
+  for (uint8_t level = 0; level < kLevels; ++level) {
+    while (!waiting_[level].empty()) {
+      pending_.give(waiting_[level].pop(pending_));
+      ++levels_[level].counts.unsent;
+    }
+  }
+  waiting_count_ = 0;
+}
+
+uint32_t Engine::close_some(Nanos now) {
+  uint32_t done = 0;
+  while (close_next_ < table_.size() && done < kCloseBudget && closing_ < kClosingMax) {
+    Connection& connection = table_.at(close_next_++);
+    bool open = connection.state == ConnectionState::open;
+    if (!open && connection.state != ConnectionState::connecting) continue;
+    if (open) {
+      connector_.left();
+      network_.close(connection.handle, now);
+    } else {
+      network_.abort(connection.handle, now);
+    }
+    connection.state = ConnectionState::closing;
+    ++closing_;
+    ++done;
+  }
+  return done;
+}
+
+void Engine::abort_closing(Nanos now) {
+  for (uint32_t number = 0; number < table_.size(); ++number) {
+    Connection& connection = table_.at(number);
+    ConnectionState state = connection.state;
+    if (state == ConnectionState::open) connector_.left();
+    if (state != ConnectionState::open && state != ConnectionState::connecting && state != ConnectionState::closing) {
+      continue;
+    }
+    connection.state = ConnectionState::closed;
+    network_.abort(connection.handle, now);
+  }
+  close_next_ = table_.size();
+  closing_ = 0;
+}
+
+void Engine::set_phase(Phase phase, Nanos now) {
+  phase_ = phase;
+  publish(now);
+}
+
+/// MCC's think time: the generator works for a while per reply. The result goes into the next messages' byte 9.
+void Engine::think() {
+  if (replies_to_think_about_ == 0 || config_.think_time == 0 || config_.clock == nullptr) return;
+  Nanos until = config_.clock() + std::min(replies_to_think_about_ * config_.think_time, kThinkMax);
+  replies_to_think_about_ = 0;
+  uint32_t a = junk_, b = 1;
+  while (config_.clock() < until) {
+    for (int i = 0; i < 16; ++i) a = std::exchange(b, a + b);
+  }
+  junk_ = static_cast<uint8_t>(b % 127);
+}
+
+Nanos Engine::next_deadline() const {
+  if (waiting_count_ > 0) return 0;
+  Nanos next = publish_at_;
+  if (arrivals_) next = std::min(next, arrivals_->next_at());
+  return next;
+}
+
+// Snapshots.
+
+LevelView Engine::view_of(uint8_t level) {
+  LevelStats& stats = levels_[level];
+  LevelView view{stats.counts, stats.interval.quantile(0.5), stats.interval.quantile(0.99), stats.interval.max()};
+  stats.interval.clear();
+  return view;
+}
+
+void Engine::publish(Nanos now) {
+  View view;
+  view.number = ++view_number_;
+  view.phase = static_cast<uint64_t>(phase_);
+  view.run = run_;
+  view.elapsed_ns = now > run_start_ ? now - run_start_ : 0;
+  view.connected = connector_.connected();
+  view.retries = connector_.retries();
+  view.reconnects = connector_.reconnects();
+  view.mismatched = mismatched_;
+  view.late = late_;
+  view.unexpected = unexpected_;
+  view.in_flight = pending_.used() - waiting_count_;
+  view.waiting = waiting_count_;
+  for (uint8_t level = 0; level < kLevels; ++level) view.levels[level] = view_of(level);
+  snapshot_.write(view);
+  publish_at_ = now + kSecond;
+}
+
+}  // namespace qstack::mcc

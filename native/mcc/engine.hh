@@ -1,0 +1,136 @@
+// Engine: the load generator on one stack. Opens connections, sends what an arrival process says, matches replies.
+//
+// In: App events inside Stack::turn, then step() between two turns. Out: connects, messages, latencies by level.
+// Open loop: a message is due at its intended time. If the stack has no room it waits here, high before low, and its
+// latency goes on counting. App callbacks only note; every call into the network is made by step().
+// Read first: schedule.hh, pending.hh, then step().
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "native/mcc/connector.hh"
+#include "native/mcc/message.hh"
+#include "native/mcc/pending.hh"
+#include "native/mcc/reply.hh"
+#include "native/mcc/schedule.hh"
+#include "native/mcc/stats.hh"
+
+namespace qstack::mcc {
+
+struct EngineConfig {
+  uint32_t connections = 1;
+  uint32_t slots = 1;  ///< control blocks of the stack
+  uint32_t first_address = 0;
+  uint32_t addresses = 1;
+  ConnectorConfig connector;
+  uint16_t message_length = 16;
+  double request_ratio = 1.0;
+  bool level_per_message = false;
+  bool answered_all = false;  ///< heartbeats are answered too; otherwise only requests wait for replies
+  ReplyKind reply = ReplyKind::iot_or_http;
+  uint64_t seed = 0;
+  Nanos think_time = 0;  ///< the generator's own work per reply
+  Nanos (*clock)() = nullptr;  ///< measures the work of think_time; without one none is done
+  Nanos drain_max = 5 * kSecond;
+  Nanos close_max = 10 * kSecond;
+  uint32_t pending_max = 1u << 20;
+};
+
+class Engine final : public App {
+ public:
+  Engine(const EngineConfig& config, Network& network);
+
+  // Commands, between turns of the engine's thread.
+  void connect(Nanos now);
+  /// Starts a run at `start` (not before now); the connections are all of the engine's.
+  void run(Plan plan, Nanos start, Nanos now);
+  /// Ends the run's sends now; the drain follows.
+  void stop_run(Nanos now);
+  void close(Nanos now);
+
+  /// Tells the time of the turn whose callbacks follow.
+  void begin_turn(Nanos now) { now_ = now; }
+  /// Work between two turns. Returns what was done: 0 means idle.
+  uint32_t step(Nanos now);
+  /// When step() has something to do without any event; kNever if nothing is planned.
+  Nanos next_deadline() const;
+
+  Phase phase() const { return phase_; }
+  /// Any thread, any time.
+  View view() const { return snapshot_.read(); }
+  /// Only while no run is under way, or from the engine's thread.
+  const LevelStats& level(uint8_t level) const { return levels_[level]; }
+
+  bool opened(const Opened& event) override;
+  bool message(const Message& event) override;
+  bool ended(Handle handle) override;
+  bool closed(Handle handle, CloseReason reason) override;
+  bool drained(Handle, uint32_t) override { return true; }
+
+ private:
+  struct Held {
+    Handle handle;
+    Packet* packet;
+    uint16_t length;
+  };
+
+  uint32_t act_on_notes(Nanos now);
+  uint32_t collect_due(Nanos now);
+  void enqueue(const Due& due);
+  uint32_t send_waiting(Nanos now);
+  bool send_one(uint32_t index, Nanos now);
+  void write_message(Packet* packet, const Pending& record);
+  void abandon_due();
+  void abandon_waiting();
+  uint32_t close_some(Nanos now);
+  void abort_closing(Nanos now);
+  void advance_phase(Nanos now);
+  void advance_run(Nanos now);
+  void set_phase(Phase phase, Nanos now);
+  void think();
+  void publish(Nanos now);
+  LevelView view_of(uint8_t level);
+
+  void freshen(Connection& connection);
+  void consume(uint32_t number, const uint8_t* bytes, uint32_t length);
+  uint32_t consume_part(uint32_t number, const uint8_t* bytes, uint32_t length);
+  bool keep_part(Connection& connection, const uint8_t* bytes, uint32_t length);
+  void garbled(Connection& connection);
+  void answered(uint32_t number, const Reply& reply);
+  void unmatched(uint32_t number, uint32_t counter);
+  void forget(Connection& connection);
+  bool awaited(uint8_t level) const { return config_.answered_all || level == 0; }
+
+  EngineConfig config_;
+  Network& network_;
+  ConnectionTable table_;
+  AddressPool addresses_;
+  Connector connector_;
+  IotMessage builder_;
+  LevelChoice choice_;
+  ReplyParser parser_;
+  Assembler assembler_;
+  PendingPool pending_;
+  std::array<PendingQueue, kLevels> waiting_;
+  std::array<LevelStats, kLevels> levels_;
+  std::unique_ptr<Arrivals> arrivals_;
+  std::vector<Held> held_;
+  std::vector<Handle> ended_, garbled_;
+
+  Phase phase_ = Phase::idle;
+  Nanos now_ = 0;             ///< of the turn whose callbacks arrive
+  Nanos run_start_ = 0, run_end_ = 0;
+  Nanos close_deadline_ = kNever;
+  Nanos publish_at_ = kNever;
+  uint32_t close_next_ = 0, closing_ = 0;
+  uint16_t run_ = 0;
+  uint64_t waiting_count_ = 0;
+  uint64_t mismatched_ = 0, late_ = 0, unexpected_ = 0, view_number_ = 0;
+  uint64_t replies_to_think_about_ = 0;
+  uint8_t junk_ = 0;
+
+  Snapshot snapshot_;
+};
+
+}  // namespace qstack::mcc

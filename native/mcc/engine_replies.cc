@@ -1,0 +1,160 @@
+// The callbacks of Engine: what the stack tells during a turn. They change our own records and note what step() has to
+// do; none of them calls the network.
+#include <algorithm>
+#include <cstring>
+
+#include "native/mcc/engine.hh"
+
+namespace qstack::mcc {
+
+bool Engine::opened(const Opened& event) {
+  if (event.token >= table_.size() || !connector_.opened(static_cast<uint32_t>(event.token), event.handle)) {
+    garbled_.push_back(event.handle);
+    return true;
+  }
+  Connection& connection = table_.at(static_cast<uint32_t>(event.token));
+  connection.oldest = connection.newest = kNoIndex;
+  connection.run = run_;
+  connection.base = connection.counter;
+  return true;
+}
+
+bool Engine::message(const Message& event) {
+  held_.push_back({event.handle, event.packet, event.length});
+  uint32_t number = table_.find(event.handle);
+  if (number != kNoIndex && table_.at(number).state == ConnectionState::open) {
+    consume(number, event.packet->data + event.offset, event.length);
+  }
+  return true;
+}
+
+bool Engine::ended(Handle handle) {
+  ended_.push_back(handle);
+  return true;
+}
+
+bool Engine::closed(Handle handle, CloseReason) {
+  uint32_t number = table_.find(handle);
+  if (number == kNoIndex) return true;
+  Connection& connection = table_.at(number);
+  connection.handle = Handle{};
+  forget(connection);
+  if (connection.state == ConnectionState::closing) {
+    connection.state = ConnectionState::closed;
+    --closing_;
+  } else if (connection.state == ConnectionState::open || connection.state == ConnectionState::connecting) {
+    connector_.lost(number, now_);
+  }
+  return true;
+}
+
+/// The connection's records of an earlier run are gone (the pool was cleared): replies to them are late.
+void Engine::freshen(Connection& connection) {
+  if (connection.run == run_) return;
+  connection.run = run_;
+  connection.base = connection.counter;
+  connection.oldest = connection.newest = kNoIndex;
+}
+
+/// What a lost connection had in flight will not be answered.
+void Engine::forget(Connection& connection) {
+  if (connection.partial != kNoPartial) assembler_.give(connection.partial);
+  connection.partial = kNoPartial;
+  if (connection.state != ConnectionState::open && connection.state != ConnectionState::closing) return;
+  freshen(connection);
+  while (connection.oldest != kNoIndex) {
+    uint32_t index = connection.oldest;
+    connection.oldest = pending_.at(index).next;
+    pending_.give(index);
+  }
+  connection.newest = kNoIndex;
+}
+
+void Engine::consume(uint32_t number, const uint8_t* bytes, uint32_t length) {
+  Connection& connection = table_.at(number);
+  freshen(connection);
+  if (connection.partial != kNoPartial) {
+    uint32_t used = consume_part(number, bytes, length);
+    bytes += used;
+    length -= used;
+  }
+  while (length > 0) {
+    Reply reply = parser_.parse(bytes, length);
+    if (reply.status == Reply::Status::whole) {
+      answered(number, reply);
+      bytes += reply.length;
+      length -= reply.length;
+      continue;
+    }
+    if (reply.status == Reply::Status::bad || !keep_part(connection, bytes, length)) garbled(connection);
+    return;
+  }
+}
+
+/// Completes the kept beginning of a reply; returns how many of the new bytes belong to it.
+uint32_t Engine::consume_part(uint32_t number, const uint8_t* bytes, uint32_t length) {
+  Connection& connection = table_.at(number);
+  Assembler::Part& part = assembler_.at(connection.partial);
+  uint32_t before = part.length;
+  uint32_t added = std::min(length, kReplyMax - before);
+  std::memcpy(part.bytes + before, bytes, added);
+  part.length = static_cast<uint16_t>(before + added);
+  Reply reply = parser_.parse(part.bytes, part.length);
+  if (reply.status == Reply::Status::more && part.length < kReplyMax) return length;
+  assembler_.give(connection.partial);
+  connection.partial = kNoPartial;
+  if (reply.status != Reply::Status::whole) {
+    garbled(connection);
+    return length;
+  }
+  answered(number, reply);
+  return reply.length - before;
+}
+
+bool Engine::keep_part(Connection& connection, const uint8_t* bytes, uint32_t length) {
+  if (length >= kReplyMax) return false;
+  connection.partial = assembler_.take();
+  if (connection.partial == kNoPartial) return false;
+  Assembler::Part& part = assembler_.at(connection.partial);
+  std::memcpy(part.bytes, bytes, length);
+  part.length = static_cast<uint16_t>(length);
+  return true;
+}
+
+/// Bytes that are no reply: where the next one starts is unknown, so the connection is given up and opened again.
+void Engine::garbled(Connection& connection) {
+  ++mismatched_;
+  garbled_.push_back(connection.handle);
+}
+
+void Engine::answered(uint32_t number, const Reply& reply) {
+  ++replies_to_think_about_;
+  uint32_t index = unlink_sent(pending_, table_.at(number), reply.counter);
+  if (index == kNoIndex) return unmatched(number, reply.counter);
+  const Pending& record = pending_.at(index);
+  LevelStats& level = levels_[record.level];
+  if (reply.error) {
+    ++level.counts.errors;
+  } else {
+    ++level.counts.answered;
+    Nanos latency = now_ > record.intended ? now_ - record.intended : 0;
+    level.latency.record(latency);
+    level.interval.record(latency);
+  }
+  pending_.give(index);
+}
+
+/// A reply whose request is not waiting: of an earlier run, to a message that the server should not answer, or wrong.
+void Engine::unmatched(uint32_t number, uint32_t counter) {
+  const Connection& connection = table_.at(number);
+  bool sent = static_cast<int32_t>(connection.counter - counter) > 0;
+  if (static_cast<int32_t>(counter - connection.base) < 0) {
+    ++late_;
+  } else if (sent && !awaited(choice_.level(number, counter))) {
+    ++unexpected_;
+  } else {
+    ++mismatched_;
+  }
+}
+
+}  // namespace qstack::mcc

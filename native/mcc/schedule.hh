@@ -1,0 +1,98 @@
+// Arrivals: which connection sends when. An arrival process knows intended times only, never what the network does.
+//
+// In: a plan and its start. Out: (connection, intended time) in order of time; whoever sends late keeps the intended
+// time, so a stall of the generator is part of the latency (no coordinated omission).
+// Times are Nanos throughout and are computed from the running number, so nothing accumulates a rounding error.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "native/mempool/packet.hh"
+
+namespace qstack::mcc {
+
+inline constexpr Nanos kSecond = 1'000'000'000;
+inline constexpr Nanos kNever = ~Nanos{0};
+
+/// One message that has to leave.
+struct Due {
+  uint32_t connection = 0;
+  Nanos intended = 0;
+};
+
+enum class ArrivalKind : uint8_t { wave = 0, paced = 1, window = 2 };
+
+/// What one run sends. Fields that a kind does not use are ignored.
+struct Plan {
+  ArrivalKind kind = ArrivalKind::wave;
+  uint32_t connections = 1;
+  uint32_t burst = 1;           ///< wave: messages per block
+  Nanos epoch = kSecond;        ///< wave: time in which each connection sends once
+  uint64_t rate = 1;            ///< paced: messages per second over all connections
+  uint32_t window = 1;          ///< window: messages in flight over all connections (closed loop)
+  Nanos duration = kSecond;     ///< sends are intended in [start, start + duration)
+  uint64_t seed = 0;
+};
+
+class Arrivals {
+ public:
+  virtual ~Arrivals() = default;
+  /// Takes the next message that is due at `now`; false: none is. `in_flight` is what closed loops wait for.
+  virtual bool next(Nanos now, uint64_t in_flight, Due& out) = 0;
+  /// When next() may give something; kNever once the last message was given. A closed loop says 0 while it runs.
+  virtual Nanos next_at() const = 0;
+};
+
+/// `plan.connections`, `burst`, `epoch`, `rate` and `window` are at least 1.
+std::unique_ptr<Arrivals> make_arrivals(const Plan& plan, Nanos start);
+
+/// MCC's waves: block i of `burst` connections sends at start + i * epoch / blocks, and again every epoch.
+/// The last block is shorter where burst does not divide the connections.
+class WaveArrivals final : public Arrivals {
+ public:
+  WaveArrivals(const Plan& plan, Nanos start);
+  bool next(Nanos now, uint64_t in_flight, Due& out) override;
+  Nanos next_at() const override { return next_at_; }
+  uint32_t blocks() const { return blocks_; }
+
+ private:
+  void advance();
+
+  Nanos start_, end_, epoch_;
+  uint32_t connections_, burst_, blocks_;
+  uint64_t round_ = 0;       ///< epochs done
+  uint32_t block_ = 0;       ///< block that sends now
+  uint32_t connection_ = 0;  ///< next connection of all
+  Nanos next_at_;
+};
+
+/// A constant rate; message n leaves at start + n / rate. The connections take turns in a seeded order.
+class PacedArrivals final : public Arrivals {
+ public:
+  PacedArrivals(const Plan& plan, Nanos start);
+  bool next(Nanos now, uint64_t in_flight, Due& out) override;
+  Nanos next_at() const override { return next_at_; }
+
+ private:
+  Nanos start_, end_;
+  uint64_t rate_;
+  uint32_t connections_, stride_, connection_;
+  uint64_t count_ = 0;
+  Nanos next_at_;
+};
+
+/// Closed loop: a message is due whenever fewer than `window` are in flight. For measuring capacity, not latency.
+class WindowArrivals final : public Arrivals {
+ public:
+  WindowArrivals(const Plan& plan, Nanos start);
+  bool next(Nanos now, uint64_t in_flight, Due& out) override;
+  Nanos next_at() const override { return over_ ? kNever : start_; }
+
+ private:
+  Nanos start_, end_;
+  uint32_t connections_, window_, connection_ = 0;
+  bool over_ = false;
+};
+
+}  // namespace qstack::mcc

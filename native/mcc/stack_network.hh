@@ -1,0 +1,37 @@
+// StackNetwork: the generator's view of a Stack. The stack's own needs (SYN, ACK, retransmission) come first: a
+// message is refused room while less than an eighth of the packets is free.
+#pragma once
+
+#include "native/mcc/network.hh"
+#include "native/stack/stack.hh"
+
+namespace qstack::mcc {
+
+class StackNetwork final : public Network {
+ public:
+  StackNetwork(PacketPool& tx, Endpoint remote) : tx_(tx), reserve_(tx.capacity() / 8), remote_(remote) {
+    framing_.framing = Framing::stream;
+  }
+  /// The stack is made after the engine (its App), so it is told later, before the first call.
+  void attach(Stack& stack) { stack_ = &stack; }
+
+  Handle connect(Endpoint local, uint64_t token, Nanos now) override {
+    return stack_->connect(local, remote_, framing_, token, now);
+  }
+  Packet* allocate() override { return tx_.available() > reserve_ ? tx_.allocate() : nullptr; }
+  bool send(Handle handle, Packet* packet, Nanos now) override { return stack_->send(handle, packet, now); }
+  void release(Handle handle, Packet* packet, uint16_t length, Nanos now) override {
+    stack_->release(handle, packet, length, now);
+  }
+  void close(Handle handle, Nanos now) override { stack_->close(handle, now); }
+  void abort(Handle handle, Nanos now) override { stack_->abort(handle, CloseReason::aborted, now); }
+
+ private:
+  PacketPool& tx_;
+  uint32_t reserve_;
+  Endpoint remote_;
+  ListenerConfig framing_;
+  Stack* stack_ = nullptr;
+};
+
+}  // namespace qstack::mcc
