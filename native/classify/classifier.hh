@@ -1,0 +1,90 @@
+// Classifier: an immutable table of rules; the first that matches a frame gives its level, else the default does.
+//
+// In: a table (rule_table.hh) once, then parsed frames: data, length, l3, l4, payload, payload_length are set.
+// Out: a level; 0 for whatever is not TCP (l4 == 0), because ARP and ICMP are control. Invariant: nothing outside the
+// frame is read. A condition that would read beyond it is false, a negated one too: what is not there is unknown,
+// and `payload[5] != 1` must not match a bare ACK. Offsets in a payload follow the parsed header, unless the table
+// says that the payload starts N bytes behind the start of the TCP header (QStack's -i).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "native/classify/rule_table.hh"
+#include "native/mempool/packet.hh"
+
+namespace qstack {
+
+class Classifier {
+ public:
+  /// No rules, one level: every frame has level 0.
+  Classifier() = default;
+
+  /// Checks and compiles a table. The error text is one sentence that names what is wrong and where.
+  static std::variant<Classifier, std::string> load(std::span<const uint8_t> table);
+
+  uint8_t classify(const Packet& packet) const { return rule_level(match(packet)); }
+
+  /// The same, and counts the rule that matched: `hits` has rules() + 1 counters, the last is the default's.
+  uint8_t classify(const Packet& packet, uint64_t* hits) const;
+
+  /// Level of a message that begins inside a frame (or was put together from several): payload conditions see
+  /// `message` from its first byte, all others the frame that it arrived in.
+  uint8_t classify_bytes(std::span<const uint8_t> message, const Packet& carrier) const;
+
+  /// Number of the rule that matches; rules() if none does. kNoIndex for a frame that is not TCP.
+  uint32_t match(const Packet& packet) const;
+
+  /// Level that rule number `rule` gives (rules(): the default; kNoIndex: control).
+  uint8_t rule_level(uint32_t rule) const {
+    return rule < rules_.size() ? rules_[rule].level : rule == kNoIndex ? uint8_t{0} : default_level_;
+  }
+
+  uint32_t rules() const { return static_cast<uint32_t>(rules_.size()); }
+  uint8_t levels() const { return levels_; }
+
+ private:
+  using Base = rule_table::Base;
+
+  struct Rule {
+    uint16_t first;  ///< its conditions are conditions_[first .. first + count)
+    uint8_t count;
+    uint8_t level;
+  };
+
+  struct Condition {
+    Base base;
+    uint8_t width;
+    uint8_t flags;
+    uint8_t list_length;
+    uint32_t offset;
+    uint32_t mask;
+    uint32_t low;  ///< of a list: index of its first value in lists_
+    uint32_t span;
+  };
+
+  struct Bytes {
+    const uint8_t* at;
+    uint32_t length;
+  };
+  struct View;
+  class Reader;
+
+  uint32_t match(const View& view) const;
+  bool holds(const Rule& rule, const View& view) const;
+  bool holds(const Condition& condition, const View& view) const;
+  bool listed(const Condition& condition, uint32_t value) const;
+
+  std::vector<Rule> rules_;
+  std::vector<Condition> conditions_;
+  std::vector<uint32_t> lists_;
+  uint16_t payload_at_ = 0;
+  bool fixed_payload_ = false;
+  uint8_t levels_ = 1;
+  uint8_t default_level_ = 0;
+};
+
+}  // namespace qstack
