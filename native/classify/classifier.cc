@@ -35,11 +35,11 @@ struct Classifier::View {
 
 namespace {
 
-inline uint32_t load(const uint8_t* at, uint32_t width) {
+inline uint32_t read_field(const uint8_t* at, uint32_t width) {
   return width == 1 ? *at : width == 2 ? load_be16(at) : load_be32(at);
 }
 
-inline uint32_t swap(uint32_t value, uint32_t width) { return __builtin_bswap32(value) >> (32 - 8 * width); }
+inline uint32_t swap_field(uint32_t value, uint32_t width) { return __builtin_bswap32(value) >> (32 - 8 * width); }
 
 }  // namespace
 
@@ -54,9 +54,9 @@ bool Classifier::listed(const Condition& condition, uint32_t value) const {
 inline bool Classifier::holds(const Condition& condition, const View& view) const {
   const Bytes& base = view.bases[static_cast<size_t>(condition.base)];
   if (condition.offset + condition.width > base.length) return false;
-  uint32_t value = load(base.at + condition.offset, condition.width);
+  uint32_t value = read_field(base.at + condition.offset, condition.width);
   if (condition.flags == 0) return (value & condition.mask) - condition.low <= condition.span;
-  if (condition.flags & kLittleEndian) value = swap(value, condition.width);
+  if (condition.flags & kLittleEndian) value = swap_field(value, condition.width);
   value &= condition.mask;
   const bool inside = condition.flags & kList ? listed(condition, value) : value - condition.low <= condition.span;
   return inside != ((condition.flags & kNot) != 0);
