@@ -172,7 +172,7 @@ void Engine::advance_phase(Nanos now) {
 
 void Engine::advance_run(Nanos now) {
   bool exhausted = !arrivals_ || arrivals_->next_at() == kNever;
-  if (phase_ == Phase::running && exhausted) set_phase(Phase::draining, now);
+  if (phase_ == Phase::running && exhausted && now >= run_end_) set_phase(Phase::draining, now);
   bool answered = phase_ == Phase::draining && pending_.used() == 0;
   if (!answered && now < run_end_ + config_.drain_max) return;
   abandon_due();
