@@ -1,0 +1,445 @@
+// The classifier against a naive reference that knows neither its table nor its code, on random rules and frames that
+// lie in exactly as many bytes as they have (the address sanitizer sees any read beyond). QSTACK_SEED replays a run.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "native/classify/classifier.hh"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "native/classify/locate.hh"
+#include "native/wire/bytes.hh"
+
+using namespace qstack;
+using namespace qstack::rule_table;
+
+namespace {
+
+enum class Compare { is, is_not, in, over, under, one_of, not_one_of };
+
+struct TestCondition {
+  Base base;
+  uint32_t offset;
+  uint8_t width;
+  bool little_endian = false;
+  uint32_t mask;
+  Compare compare;
+  std::vector<uint32_t> values;
+};
+
+struct TestRule {
+  uint8_t level;
+  std::vector<TestCondition> conditions;
+};
+
+struct TestTable {
+  uint8_t levels = 2;
+  uint8_t otherwise = 1;
+  std::vector<TestRule> rules;
+  std::optional<uint16_t> payload_at;
+};
+
+uint32_t full_mask(uint8_t width) { return width == 4 ? ~0u : (1u << (8 * width)) - 1; }
+
+// --- the table's bytes ---
+
+void put(std::vector<uint8_t>& out, uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+}
+
+void put_condition(std::vector<uint8_t>& out, std::vector<uint32_t>& lists, const TestCondition& c) {
+  const bool list = c.compare == Compare::one_of || c.compare == Compare::not_one_of;
+  const bool negated = c.compare == Compare::is_not || c.compare == Compare::not_one_of;
+  uint32_t low = c.values[0], span = 0;
+  if (c.compare == Compare::in) span = c.values[1] - low;
+  if (c.compare == Compare::over) low = c.values[0] + 1, span = ~0u - low;
+  if (c.compare == Compare::under) low = 0, span = c.values[0] - 1;
+  if (list) low = static_cast<uint32_t>(lists.size());
+  put(out, static_cast<uint8_t>(c.base), 1);
+  put(out, c.width, 1);
+  put(out, (c.little_endian ? kLittleEndian : 0) | (negated ? kNot : 0) | (list ? kList : 0), 1);
+  put(out, list ? c.values.size() : 0, 1);
+  put(out, c.offset, 2);
+  put(out, 0, 2);
+  put(out, c.mask, 4);
+  put(out, low, 4);
+  put(out, span, 4);
+  if (list) lists.insert(lists.end(), c.values.begin(), c.values.end());
+}
+
+std::vector<uint8_t> write_table(const TestTable& table) {
+  std::vector<uint8_t> out, rules, conditions;
+  std::vector<uint32_t> lists;
+  uint32_t count = 0;
+  for (const TestRule& rule : table.rules) {
+    put(rules, rule.level, 1);
+    put(rules, rule.conditions.size(), 1);
+    put(rules, 0, 2);
+    for (const TestCondition& c : rule.conditions) put_condition(conditions, lists, c);
+    count += static_cast<uint32_t>(rule.conditions.size());
+  }
+  put(out, kMagic, 4);
+  put(out, kVersion, 1);
+  put(out, table.levels, 1);
+  put(out, table.otherwise, 1);
+  put(out, table.payload_at ? kPayloadAt : 0, 1);
+  put(out, table.rules.size(), 2);
+  put(out, count, 2);
+  put(out, lists.size(), 2);
+  put(out, table.payload_at.value_or(0), 2);
+  out.insert(out.end(), rules.begin(), rules.end());
+  out.insert(out.end(), conditions.begin(), conditions.end());
+  for (uint32_t value : lists) put(out, value, 4);
+  return out;
+}
+
+Classifier loaded(const TestTable& table) {
+  auto result = Classifier::load(write_table(table));
+  if (auto* fault = std::get_if<std::string>(&result)) FAIL(*fault);
+  return std::get<Classifier>(std::move(result));
+}
+
+std::string fault_of(const std::vector<uint8_t>& bytes) {
+  auto result = Classifier::load(bytes);
+  return std::holds_alternative<std::string>(result) ? std::get<std::string>(result) : std::string();
+}
+
+// --- the reference ---
+
+std::optional<uint32_t> naive_value(const TestCondition& c, const Packet& packet, std::optional<uint16_t> payload_at,
+                                    const std::vector<uint8_t>* message) {
+  if (c.base == Base::length) {
+    TestCondition bytes = c;
+    bytes.base = Base::payload;
+    std::vector<uint8_t> length = {0, 0, static_cast<uint8_t>(packet.length >> 8), static_cast<uint8_t>(packet.length)};
+    return naive_value(bytes, packet, payload_at, &length);
+  }
+  uint64_t start = c.base == Base::frame ? 0 : c.base == Base::ip ? packet.l3 : c.base == Base::tcp ? packet.l4 : 0;
+  uint64_t end = packet.length;
+  const uint8_t* bytes = packet.data;
+  if (c.base == Base::payload && message != nullptr) {
+    bytes = message->data();
+    end = message->size();
+  } else if (c.base == Base::payload) {
+    start = payload_at ? uint64_t{packet.l4} + *payload_at : packet.payload;
+    end = std::min<uint64_t>(end, uint64_t{packet.payload} + packet.payload_length);
+  }
+  uint64_t value = 0;
+  for (uint64_t i = 0; i < c.width; ++i) {
+    const uint64_t at = start + c.offset + i;
+    if (at >= end) return std::nullopt;
+    value |= uint64_t{bytes[at]} << (8 * (c.little_endian ? i : c.width - 1 - i));
+  }
+  return static_cast<uint32_t>(value) & c.mask;
+}
+
+bool naive_holds(const TestCondition& c, std::optional<uint32_t> value) {
+  if (!value) return false;
+  bool listed = false;
+  for (uint32_t one : c.values) listed |= *value == one;
+  switch (c.compare) {
+    case Compare::is:
+    case Compare::one_of:
+      return listed;
+    case Compare::is_not:
+    case Compare::not_one_of:
+      return !listed;
+    case Compare::in:
+      return *value >= c.values[0] && *value <= c.values[1];
+    case Compare::over:
+      return *value > c.values[0];
+    case Compare::under:
+      return *value < c.values[0];
+  }
+  return false;
+}
+
+uint8_t naive_level(const TestTable& table, const Packet& packet, const std::vector<uint8_t>* message = nullptr) {
+  if (message == nullptr && packet.l4 == 0) return 0;
+  for (const TestRule& rule : table.rules) {
+    bool all = true;
+    for (const TestCondition& c : rule.conditions)
+      all = all && naive_holds(c, naive_value(c, packet, table.payload_at, message));
+    if (all) return rule.level;
+  }
+  return table.otherwise;
+}
+
+// --- random rules and frames ---
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : engine_(seed) {}
+  uint32_t below(uint32_t n) { return static_cast<uint32_t>(engine_() % n); }
+  bool one_in(uint32_t n) { return below(n) == 0; }
+  uint32_t word() { return static_cast<uint32_t>(engine_()); }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// Small values are frequent, so that rules and frames meet.
+uint32_t random_value(Random& random, uint32_t mask) {
+  return (random.one_in(3) ? random.word() : random.below(4)) & mask;
+}
+
+TestCondition random_condition(Random& random) {
+  TestCondition c;
+  c.base = static_cast<Base>(random.below(5));
+  c.width = static_cast<uint8_t>(1u << random.below(3));
+  c.offset = c.base == Base::length ? random.below(3) : random.one_in(8) ? random.below(300) : random.below(24);
+  c.little_endian = random.one_in(4);
+  c.mask = random.one_in(3) ? random.word() & full_mask(c.width) : full_mask(c.width);
+  c.compare = static_cast<Compare>(random.below(7));
+  const uint32_t first = random_value(random, full_mask(c.width));
+  c.values = {first};
+  if (c.compare == Compare::in) c.values.push_back(std::max(first, random_value(random, full_mask(c.width))));
+  if (c.compare == Compare::over) c.values[0] = std::min(first, ~0u - 1);
+  if (c.compare == Compare::under) c.values[0] = std::max(first, 1u);
+  if (c.compare == Compare::one_of || c.compare == Compare::not_one_of) {
+    for (uint32_t n = random.below(16); n > 0; --n) c.values.push_back(random_value(random, full_mask(c.width)));
+  }
+  return c;
+}
+
+TestTable random_table(Random& random) {
+  TestTable table;
+  table.levels = static_cast<uint8_t>(1 + random.below(8));
+  table.otherwise = static_cast<uint8_t>(random.below(table.levels));
+  if (random.one_in(4)) table.payload_at = static_cast<uint16_t>(random.below(60));
+  for (uint32_t n = random.below(20); n > 0; --n) {
+    TestRule rule{static_cast<uint8_t>(random.below(table.levels)), {}};
+    for (uint32_t k = random.one_in(20) ? 0 : 1 + random.below(3); k > 0; --k)
+      rule.conditions.push_back(random_condition(random));
+    table.rules.push_back(rule);
+  }
+  return table;
+}
+
+/// A frame in exactly `length` heap bytes.
+struct Frame {
+  Packet packet{};
+  std::unique_ptr<uint8_t[]> bytes;
+
+  explicit Frame(const std::vector<uint8_t>& content) : bytes(new uint8_t[content.size()]) {
+    std::copy(content.begin(), content.end(), bytes.get());
+    packet.data = bytes.get();
+    packet.length = static_cast<uint16_t>(content.size());
+  }
+};
+
+std::vector<uint8_t> tcp_frame(uint32_t ip_options, uint32_t tcp_options, const std::vector<uint8_t>& payload) {
+  const uint32_t ip = 20 + ip_options, tcp = 20 + tcp_options;
+  std::vector<uint8_t> frame(14 + ip + tcp);
+  frame[12] = 0x08;
+  frame[14] = static_cast<uint8_t>(0x40 | (ip / 4));
+  store_be16(&frame[16], static_cast<uint16_t>(ip + tcp + payload.size()));
+  frame[23] = 6;
+  store_be32(&frame[26], 0x0a000001);
+  store_be32(&frame[30], 0x0a010002);
+  store_be16(&frame[14 + ip], 40000);
+  store_be16(&frame[14 + ip + 2], 80);
+  frame[14 + ip + 12] = static_cast<uint8_t>((tcp / 4) << 4);
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  return frame;
+}
+
+std::vector<uint8_t> random_bytes(Random& random, uint32_t n) {
+  std::vector<uint8_t> bytes(n);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.one_in(2) ? random.below(4) : random.word());
+  return bytes;
+}
+
+std::vector<uint8_t> random_frame(Random& random) {
+  if (random.one_in(20)) return random_bytes(random, random.below(120));
+  auto frame = tcp_frame(random.one_in(5) ? 4 * random.below(11) : 0, random.one_in(2) ? 12 : 4 * random.below(11),
+                         random_bytes(random, random.below(random.one_in(10) ? 400 : 60)));
+  for (uint32_t n = random.one_in(4) ? random.below(6) : 0; n > 0; --n)
+    frame[random.below(static_cast<uint32_t>(frame.size()))] = static_cast<uint8_t>(random.word());
+  if (random.one_in(4)) frame.resize(random.below(static_cast<uint32_t>(frame.size()) + 1));
+  if (random.one_in(6)) frame.insert(frame.end(), random.below(20), 0x55);
+  return frame;
+}
+
+uint64_t seed_of_run() {
+  const char* given = std::getenv("QSTACK_SEED");
+  return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
+}
+
+TestCondition payload_u8(uint32_t offset, Compare compare, uint32_t value) {
+  return {Base::payload, offset, 1, false, 0xff, compare, {value}};
+}
+
+TestTable iot_table() {
+  TestTable table;
+  table.rules = {{0, {payload_u8(5, Compare::is, 1), {Base::length, 0, 4, false, ~0u, Compare::over, {80}}}}};
+  return table;
+}
+
+uint8_t level_of(const TestTable& table, const std::vector<uint8_t>& bytes) {
+  Frame frame(bytes);
+  locate_tcp(frame.packet);
+  return loaded(table).classify(frame.packet);
+}
+
+}  // namespace
+
+TEST_CASE("a request of QStack's IoT clients is high, a heartbeat and a short frame are not") {
+  std::vector<uint8_t> payload(40, 0);
+  payload[5] = 1;
+  CHECK(level_of(iot_table(), tcp_frame(0, 12, payload)) == 0);
+  payload[5] = 0;
+  CHECK(level_of(iot_table(), tcp_frame(0, 12, payload)) == 1);
+  CHECK(level_of(iot_table(), tcp_frame(0, 0, {0, 0, 0, 0, 0, 1})) == 1);
+}
+
+TEST_CASE("payload offsets follow the options of IP and TCP") {
+  std::vector<uint8_t> payload(60, 0);
+  payload[5] = 1;
+  for (uint32_t ip = 0; ip <= 40; ip += 4) {
+    for (uint32_t tcp = 0; tcp <= 40; tcp += 4) CHECK(level_of(iot_table(), tcp_frame(ip, tcp, payload)) == 0);
+  }
+}
+
+TEST_CASE("with payload_at the payload starts so many bytes behind the start of the TCP header") {
+  TestTable table = iot_table();
+  table.payload_at = 32;
+  std::vector<uint8_t> payload(60, 0);
+  payload[5] = 1;
+  CHECK(level_of(table, tcp_frame(0, 12, payload)) == 0);
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 1);
+  payload[12 + 5] = 1;
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 0);
+}
+
+TEST_CASE("a condition beyond the frame is false, and its negation too") {
+  TestTable table;
+  table.rules = {{0, {payload_u8(5, Compare::is_not, 1)}}};
+  CHECK(level_of(table, tcp_frame(0, 12, {})) == 1);
+  CHECK(level_of(table, tcp_frame(0, 12, {0, 0, 0, 0, 0})) == 1);
+  CHECK(level_of(table, tcp_frame(0, 12, {0, 0, 0, 0, 0, 0})) == 0);
+}
+
+TEST_CASE("padding behind the IP packet is no payload") {
+  TestTable table;
+  table.rules = {{0, {payload_u8(0, Compare::is, 0)}}};
+  std::vector<uint8_t> padded = tcp_frame(0, 0, {});
+  padded.resize(60, 0);
+  CHECK(level_of(table, padded) == 1);
+}
+
+TEST_CASE("what is not TCP has level 0") {
+  TestTable table;
+  std::vector<uint8_t> udp = tcp_frame(0, 0, {1, 2, 3});
+  udp[23] = 17;
+  CHECK(level_of(table, udp) == 0);
+  CHECK(level_of(table, std::vector<uint8_t>(60, 0)) == 0);
+  std::vector<uint8_t> fragment = tcp_frame(0, 0, {1, 2, 3});
+  fragment[21] = 1;
+  CHECK(level_of(table, fragment) == 0);
+}
+
+TEST_CASE("the first rule that matches wins, and is counted") {
+  TestTable table;
+  table.levels = 3;
+  table.otherwise = 1;
+  table.rules = {{2, {payload_u8(0, Compare::is, 7)}}, {0, {payload_u8(0, Compare::under, 9)}}};
+  const Classifier classifier = loaded(table);
+  uint64_t hits[3] = {};
+  for (uint8_t first : {7, 8, 7, 9, 3}) {
+    Frame frame(tcp_frame(0, 0, {first}));
+    locate_tcp(frame.packet);
+    const uint8_t level = classifier.classify(frame.packet, hits);
+    CHECK(level == (first == 7 ? 2 : first < 9 ? 0 : 1));
+    CHECK(level == classifier.classify(frame.packet));
+  }
+  CHECK(hits[0] == 2);
+  CHECK(hits[1] == 2);
+  CHECK(hits[2] == 1);
+}
+
+TEST_CASE("a message inside a frame is judged by its own first bytes, and by the headers it came with") {
+  TestTable table;
+  table.rules = {{0, {payload_u8(0, Compare::is, 1), {Base::tcp, 2, 2, false, 0xffff, Compare::is, {80}}}}};
+  Frame frame(tcp_frame(0, 0, {9, 9, 1, 9}));
+  locate_tcp(frame.packet);
+  const Classifier classifier = loaded(table);
+  CHECK(classifier.classify(frame.packet) == 1);
+  CHECK(classifier.classify_bytes({frame.packet.data + frame.packet.payload + 2, 2}, frame.packet) == 0);
+  CHECK(classifier.classify_bytes({}, frame.packet) == 1);
+}
+
+TEST_CASE("an empty classifier gives level 0 to everything") {
+  Frame frame(tcp_frame(0, 0, {1}));
+  locate_tcp(frame.packet);
+  CHECK(Classifier().classify(frame.packet) == 0);
+}
+
+TEST_CASE("a damaged table is refused by a sentence") {
+  const std::vector<uint8_t> good = write_table(iot_table());
+  CHECK(fault_of(good) == "");
+  CHECK(fault_of({}) == "not a classifier table");
+  auto with = [&](size_t at, uint8_t value) {
+    auto bad = good;
+    bad[at] = value;
+    return fault_of(bad);
+  };
+  CHECK(with(4, 9) == "classifier table version 9 is not 1");
+  CHECK(with(5, 9) == "classifier table has 9 levels; 1 to 8 are possible");
+  CHECK(with(6, 2) == "default level 2 is not below 2");
+  CHECK(with(8, 2) == "classifier table has 60 bytes; its header says 64");
+  CHECK(with(16, 2) == "rule 0: level 2 does not exist");
+  CHECK(with(17, 3) == "rule 0: its conditions are not in the table");
+  CHECK(with(17, 1) == "the table has conditions that belong to no rule");
+  CHECK(with(20, 5) == "condition 0: unknown base");
+  CHECK(with(21, 3) == "condition 0: the width is not 1, 2 or 4");
+  CHECK(with(29, 1) == "condition 0: the mask is wider than the field");
+  CHECK(with(22, 4) == "condition 0: a list has 1 to 16 values");
+}
+
+TEST_CASE("random and mutated tables are refused or load, and what loads reads no byte outside of a frame") {
+  const uint64_t seed = seed_of_run();
+  Random random(seed);
+  uint32_t accepted = 0;
+  for (uint32_t i = 0; i < 20'000; ++i) {
+    std::vector<uint8_t> table = write_table(random_table(random));
+    for (uint32_t n = random.below(3); n > 0; --n)
+      table[random.below(static_cast<uint32_t>(table.size()))] ^= 1 << random.below(8);
+    if (random.one_in(8)) table.resize(random.below(static_cast<uint32_t>(table.size())));
+    auto result = Classifier::load(table);
+    if (!std::holds_alternative<Classifier>(result)) continue;
+    ++accepted;
+    Frame frame(random_frame(random));
+    locate_tcp(frame.packet);
+    const Classifier& classifier = std::get<Classifier>(result);
+    REQUIRE(classifier.classify(frame.packet) < classifier.levels());
+  }
+  CHECK(accepted > 1'000);
+  std::printf("seed %llu (mutated tables)\n", static_cast<unsigned long long>(seed));
+}
+
+TEST_CASE("the classifier agrees with a naive reference on random rules and frames") {
+  const uint64_t seed = seed_of_run();
+  Random random(seed);
+  uint32_t compared = 0, matched = 0, wrong = 0;
+  while (compared < 250'000) {
+    const TestTable table = random_table(random);
+    const Classifier classifier = loaded(table);
+    for (uint32_t i = 0; i < 50; ++i, ++compared) {
+      Frame frame(random_frame(random));
+      locate_tcp(frame.packet);
+      const uint32_t rule = classifier.match(frame.packet);
+      matched += rule < table.rules.size() ? 1 : 0;
+      wrong += classifier.classify(frame.packet) != naive_level(table, frame.packet) ? 1 : 0;
+      const std::vector<uint8_t> message = random_bytes(random, random.below(40));
+      wrong += classifier.classify_bytes(message, frame.packet) != naive_level(table, frame.packet, &message) ? 1 : 0;
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(matched > compared / 10);
+  std::printf("seed %llu (%u frames, %u matched a rule)\n", static_cast<unsigned long long>(seed), compared, matched);
+}
