@@ -21,7 +21,11 @@ struct Outlet {
 
   /// Takes over one reference; a full queue gives it back to the pool. True: the frame is queued.
   bool send(Packet* packet) {
-    if (queue.push(packet)) return true;
+    if (queue.push(packet)) {
+      counters.add(Counter::tx_packets);
+      counters.add(Counter::tx_bytes, packet->length);
+      return true;
+    }
     drop(packet, Counter::drop_tx_full);
     return false;
   }

@@ -5,9 +5,6 @@
 // Nothing here reads a clock or a random source: `now` and the secret are passed in.
 #pragma once
 
-#include <memory>
-#include <span>
-
 #include "native/abi/counters.hh"
 #include "native/classify/classifier.hh"
 #include "native/ip/ip_layer.hh"
@@ -19,46 +16,64 @@ namespace qstack {
 
 class Stack {
  public:
-  /// `port`, pools and `app` outlive the stack. Throws std::bad_alloc (with the size in what()) when memory is short.
+  /// `port`, pools and `app` outlive the stack. Throws std::bad_alloc when memory is short.
   Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app);
 
-  /// One round of work at time `now`. Returns the number of packets and commands handled: 0 means idle.
+  /// One round of work at time `now`. Returns the number of packets and timers handled: 0 means idle.
   uint32_t turn(Nanos now);
 
   /// Number of the listener, or -EADDRINUSE, -EADDRNOTAVAIL.
-  int listen(const ListenerConfig& config);
+  int listen(const ListenerConfig& config) { return engine_.listen(config); }
   /// Stops accepting; open connections go on.
-  void unlisten(uint16_t listener);
+  void unlisten(uint16_t listener) { engine_.unlisten(listener); }
 
-  /// Starts an active open from `local` (port 0: the stack picks one) to `remote`. App::opened or App::closed follows
-  /// (closed with the returned handle). slot == kNoIndex when no slot, port or route is left (counted).
+  // Commands of the app. They may be called between turns; inside an App callback: all but connect and abort.
+
+  /// Starts an active open from `local` (port 0: the stack picks one) to `remote`. App::opened or App::closed follows,
+  /// with the returned handle. slot == kNoIndex when no slot, port or route is left (counted).
   Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token, Nanos now);
-
-  /// Takes over `packet` (payload at packet->data + packet->payload, payload_length, level are set). False: the
-  /// connection is gone or cannot send any more; the packet is released and counted as stale.
-  bool send(Handle handle, Packet* packet, Nanos now);
-  /// Bytes that are sent and not yet acknowledged, or waiting to be sent. 0 for a dead handle.
-  uint32_t unsent(Handle handle) const;
+  /// Room for one more send; without it keep the packet and try again in a later turn.
+  bool send_ready() const { return engine_.send_ready(); }
+  /// Takes over `packet` (payload at packet->data + packet->payload; payload_length and level are set). A message of
+  /// several packets ends with `message_end`. False: the connection is gone or closing; the packet is released (counted).
+  bool send(Handle handle, Packet* packet, Nanos now, bool message_end = true);
+  /// Bytes that wait to be sent, or are sent and not yet acknowledged. 0 for a dead handle.
+  uint32_t unsent(Handle handle) const { return engine_.unsent(handle); }
   /// FIN after what is queued; the peer may go on sending (half close).
   void shutdown(Handle handle, Nanos now);
-  /// FIN after what is queued; what arrives from now on is answered by RST if it holds data.
+  /// FIN after what is queued; data that arrives from now on is answered by RST.
   void close(Handle handle, Nanos now);
   /// RST at once.
   void abort(Handle handle, CloseReason reason, Nanos now);
   /// App::drained(cookie) once not more than `low_water` bytes are unacknowledged.
   void request_drain(Handle handle, uint32_t low_water, uint32_t cookie, Nanos now);
-  /// The app gives back one reference of a message's packet; its bytes leave the receive window.
+  /// The app gives back one reference of a message's packet; on a stream its bytes leave the receive window.
   void release(Handle handle, Packet* packet, uint16_t length, Nanos now);
 
-  bool alive(Handle handle) const;
+  bool alive(Handle handle) const { return engine_.alive(handle); }
 
-  /// The classifier that judges frames from the next burst on. The caller keeps it alive until the next turn is over.
-  void set_classifier(const Classifier* classifier);
+  /// The classifier that judges frames from the next burst on. The caller keeps it alive until it is replaced.
+  void set_classifier(const Classifier* classifier) { classifier_ = classifier; }
 
-  /// The earliest time at which a turn has something to do without any packet or call.
-  Nanos next_deadline(Nanos now) const;
+  /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
+  Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
 
-  Counters& counters();
+  const Counters& counters();
+  const TcpEngine& engine() const { return engine_; }
+
+ private:
+  uint32_t receive(Nanos now);
+  uint32_t parse_burst(Packet** packets, uint32_t n, Nanos now);
+  void at(Nanos now);
+
+  Port& port_;
+  Counters counters_;
+  TxQueue queue_;
+  IpLayer ip_;
+  TcpEngine engine_;
+  const Classifier* classifier_ = nullptr;
+  Nanos now_ = 0;
+  Nanos next_tick_ = 0;
 };
 
 }  // namespace qstack

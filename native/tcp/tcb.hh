@@ -47,6 +47,7 @@ enum TcbFlag : uint16_t {
   kTimerArmed = 1 << 11,    ///< the wheel holds the node
   kOutputDue = 1 << 12,     ///< the TX queue was full, send on next turn
   kActiveOpen = 1 << 13,
+  kWindowScaled = 1 << 14,  ///< both sides sent the option (RFC 7323 2.2)
 };
 
 struct alignas(64) Tcb {
@@ -161,7 +162,7 @@ static_assert(sizeof(HalfOpen) == 64);
 struct alignas(64) TimeWait {
   FlowKey key;
   uint32_t link;
-  uint32_t newer;
+  uint32_t previous;
   Seq snd_nxt;
   Seq rcv_nxt;
   uint32_t ts_recent;

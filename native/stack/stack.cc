@@ -1,0 +1,127 @@
+#include "native/stack/stack.hh"
+
+namespace qstack {
+namespace {
+
+constexpr uint32_t kTxQueue = 8'192;
+constexpr Nanos kTick = 10'000'000;
+/// Bursts per turn: more of them would keep what the app sends waiting.
+constexpr uint32_t kBurstsPerTurn = 4;
+
+TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
+  config.mtu = mtu;
+  return config;
+}
+
+/// Where the payload starts, for the classifier; TCP checks the header itself. A header that lies leaves no payload.
+void locate_payload(Packet& packet) {
+  const uint32_t header = packet.l4 + 12u < packet.length ? (packet.data[packet.l4 + 12] >> 4) * 4u : 0;
+  const uint32_t start = packet.l4 + (header < kTcpHeader ? kTcpHeader : header);
+  packet.payload = static_cast<uint16_t>(start < packet.length ? start : packet.length);
+  packet.payload_length = static_cast<uint16_t>(packet.length - packet.payload);
+}
+
+}  // namespace
+
+Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app)
+    : port_(port),
+      queue_(kTxQueue),
+      ip_(config.ip, rx, tx, queue_, counters_),
+      engine_(with_mtu(config.tcp, config.ip.mtu), ip_, queue_, rx, tx, app, counters_) {}
+
+uint32_t Stack::turn(Nanos now) {
+  at(now);
+  uint32_t work = engine_.retry();
+  work += receive(now);
+  work += engine_.run_timers();
+  if (now >= next_tick_) {
+    ip_.tick(now);
+    next_tick_ = now + kTick;
+  }
+  engine_.flush_acks();
+  if (queue_.size() != 0) work += queue_.flush(port_, now);
+  counters_.add(Counter::turns);
+  if (work == 0) counters_.add(Counter::idle_turns);
+  return work;
+}
+
+void Stack::at(Nanos now) {
+  if (now == now_) return;
+  now_ = now;
+  engine_.begin_turn(now);
+}
+
+uint32_t Stack::receive(Nanos now) {
+  Packet* packets[TcpEngine::kBurstMax];
+  uint32_t received = 0;
+  for (uint32_t burst = 0; burst < kBurstsPerTurn; ++burst) {
+    const uint32_t n = port_.rx_burst(packets, TcpEngine::kBurstMax, now);
+    if (n == 0) break;
+    received += n;
+    engine_.input(packets, parse_burst(packets, n, now));
+    if (n < TcpEngine::kBurstMax) break;
+  }
+  return received;
+}
+
+/// Ethernet to IP, and the level of each frame; what is for TCP is moved to the front. Returns their number.
+uint32_t Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
+  for (uint32_t i = 0; i < n; ++i) __builtin_prefetch(packets[i]->data);
+  uint32_t segments = 0;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    Packet* const packet = packets[i];
+    bytes += packet->length;
+    if (ip_.input(packet, now) != IpLayer::Verdict::tcp) continue;
+    locate_payload(*packet);
+    packet->level = classifier_ == nullptr ? 0 : classifier_->classify(*packet);
+    packets[segments++] = packet;
+  }
+  counters_.add(Counter::rx_packets, n);
+  counters_.add(Counter::rx_bytes, bytes);
+  return segments;
+}
+
+Handle Stack::connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token, Nanos now) {
+  at(now);
+  return engine_.connect(local, remote, framing, token);
+}
+
+bool Stack::send(Handle handle, Packet* packet, Nanos now, bool message_end) {
+  at(now);
+  return engine_.send(handle, packet, message_end);
+}
+
+void Stack::shutdown(Handle handle, Nanos now) {
+  at(now);
+  engine_.shutdown(handle);
+}
+
+void Stack::close(Handle handle, Nanos now) {
+  at(now);
+  engine_.close(handle);
+}
+
+void Stack::abort(Handle handle, CloseReason reason, Nanos now) {
+  at(now);
+  engine_.abort(handle, reason);
+}
+
+void Stack::request_drain(Handle handle, uint32_t low_water, uint32_t cookie, Nanos now) {
+  at(now);
+  engine_.request_drain(handle, low_water, cookie);
+}
+
+void Stack::release(Handle handle, Packet* packet, uint16_t length, Nanos now) {
+  at(now);
+  engine_.release(handle, packet, length);
+}
+
+const Counters& Stack::counters() {
+  counters_.set(Counter::connections_open, engine_.connections_used());
+  counters_.set(Counter::half_open, engine_.half_open_used());
+  counters_.set(Counter::time_wait, engine_.time_wait_used());
+  return counters_;
+}
+
+}  // namespace qstack

@@ -1,0 +1,151 @@
+// Active open: SYN-SENT (RFC 9293 3.10.1 and 3.10.7.3).
+#include <algorithm>
+
+#include "native/tcp/engine.hh"
+
+namespace qstack {
+
+/// The framing of an active open: profiles are shared, an equal one is found again.
+uint16_t TcpEngine::profile_for(const ListenerConfig& framing) {
+  for (size_t i = 0; i < profiles_.size(); ++i) {
+    const ListenerConfig& have = profiles_[i].config;
+    if (have.framing == framing.framing && have.fixed_length == framing.fixed_length) return static_cast<uint16_t>(i);
+  }
+  ListenerConfig config = framing;
+  config.port = 0;
+  profiles_.push_back({config, false});
+  return static_cast<uint16_t>(profiles_.size() - 1);
+}
+
+/// Ephemeral ports (RFC 6056: a start that others cannot guess, then the next free one).
+bool TcpEngine::pick_local_port(FlowKey& key) {
+  constexpr uint32_t kFirst = 32'768, kPorts = 28'232;
+  if (next_port_ == 0) next_port_ = static_cast<uint32_t>(config_.secret[2] % kPorts) + 1;
+  for (uint32_t i = 0; i < kPorts; ++i) {
+    key.local_port = static_cast<uint16_t>(kFirst + next_port_++ % kPorts);
+    if (find_flow(key, hash_of(key)) == kNoIndex) return true;
+  }
+  return false;
+}
+
+void TcpEngine::init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t neighbor) {
+  const uint32_t generation = c.generation;
+  const uint16_t kept = c.flags & kAttention;  // the list still holds the slot
+  c = Tcb{};
+  c.generation = generation;
+  c.flags = kept;
+  c.key = key;
+  c.profile = profile;
+  c.neighbor = neighbor;
+  c.busy = kNoIndex;
+  c.ssthresh = 0x7fffffff;  // RFC 5681 3.1: arbitrarily high
+  c.ts_offset = timestamp_offset(key);
+  c.last_active_ms = now_ms_;
+}
+
+Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token) {
+  FlowKey key = {remote.address, local.address, remote.port, local.port};
+  const uint32_t neighbor = ip_.route(remote.address, now_);
+  const bool port_found = local.port != 0 || pick_local_port(key);
+  const uint64_t hash = hash_of(key);
+  if (neighbor == kNoIndex || !port_found || find_flow(key, hash) != kNoIndex) return {};
+  const uint32_t slot = tcbs_.allocate();
+  if (slot == kNoIndex) return {};
+  Tcb& c = tcbs_.at(slot);
+  init_tcb(c, key, profile_for(framing), neighbor);
+  set_mss(c, 536);
+  Busy* const b = need_busy(c);
+  if (b == nullptr || !flows_.insert(hash, flow_value(Kind::connection, slot))) {
+    count(b == nullptr ? Counter::drop_no_busy : Counter::drop_flow_full);
+    release_busy(c);
+    tcbs_.release(slot);
+    return {};
+  }
+  c.state = TcpState::syn_sent;
+  c.set(kActiveOpen);
+  c.iss = initial_sequence(key);
+  c.snd_una = c.iss;
+  c.snd_nxt = c.iss + 1;
+  b->token = token;
+  b->rto_us = 1'000'000;  // RFC 6298 2.1
+  send_syn(c);
+  start_rto(c, *b);
+  return handle_of(c);
+}
+
+void TcpEngine::send_syn(Tcb& c) {
+  TcpOptions o;
+  o.mss = own_mss();
+  o.has_window_scale = true;
+  o.window_scale = receive_window_scale();
+  o.sack_permitted = config_.sack;
+  o.has_timestamps = config_.timestamps;
+  o.ts_value = ts_clock() + c.ts_offset;
+  uint8_t options[40];
+  const uint8_t length = write_syn_options(options, o);
+  const Control control = {c.key, c.iss, 0, c.neighbor, static_cast<uint16_t>(initial_receive_window()), kSyn};
+  send_control(control, options, length);
+  busy_.at(c.busy).recover = now_us_;  // until established: when the SYN left, for the first RTT sample
+}
+
+void TcpEngine::on_syn_sent(Tcb& c, Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  const bool ack_fits = (s.flags & kAck) && s.ack == c.snd_nxt;
+  if ((s.flags & kAck) && !ack_fits) {
+    if (!(s.flags & kRst)) send_reset_for(arrival);
+    return drop(arrival.packet, Counter::drop_tcp_ack);
+  }
+  if (s.flags & kRst) {
+    count(Counter::resets_in);
+    rx_.release(arrival.packet);
+    if (ack_fits) finish(c, CloseReason::refused);
+    return;
+  }
+  if (!(s.flags & kSyn) || !ack_fits) return drop(arrival.packet, Counter::drop_tcp_sequence);
+  establish_active(c, busy_.at(c.busy), s);
+  rx_.release(arrival.packet);
+}
+
+void TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
+  const Opened opened = {handle_of(c), {c.key.local_address, c.key.local_port},
+                         {c.key.remote_address, c.key.remote_port}, 0xffff, b.token};
+  if (!app_.opened(opened)) return;  // the SYN-ACK comes again
+  const TcpOptions& o = s.options;
+  if (o.has_timestamps && config_.timestamps) {
+    c.set(kTimestamps);
+    c.ts_recent = o.ts_value;
+    c.ts_recent_ms = now_ms_;
+  }
+  if (o.sack_permitted && config_.sack) c.set(kSackPermitted);
+  if (o.has_window_scale) {
+    c.set(kWindowScaled);
+    c.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
+  }
+  set_mss(c, o.mss == 0 ? 536 : std::max<uint16_t>(o.mss, 64));
+  c.irs = s.seq;
+  c.rcv_nxt = c.last_ack_sent = s.seq + 1;
+  c.rcv_adv = c.rcv_nxt + initial_receive_window();
+  c.snd_una = s.ack;
+  c.snd_wnd = s.window;  // never scaled in a SYN
+  c.snd_wl1 = s.seq;
+  c.snd_wl2 = s.ack;
+  if (b.retries == 0) measure_rtt(c, now_us_ - b.recover);
+  c.state = TcpState::established;
+  stop_rto(b);
+  b.retries = 0;
+  b.recover = c.snd_una - 1;
+  b.rto_us = rto_of(c);
+  congestion_.start(b.congestion, c.mss, c.ssthresh);
+  count(Counter::connections_opened);
+  ack_now(c);
+  output(c);
+  drop_busy_if_idle(c);
+}
+
+/// Eff.snd.MSS (RFC 9293 3.7.1, RFC 6691): the peer's MSS or ours, less the options that every segment carries.
+void TcpEngine::set_mss(Tcb& c, uint16_t peer_mss) {
+  const uint16_t mss = std::min(peer_mss, own_mss());
+  c.mss = static_cast<uint16_t>(mss - (c.has(kTimestamps) ? 12 : 0));
+}
+
+}  // namespace qstack

@@ -1,0 +1,146 @@
+// The end of a connection: FIN both ways, RST, TIME-WAIT, and what the app is told (RFC 9293 3.6, 3.10.4, 3.10.5).
+#include "native/tcp/engine.hh"
+
+namespace qstack {
+
+void TcpEngine::shutdown(Handle handle) {
+  Tcb* const c = find_alive(handle);
+  if (c == nullptr) return count(Counter::stale_records);
+  if (c->has(kFinQueued)) return;
+  if (c->state == TcpState::syn_sent) return finish(*c, CloseReason::aborted);
+  if (need_busy(*c) == nullptr) {
+    count(Counter::drop_no_busy);
+    return reset_connection(*c, CloseReason::aborted);
+  }
+  c->set(kFinQueued);
+  output(*c);
+}
+
+void TcpEngine::close(Handle handle) {
+  Tcb* const c = find_alive(handle);
+  if (c == nullptr) return count(Counter::stale_records);
+  c->set(kAppClosed);
+  if (c->state == TcpState::fin_wait_2 && c->busy != kNoIndex) limit_fin_wait(*c, busy_.at(c->busy));
+  shutdown(handle);
+}
+
+void TcpEngine::abort(Handle handle, CloseReason reason) {
+  Tcb* const c = find_alive(handle);
+  if (c == nullptr) return count(Counter::stale_records);
+  if (c->state == TcpState::syn_sent) return finish(*c, reason);
+  reset_connection(*c, reason);
+}
+
+void TcpEngine::reset_connection(Tcb& c, CloseReason reason) {
+  count(Counter::resets_out);
+  send_flags(c, c.snd_nxt, kRst | kAck);
+  finish(c, reason);
+}
+
+void TcpEngine::maybe_send_fin(Tcb& c, Busy& b) {
+  if (!c.has(kFinQueued) || c.has(kFinSent) || b.unsent_bytes != 0) return;
+  send_flags(c, c.snd_nxt, kFin | kAck);
+  c.set(kFinSent);
+  ++c.snd_nxt;
+  c.state = c.state == TcpState::close_wait ? TcpState::last_ack : TcpState::fin_wait_1;
+  if (b.rto_deadline_ms == 0) start_rto(c, b);
+}
+
+void TcpEngine::fin_acknowledged(Tcb& c) {
+  switch (c.state) {
+    case TcpState::fin_wait_1:
+      c.state = TcpState::fin_wait_2;
+      if (c.has(kAppClosed)) limit_fin_wait(c, busy_.at(c.busy));
+      break;
+    case TcpState::closing:
+      enter_time_wait(c);
+      break;
+    case TcpState::last_ack:
+      finish(c, CloseReason::finished);
+      break;
+    default:
+      break;
+  }
+}
+
+/// A peer that never sends its FIN must not hold a connection that the app has given up.
+void TcpEngine::limit_fin_wait(Tcb& c, Busy& b) {
+  b.rto_deadline_ms = deadline(config_.time_wait_ms == 0 ? 1 : config_.time_wait_ms);
+  arm(c, b.rto_deadline_ms);
+}
+
+/// The slot is free from here on; a 64 B record answers for the connection during 2 MSL (RFC 9293 3.6.1).
+void TcpEngine::enter_time_wait(Tcb& c) {
+  send_ack(c);
+  if (time_wait_.available() == 0 && time_wait_list_.front() != kNoIndex) free_time_wait(time_wait_list_.front());
+  const uint32_t slot = config_.time_wait_ms == 0 ? kNoIndex : time_wait_.allocate();
+  if (slot != kNoIndex) {
+    TimeWait& t = time_wait_.at(slot);
+    t = TimeWait{};
+    t.key = c.key;
+    t.snd_nxt = c.snd_nxt;
+    t.rcv_nxt = c.rcv_nxt;
+    t.ts_recent = c.ts_recent;
+    t.ts_offset = c.ts_offset;
+    t.neighbor = c.neighbor;
+    t.flags = c.flags;
+    t.window = static_cast<uint16_t>(receive_window(c) >> c.rcv_wscale());
+    t.deadline_ms = deadline(config_.time_wait_ms);
+    time_wait_list_.push_back(time_wait_, slot);
+    flows_.replace(hash_of(c.key), flow_value(Kind::connection, slot_of(c)), flow_value(Kind::time_wait, slot));
+  }
+  finish(c, CloseReason::finished);
+}
+
+void TcpEngine::free_time_wait(uint32_t slot) {
+  flows_.erase(hash_of(time_wait_.at(slot).key), flow_value(Kind::time_wait, slot));
+  time_wait_list_.unlink(time_wait_, slot);
+  time_wait_.release(slot);
+}
+
+/// RST is ignored (RFC 1337); a SYN that is newer in sequence or time opens anew (RFC 6191); the rest is acknowledged.
+void TcpEngine::on_time_wait(uint32_t slot, Arrival& arrival) {
+  TimeWait& t = time_wait_.at(slot);
+  const TcpSegment& s = arrival.segment;
+  const bool newer_time = (t.flags & kTimestamps) && s.options.has_timestamps && seq_gt(s.options.ts_value, t.ts_recent);
+  if ((s.flags & (kSyn | kAck | kRst)) == kSyn && (newer_time || seq_gt(s.seq, t.rcv_nxt))) {
+    free_time_wait(slot);
+    return on_no_connection(arrival);
+  }
+  if (!(s.flags & kRst)) {
+    uint8_t options[12];
+    const uint8_t length = (t.flags & kTimestamps) ? write_timestamps(options, ts_clock() + t.ts_offset, t.ts_recent) : 0;
+    count(Counter::acks_out);
+    send_control({t.key, t.snd_nxt, t.rcv_nxt, t.neighbor, t.window, kAck}, options, length);
+    if (s.flags & kFin) {  // the last ACK was lost: wait anew
+      t.deadline_ms = deadline(config_.time_wait_ms);
+      time_wait_list_.unlink(time_wait_, slot);
+      time_wait_list_.push_back(time_wait_, slot);
+    }
+  }
+  rx_.release(arrival.packet);
+}
+
+/// Takes a connection out of everything. What is left is to tell the app; then the slot is free.
+void TcpEngine::finish(Tcb& c, CloseReason reason) {
+  flows_.erase(hash_of(c.key), flow_value(Kind::connection, slot_of(c)));
+  if (c.has(kTimerArmed)) wheel_.disarm(slot_of(c));
+  release_busy(c);
+  c.state = TcpState::closed;
+  c.close_reason = static_cast<uint8_t>(reason);
+  c.flags &= kAttention;
+  count(Counter::connections_closed);
+  notify_closed(c);
+}
+
+void TcpEngine::notify_closed(Tcb& c) {
+  if (!app_.closed(handle_of(c), static_cast<CloseReason>(c.close_reason))) {
+    c.set(kClosedDue);
+    return want_attention(c);
+  }
+  c.clear(kClosedDue);
+  ++c.generation;
+  tcbs_.release(slot_of(c));
+}
+
+}  // namespace qstack

@@ -1,0 +1,160 @@
+#include "native/tcp/engine.hh"
+
+#include <algorithm>
+
+namespace qstack {
+
+TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, PacketPool& rx, PacketPool& tx, App& app,
+                     Counters& counters)
+    : config_(config),
+      ip_(ip),
+      queue_(queue),
+      rx_(rx),
+      tx_(tx),
+      app_(app),
+      counters_(counters),
+      tcbs_(config.connections),
+      busy_(config.busy),
+      half_open_(config.half_open),
+      time_wait_(config.time_wait),
+      flows_(config.connections + config.half_open + config.time_wait),
+      wheel_(TimerNodes{&tcbs_}),
+      arrivals_(kBurstMax),
+      attention_memory_(size_t{config.connections} * sizeof(uint32_t)) {
+  ack_list_.reserve(4 * kBurstMax);
+}
+
+TcpEngine::~TcpEngine() {
+  for (uint32_t slot = 0; slot < tcbs_.touched(); ++slot) {
+    Tcb& c = tcbs_.at(slot);
+    if (c.state != TcpState::closed) release_busy(c);
+  }
+}
+
+void TcpEngine::begin_turn(Nanos now) {
+  const bool first = now_ == 0;
+  now_ = now;
+  now_us_ = static_cast<uint32_t>(now / 1'000);
+  now_ms_ = static_cast<uint32_t>(now / 1'000'000);
+  if (first) wheel_.start(now_ms_);
+}
+
+const void* TcpEngine::record_of(uint32_t value) const {
+  const uint32_t slot = value & kSlotMask;
+  switch (static_cast<Kind>(value >> kKindShift)) {
+    case Kind::half_open:
+      return &half_open_.at(slot);
+    case Kind::time_wait:
+      return &time_wait_.at(slot);
+    default:
+      return &tcbs_.at(slot);
+  }
+}
+
+/// The key is the first member of each kind of record.
+const FlowKey& TcpEngine::key_of(uint32_t value) const { return *static_cast<const FlowKey*>(record_of(value)); }
+
+uint32_t TcpEngine::find_flow(const FlowKey& key, uint64_t hash) const {
+  return flows_.find(hash, [&](uint32_t value) { return key_of(value) == key; });
+}
+
+const Tcb* TcpEngine::find_alive(Handle handle) const {
+  if (handle.slot >= tcbs_.touched()) return nullptr;
+  const Tcb& c = tcbs_.at(handle.slot);
+  return c.generation == handle.generation && c.state != TcpState::closed ? &c : nullptr;
+}
+
+void TcpEngine::drop(Packet* packet, Counter why) {
+  count(why);
+  rx_.release(packet);
+}
+
+Busy* TcpEngine::need_busy(Tcb& c) {
+  if (c.busy != kNoIndex) return &busy_.at(c.busy);
+  const uint32_t slot = busy_.allocate();
+  if (slot == kNoIndex) return nullptr;
+  Busy& b = busy_.at(slot);
+  b = Busy{};
+  b.open_level = kLevelsMax;
+  b.recover = c.snd_una - 1;
+  b.rto_us = rto_of(c);
+  congestion_.start(b.congestion, c.mss, c.ssthresh);
+  c.busy = slot;
+  return &b;
+}
+
+/// Congestion and RTT state go with the block; srtt and ssthresh stay in the control block.
+void TcpEngine::drop_busy_if_idle(Tcb& c) {
+  const bool quiet_state = c.state == TcpState::established || c.state == TcpState::close_wait;
+  if (c.busy == kNoIndex || !quiet_state || c.has(kFinQueued) || c.has(kOutputDue)) return;
+  const Busy& b = busy_.at(c.busy);
+  const bool sending = b.unsent_bytes != 0 || !b.retransmit.empty() || b.drain_wanted;
+  const bool receiving = b.out_of_order != nullptr || b.frame != nullptr || b.unread != 0 || b.fin_out_of_order;
+  if (sending || receiving) return;
+  c.ssthresh = b.congestion.ssthresh;
+  busy_.release(c.busy);
+  c.busy = kNoIndex;
+}
+
+void TcpEngine::release_busy(Tcb& c) {
+  if (c.busy == kNoIndex) return;
+  Busy& b = busy_.at(c.busy);
+  for (PacketQueue& queue : b.unsent) {
+    while (!queue.empty()) tx_.release(queue.pop_front());
+  }
+  while (!b.retransmit.empty()) tx_.release(b.retransmit.pop_front());
+  while (b.out_of_order != nullptr) {
+    Packet* const next = b.out_of_order->next;
+    rx_.release(b.out_of_order);
+    b.out_of_order = next;
+  }
+  if (b.frame != nullptr) rx_.release(b.frame);
+  busy_.release(c.busy);
+  c.busy = kNoIndex;
+}
+
+void TcpEngine::want_attention(Tcb& c) {
+  if (c.has(kAttention)) return;
+  c.set(kAttention);
+  uint32_t at = attention_head_ + attention_count_++;
+  if (at >= config_.connections) at -= config_.connections;
+  reinterpret_cast<uint32_t*>(attention_memory_.data())[at] = slot_of(c);
+}
+
+uint32_t TcpEngine::retry() {
+  const uint32_t most = std::min(attention_count_, 4 * kBurstMax);
+  for (uint32_t i = 0; i < most; ++i) {
+    Tcb& c = tcbs_.at(reinterpret_cast<uint32_t*>(attention_memory_.data())[attention_head_]);
+    if (++attention_head_ == config_.connections) attention_head_ = 0;
+    --attention_count_;
+    c.clear(kAttention);
+    retry_connection(c);
+  }
+  return most;
+}
+
+void TcpEngine::retry_connection(Tcb& c) {
+  if (c.has(kClosedDue)) return notify_closed(c);
+  if (c.state == TcpState::closed) return;
+  if (c.busy != kNoIndex) retry_delivery(c, busy_.at(c.busy));
+  if (c.state != TcpState::closed && c.has(kEndedDue)) tell_ended(c);
+  if (c.state == TcpState::closed || c.busy == kNoIndex) return;
+  c.clear(kOutputDue);
+  output(c);
+  if (c.state != TcpState::closed && c.busy != kNoIndex) check_drained(c, busy_.at(c.busy));
+}
+
+void TcpEngine::retry_delivery(Tcb& c, Busy& b) {
+  const ListenerConfig& config = profiles_[c.profile].config;
+  const bool frame_whole = b.frame != nullptr && b.frame_fill == config.fixed_length;
+  if (frame_whole && !offer_frame(c, b, config.fixed_length)) return;
+  drain_out_of_order(c);
+}
+
+uint32_t TcpEngine::unsent(Handle handle) const {
+  const Tcb* const c = find_alive(handle);
+  if (c == nullptr || c->busy == kNoIndex) return 0;
+  return busy_.at(c->busy).unsent_bytes + in_flight(*c);
+}
+
+}  // namespace qstack

@@ -1,0 +1,276 @@
+// TcpEngine: RFC 9293 for every connection of one stack thread.
+//
+// In: TCP segments (IpLayer has checked the IP header), calls of the app, time. Out: segments through IpLayer, App events.
+// Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 6675, RFC 6298, RFC 5961; then tcb.hh.
+// One concern per file: passive, active, input, acknowledge, recovery, receive, reassembly, output, close, timers.
+// Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "native/abi/counters.hh"
+#include "native/flow/flow_table.hh"
+#include "native/ip/ip_layer.hh"
+#include "native/ip/tx_queue.hh"
+#include "native/mempool/slot_list.hh"
+#include "native/mempool/slot_pool.hh"
+#include "native/tcp/app.hh"
+#include "native/tcp/config.hh"
+#include "native/tcp/tcb.hh"
+#include "native/wire/tcp.hh"
+
+namespace qstack {
+
+class TcpEngine {
+ public:
+  static constexpr uint32_t kBurstMax = 64;
+
+  TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, PacketPool& rx, PacketPool& tx, App& app,
+            Counters& counters);
+  ~TcpEngine();
+  TcpEngine(const TcpEngine&) = delete;
+  TcpEngine& operator=(const TcpEngine&) = delete;
+
+  /// Sets the clocks; call first in each turn.
+  void begin_turn(Nanos now);
+  /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set.
+  void input(Packet** packets, uint32_t n);
+  /// What was refused earlier: events, blocked output. Returns the number of connections looked at.
+  uint32_t retry();
+  /// Fires what is due. Returns the number of timers handled.
+  uint32_t run_timers();
+  /// ACKs that no data segment carried away in this turn.
+  void flush_acks();
+
+  int listen(const ListenerConfig& config);
+  void unlisten(uint16_t listener);
+  Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token);
+  /// Room for one more send: without it the caller keeps its packets and tries again next turn.
+  bool send_ready() const;
+  bool send(Handle handle, Packet* packet, bool message_end);
+  uint32_t unsent(Handle handle) const;
+  void shutdown(Handle handle);
+  void close(Handle handle);
+  void abort(Handle handle, CloseReason reason);
+  void request_drain(Handle handle, uint32_t low_water, uint32_t cookie);
+  void release(Handle handle, Packet* packet, uint16_t length);
+  bool alive(Handle handle) const { return find_alive(handle) != nullptr; }
+
+  /// Read-only view for tests, metrics and `connection.info()`.
+  const Tcb* inspect(Handle handle) const { return find_alive(handle); }
+  const Busy* inspect_busy(const Tcb& tcb) const { return tcb.busy == kNoIndex ? nullptr : &busy_.at(tcb.busy); }
+  uint32_t busy_used() const { return busy_.used(); }
+  uint32_t half_open_used() const { return half_open_.used(); }
+  uint32_t time_wait_used() const { return time_wait_.used(); }
+  uint32_t connections_used() const { return tcbs_.used(); }
+
+ private:
+  // A flow table value is a slot with its kind in the two highest bits.
+  enum class Kind : uint32_t { connection = 0, half_open = 1, time_wait = 2 };
+  static constexpr uint32_t kKindShift = 30;
+  static constexpr uint32_t kSlotMask = (1u << kKindShift) - 1;
+  static uint32_t flow_value(Kind kind, uint32_t slot) { return (static_cast<uint32_t>(kind) << kKindShift) | slot; }
+
+  struct Arrival {
+    Packet* packet;
+    uint64_t hash;
+    FlowKey key;
+    TcpSegment segment;
+    bool intact;
+  };
+  struct Profile {
+    ListenerConfig config;
+    bool listening = false;
+  };
+  /// Header fields of a segment without payload.
+  struct Control {
+    FlowKey key;
+    Seq seq;
+    Seq ack;
+    uint32_t neighbor;
+    uint16_t window;
+    uint8_t flags;
+  };
+  struct TimerNodes {
+    SlotPool<Tcb>* tcbs;
+    TimerNode& operator()(uint32_t slot) const { return tcbs->at(slot).timer; }
+  };
+
+  // engine.cc: lookup, slots, events
+  const FlowKey& key_of(uint32_t value) const;
+  const void* record_of(uint32_t value) const;
+  uint32_t find_flow(const FlowKey& key, uint64_t hash) const;
+  uint64_t hash_of(const FlowKey& key) const { return hash_flow(key, config_.secret); }
+  const Tcb* find_alive(Handle handle) const;
+  Tcb* find_alive(Handle handle) { return const_cast<Tcb*>(std::as_const(*this).find_alive(handle)); }
+  uint32_t slot_of(const Tcb& c) const { return tcbs_.slot_of(c); }
+  Handle handle_of(const Tcb& c) const { return {slot_of(c), c.generation}; }
+  Busy* busy_of(Tcb& c) { return c.busy == kNoIndex ? nullptr : &busy_.at(c.busy); }
+  Busy* need_busy(Tcb& c);
+  void drop_busy_if_idle(Tcb& c);
+  void release_busy(Tcb& c);
+  void want_attention(Tcb& c);
+  void retry_connection(Tcb& c);
+  void retry_delivery(Tcb& c, Busy& b);
+  void count(Counter counter, uint64_t n = 1) { counters_.add(counter, n); }
+  void drop(Packet* packet, Counter why);
+  uint32_t ts_clock() const { return now_ms_; }
+
+  // input.cc
+  void prepare(Arrival& arrival, Packet* packet);
+  void prefetch_record(const Arrival& arrival) const;
+  void arrive(Arrival& arrival);
+  void on_connection(Tcb& c, Arrival& arrival);
+  bool acceptable(const Tcb& c, const TcpSegment& s) const;
+  bool reject_unacceptable(Tcb& c, Arrival& arrival);
+  bool fails_paws(const Tcb& c, const TcpSegment& s) const;
+  bool handle_reset_and_syn(Tcb& c, Arrival& arrival);
+  void take_timestamp(Tcb& c, const TcpSegment& s);
+  void on_no_connection(Arrival& arrival);
+
+  // passive.cc, active.cc
+  const Profile* find_listener(uint32_t address, uint16_t port, uint16_t& number) const;
+  uint16_t profile_for(const ListenerConfig& framing);
+  void on_syn(Arrival& arrival);
+  void fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t profile, uint32_t neighbor);
+  void send_syn_ack(const HalfOpen& h);
+  void on_half_open(uint32_t slot, Arrival& arrival);
+  Tcb* promote(uint32_t half_open_slot, const Arrival& arrival);
+  void free_half_open(uint32_t slot);
+  uint32_t syn_timeout_ms(uint8_t retries) const;
+  Seq initial_sequence(const FlowKey& key) const;
+  uint32_t timestamp_offset(const FlowKey& key) const;
+  uint8_t receive_window_scale() const;
+  uint32_t initial_receive_window() const;
+  uint16_t own_mss() const { return static_cast<uint16_t>(config_.mtu - 40); }
+  bool pick_local_port(FlowKey& key);
+  void init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t neighbor);
+  void send_syn(Tcb& c);
+  void on_syn_sent(Tcb& c, Arrival& arrival);
+  void establish_active(Tcb& c, Busy& b, const TcpSegment& s);
+  void set_mss(Tcb& c, uint16_t peer_mss);
+
+  // acknowledge.cc
+  bool process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_window);
+  void update_send_window(Tcb& c, const TcpSegment& s);
+  void acknowledge(Tcb& c, Busy& b, Seq ack);
+  uint32_t pop_acknowledged(Tcb& c, Busy& b);
+  void measure_rtt(Tcb& c, uint32_t rtt_us);
+  uint32_t rto_of(const Tcb& c) const;
+  void check_drained(Tcb& c, Busy& b);
+
+  // recovery.cc
+  void take_sack(Tcb& c, Busy& b, const TcpSegment& s);
+  void duplicate_ack(Tcb& c, Busy& b, const TcpSegment& s);
+  void enter_recovery(Tcb& c, Busy& b);
+  void recovery_progress(Tcb& c, Busy& b, Seq ack, uint32_t acked);
+  void mark_lost(Busy& b, Packet* packet);
+  void mark_lost_by_sack(Tcb& c, Busy& b);
+  void mark_all_lost(Busy& b);
+  uint32_t in_flight(const Tcb& c) const { return c.snd_nxt - c.snd_una; }
+  uint32_t pipe(const Tcb& c, const Busy& b) const { return in_flight(c) - b.sacked_bytes - b.lost_bytes; }
+
+  // receive.cc, reassembly.cc
+  void receive_payload(Tcb& c, Arrival& arrival);
+  bool accepts_data(Tcb& c, const Packet* packet);
+  bool trim_to_window(Tcb& c, Packet* packet);
+  void take_in_order(Tcb& c, Packet* packet);
+  uint32_t deliver(Tcb& c, Packet* packet);
+  bool offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level);
+  uint32_t deliver_fixed(Tcb& c, Packet* packet, uint16_t length);
+  uint32_t fill_frame(Tcb& c, Busy& b, const Packet* packet, uint16_t offset, uint16_t length, uint16_t want);
+  bool offer_frame(Tcb& c, Busy& b, uint16_t want);
+  void take_out_of_order(Tcb& c, Packet* packet);
+  void keep_rest(Tcb& c, Packet* packet, uint32_t taken);
+  bool begin_frame(Busy& b, const Packet* packet);
+  void store_out_of_order(Busy& b, Packet* packet);
+  void drain_out_of_order(Tcb& c);
+  uint8_t sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const;
+  void note_fin(Tcb& c, const TcpSegment& s, Seq fin_seq);
+  void process_fin(Tcb& c);
+  void tell_ended(Tcb& c);
+  uint32_t receive_window(const Tcb& c) const;
+  uint16_t advertise(Tcb& c);
+  void ack_now(Tcb& c);
+  void ack_later(Tcb& c);
+
+  // output.cc
+  void output(Tcb& c);
+  bool output_lost(Tcb& c, Busy& b);
+  bool output_new(Tcb& c, Busy& b);
+  uint32_t sendable(Tcb& c, Busy& b, const Packet* packet);
+  Packet* take_sendable(Tcb& c, Busy& b, uint8_t level);
+  Packet* split(Packet* packet, uint16_t length);
+  void transmit(Tcb& c, Packet* packet);
+  bool retransmit(Tcb& c, Busy& b, Packet* packet);
+  static void write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key);
+  void send_ack(Tcb& c);
+  void send_flags(Tcb& c, Seq seq, uint8_t flags);
+  void send_control(const Control& control, const uint8_t* options, uint8_t options_length);
+  void send_reset_for(const Arrival& arrival);
+  void acked_by_output(Tcb& c);
+
+  // close.cc
+  void maybe_send_fin(Tcb& c, Busy& b);
+  void limit_fin_wait(Tcb& c, Busy& b);
+  void fin_acknowledged(Tcb& c);
+  void enter_time_wait(Tcb& c);
+  void on_time_wait(uint32_t slot, Arrival& arrival);
+  void free_time_wait(uint32_t slot);
+  void finish(Tcb& c, CloseReason reason);
+  void notify_closed(Tcb& c);
+  void reset_connection(Tcb& c, CloseReason reason);
+
+  // timers.cc
+  void arm(Tcb& c, uint32_t at_ms);
+  void arm_earliest(Tcb& c);
+  void start_rto(Tcb& c, Busy& b);
+  void start_persist(Tcb& c, Busy& b);
+  bool give_up(Tcb& c, Busy& b);
+  void stop_rto(Busy& b) { b.rto_deadline_ms = 0; }
+  void on_timer(uint32_t slot);
+  void on_retransmission_timeout(Tcb& c, Busy& b);
+  void on_persist(Tcb& c, Busy& b);
+  void expire_half_open();
+  void expire_time_wait();
+  void sweep_idle();
+  bool due(uint32_t at_ms) const { return static_cast<int32_t>(now_ms_ - at_ms) >= 0; }
+  /// 0 means "not running" in deadlines, so the one tick in 2^32 that is 0 becomes 1.
+  uint32_t deadline(uint32_t delay_ms) const { return now_ms_ + delay_ms == 0 ? 1 : now_ms_ + delay_ms; }
+
+  TcpConfig config_;
+  IpLayer& ip_;
+  TxQueue& queue_;
+  PacketPool& rx_;
+  PacketPool& tx_;
+  App& app_;
+  Counters& counters_;
+  const CongestionControl& congestion_ = kNewReno;
+
+  Nanos now_ = 0;
+  uint32_t now_ms_ = 1;
+  uint32_t now_us_ = 0;
+
+  SlotPool<Tcb> tcbs_;
+  SlotPool<Busy> busy_;
+  SlotPool<HalfOpen> half_open_;
+  SlotPool<TimeWait> time_wait_;
+  FlowTable flows_;
+  TimerWheel<TimerNodes> wheel_;
+  std::vector<Profile> profiles_;
+  std::vector<Arrival> arrivals_;
+
+  Mapping attention_memory_;  ///< ring of slots, each at most once (kAttention)
+  uint32_t attention_head_ = 0, attention_count_ = 0;
+  std::vector<uint32_t> ack_list_;
+
+  static constexpr uint32_t kSynTries = 8;
+  SlotList<HalfOpen> half_open_lists_[kSynTries];  ///< by retries: equal time-outs, so each is in order of its deadlines
+  SlotList<TimeWait> time_wait_list_;
+  uint32_t sweep_slot_ = 0;
+  uint32_t sweep_ms_ = 0;
+  uint32_t next_port_ = 0;
+};
+
+}  // namespace qstack

@@ -1,0 +1,161 @@
+// Segments that arrive: look up in stages over a burst, then RFC 9293 3.10.7.4 in its order of checks.
+#include "native/tcp/engine.hh"
+#include "native/wire/checksum.hh"
+
+namespace qstack {
+
+void TcpEngine::input(Packet** packets, uint32_t n) {
+  // Three passes, so that the cache misses of a burst overlap: header → bucket → control block.
+  for (uint32_t i = 0; i < n; ++i) prepare(arrivals_[i], packets[i]);
+  for (uint32_t i = 0; i < n; ++i) prefetch_record(arrivals_[i]);
+  for (uint32_t i = 0; i < n; ++i) arrive(arrivals_[i]);
+}
+
+void TcpEngine::prepare(Arrival& arrival, Packet* packet) {
+  arrival.packet = packet;
+  arrival.intact = false;
+  const uint8_t* const ip = packet->data + packet->l3;
+  const uint8_t* const tcp = packet->data + packet->l4;
+  const auto length = static_cast<uint16_t>(packet->length - packet->l4);
+  if (!parse_tcp(tcp, length, arrival.segment)) return drop(packet, Counter::drop_tcp_header);
+  arrival.key.remote_address = load_be32(ip + 12);
+  arrival.key.local_address = load_be32(ip + 16);
+  const uint64_t pseudo = checksum_pseudo(arrival.key.remote_address, arrival.key.local_address, kProtocolTcp, length);
+  if (internet_checksum(tcp, length, pseudo) != 0) return drop(packet, Counter::drop_tcp_checksum);
+  arrival.key.remote_port = arrival.segment.source_port;
+  arrival.key.local_port = arrival.segment.destination_port;
+  arrival.hash = hash_of(arrival.key);
+  arrival.intact = true;
+  flows_.prefetch(arrival.hash);
+  packet->payload = static_cast<uint16_t>(packet->l4 + arrival.segment.header_length);
+  packet->payload_length = arrival.segment.payload_length;
+  packet->sequence = arrival.segment.seq;
+}
+
+void TcpEngine::prefetch_record(const Arrival& arrival) const {
+  if (!arrival.intact) return;
+  const uint32_t candidate = flows_.candidate(arrival.hash);
+  if (candidate == kNoIndex) return;
+  const auto* const record = static_cast<const uint8_t*>(record_of(candidate));
+  __builtin_prefetch(record);
+  __builtin_prefetch(record + 64);
+}
+
+void TcpEngine::arrive(Arrival& arrival) {
+  if (!arrival.intact) return;
+  const uint32_t value = find_flow(arrival.key, arrival.hash);
+  if (value == kNoIndex) return on_no_connection(arrival);
+  const uint32_t slot = value & kSlotMask;
+  switch (static_cast<Kind>(value >> kKindShift)) {
+    case Kind::half_open:
+      return on_half_open(slot, arrival);
+    case Kind::time_wait:
+      return on_time_wait(slot, arrival);
+    default:
+      return on_connection(tcbs_.at(slot), arrival);
+  }
+}
+
+/// RFC 9293 3.10.7.1 and 3.10.7.2: no connection, maybe a listener.
+void TcpEngine::on_no_connection(Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  if (s.flags & kRst) return drop(arrival.packet, Counter::drop_no_listener);
+  const bool opens = (s.flags & (kSyn | kAck | kFin)) == kSyn;
+  if (opens) return on_syn(arrival);
+  send_reset_for(arrival);
+  drop(arrival.packet, Counter::drop_no_listener);
+}
+
+void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  Packet* const packet = arrival.packet;
+  c.last_active_ms = now_ms_;
+  if (c.state == TcpState::syn_sent) return on_syn_sent(c, arrival);
+  if (fails_paws(c, s)) {
+    ack_now(c);
+    return drop(packet, Counter::drop_paws);
+  }
+  if (!acceptable(c, s) && reject_unacceptable(c, arrival)) return;
+  if (!handle_reset_and_syn(c, arrival)) return;
+  take_timestamp(c, s);
+  const uint32_t previous_window = c.snd_wnd;
+  if (!process_ack(c, s, previous_window)) return drop(packet, Counter::drop_tcp_ack);
+  if (c.state == TcpState::closed) return rx_.release(packet);
+  if (s.payload_length != 0) {
+    receive_payload(c, arrival);
+  } else {
+    if (s.flags & kFin) note_fin(c, s, s.seq);
+    rx_.release(packet);
+  }
+  if (c.state != TcpState::closed) drop_busy_if_idle(c);
+}
+
+/// RFC 9293 3.10.7.4, first check: the four cases of the acceptability test.
+bool TcpEngine::acceptable(const Tcb& c, const TcpSegment& s) const {
+  const uint32_t window = c.rcv_adv - c.rcv_nxt;
+  const uint32_t length = s.sequence_length();
+  if (length == 0) return window == 0 ? s.seq == c.rcv_nxt : seq_within(s.seq, c.rcv_nxt, window);
+  if (window == 0) return false;
+  return seq_within(s.seq, c.rcv_nxt, window) || seq_within(s.seq + length - 1, c.rcv_nxt, window);
+}
+
+/// True: the segment is done with. False: go on with it (it carries an ACK that counts although our window is closed).
+bool TcpEngine::reject_unacceptable(Tcb& c, Arrival& arrival) {
+  TcpSegment& s = arrival.segment;
+  if (s.flags & kRst) {
+    drop(arrival.packet, Counter::drop_tcp_sequence);
+    return true;
+  }
+  const bool probe = c.rcv_adv == c.rcv_nxt && s.seq == c.rcv_nxt && (s.flags & (kAck | kSyn)) == kAck;
+  if (s.payload_length != 0 && seq_le(s.seq + s.payload_length, c.rcv_nxt)) count(Counter::duplicates_in);
+  ack_now(c);
+  if (!probe) {
+    drop(arrival.packet, Counter::drop_tcp_sequence);
+    return true;
+  }
+  count(Counter::drop_window);
+  s.payload_length = 0;
+  s.flags &= static_cast<uint8_t>(~kFin);
+  return false;
+}
+
+/// PAWS (RFC 7323 5.3). A segment without the option on a connection that negotiated it is treated as old (5.2).
+bool TcpEngine::fails_paws(const Tcb& c, const TcpSegment& s) const {
+  constexpr uint32_t kTimestampLifeMs = 24u * 24 * 3600 * 1000;
+  if (!c.has(kTimestamps) || (s.flags & kRst)) return false;
+  if (!s.options.has_timestamps) return true;
+  return seq_lt(s.options.ts_value, c.ts_recent) && now_ms_ - c.ts_recent_ms < kTimestampLifeMs;
+}
+
+/// RST and SYN in the window (RFC 5961 3.2, 4.2), and the ACK bit. False: the segment is done with.
+bool TcpEngine::handle_reset_and_syn(Tcb& c, Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  Packet* const packet = arrival.packet;
+  if (s.flags & kRst) {
+    count(Counter::resets_in);
+    rx_.release(packet);
+    if (s.seq == c.rcv_nxt) {
+      finish(c, CloseReason::reset);
+    } else {
+      ack_now(c);
+    }
+    return false;
+  }
+  if ((s.flags & kSyn) || !(s.flags & kAck)) {
+    if (s.flags & kSyn) ack_now(c);
+    drop(packet, Counter::drop_tcp_sequence);
+    return false;
+  }
+  return true;
+}
+
+/// RFC 7323 4.3: TS.Recent follows segments that cover the last ACK sent.
+void TcpEngine::take_timestamp(Tcb& c, const TcpSegment& s) {
+  if (!s.options.has_timestamps || !c.has(kTimestamps)) return;
+  if (seq_le(s.seq, c.last_ack_sent) && seq_ge(s.options.ts_value, c.ts_recent)) {
+    c.ts_recent = s.options.ts_value;
+    c.ts_recent_ms = now_ms_;
+  }
+}
+
+}  // namespace qstack

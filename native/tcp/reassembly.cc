@@ -1,0 +1,98 @@
+// Segments beyond a hole: a list by sequence without overlaps, and the SACK blocks that describe it (RFC 2018 4).
+#include "native/tcp/engine.hh"
+
+namespace qstack {
+namespace {
+
+/// A peer may make us keep this many packets out of order on one connection.
+constexpr uint32_t kOutOfOrderMax = 512;
+
+Seq end_of(const Packet* packet) { return packet->sequence + packet->payload_length; }
+
+}  // namespace
+
+void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
+  count(Counter::out_of_order_in);
+  ack_now(c);  // RFC 5681 4.2: at once, so that the sender sees the hole
+  Busy* const b = need_busy(c);
+  if (b == nullptr) return drop(packet, Counter::drop_no_busy);
+  if (b->out_of_order_count >= kOutOfOrderMax) return drop(packet, Counter::rx_deferred);
+  b->latest_out_of_order = packet->sequence;
+  store_out_of_order(*b, packet);
+}
+
+/// Keeps the bytes that came first where two segments overlap.
+void TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
+  Packet** place = &b.out_of_order;
+  while (*place != nullptr && seq_le((*place)->sequence, packet->sequence)) {
+    const Seq end = end_of(*place);
+    if (seq_ge(end, end_of(packet))) return drop(packet, Counter::duplicates_in);
+    if (seq_gt(end, packet->sequence)) {  // cut the head
+      const uint32_t covered = end - packet->sequence;
+      packet->sequence = end;
+      packet->payload = static_cast<uint16_t>(packet->payload + covered);
+      packet->payload_length = static_cast<uint16_t>(packet->payload_length - covered);
+    }
+    place = &(*place)->next;
+  }
+  while (*place != nullptr && seq_le(end_of(*place), end_of(packet))) {  // covered by the new one
+    Packet* const covered = *place;
+    *place = covered->next;
+    --b.out_of_order_count;
+    drop(covered, Counter::duplicates_in);
+  }
+  if (*place != nullptr && seq_gt(end_of(packet), (*place)->sequence)) {  // cut the tail
+    packet->payload_length = static_cast<uint16_t>((*place)->sequence - packet->sequence);
+  }
+  packet->next = *place;
+  *place = packet;
+  ++b.out_of_order_count;
+}
+
+/// Delivers what has become in order, and a FIN behind it.
+void TcpEngine::drain_out_of_order(Tcb& c) {
+  while (c.busy != kNoIndex) {
+    Busy& b = busy_.at(c.busy);
+    Packet* const packet = b.out_of_order;
+    if (packet == nullptr || seq_gt(packet->sequence, c.rcv_nxt)) break;
+    b.out_of_order = packet->next;
+    --b.out_of_order_count;
+    packet->next = nullptr;
+    if (!trim_to_window(c, packet)) {
+      drop(packet, Counter::duplicates_in);
+      continue;
+    }
+    const uint32_t length = packet->payload_length;
+    const uint32_t taken = deliver(c, packet);
+    c.rcv_nxt += taken;
+    ack_now(c);
+    if (taken < length) return keep_rest(c, packet, taken);
+  }
+  if (c.busy == kNoIndex) return;
+  const Busy& b = busy_.at(c.busy);
+  if (b.fin_out_of_order && b.fin_seq == c.rcv_nxt) process_fin(c);
+}
+
+/// The block of the newest segment first, then the others from the lowest on.
+uint8_t TcpEngine::sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const {
+  uint8_t count = 0;
+  const Packet* packet = b.out_of_order;
+  while (packet != nullptr) {
+    SackBlock block = {packet->sequence, end_of(packet)};
+    for (packet = packet->next; packet != nullptr && packet->sequence == block.end; packet = packet->next) {
+      block.end = end_of(packet);
+    }
+    const bool newest = seq_within(b.latest_out_of_order, block.first, block.end - block.first);
+    if (newest) {
+      if (count == room) --count;
+      for (uint8_t i = count; i > 0; --i) out[i] = out[i - 1];
+      out[0] = block;
+      ++count;
+    } else if (count < room) {
+      out[count++] = block;
+    }
+  }
+  return count;
+}
+
+}  // namespace qstack

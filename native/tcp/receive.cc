@@ -1,0 +1,257 @@
+// Payload on its way to the app: trimming, framing, delivery, the window that we advertise, and when we acknowledge.
+// Read first: RFC 9293 3.10.7.4 (seventh and eighth check), 3.8.6.2; RFC 5681 4.2.
+#include <algorithm>
+#include <cstring>
+
+#include "native/tcp/engine.hh"
+
+namespace qstack {
+
+void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
+  Packet* const packet = arrival.packet;
+  const TcpSegment& s = arrival.segment;
+  const Seq fin_seq = s.seq + s.payload_length;
+  const bool open = c.state == TcpState::established || c.state == TcpState::fin_wait_1 || c.state == TcpState::fin_wait_2;
+  if (!open) return rx_.release(packet);
+  if (c.has(kAppClosed) && seq_gt(fin_seq, c.rcv_nxt)) {  // nobody will read it (RFC 9293 3.6.1)
+    rx_.release(packet);
+    return reset_connection(c, CloseReason::aborted);
+  }
+  if (!trim_to_window(c, packet)) {
+    count(Counter::duplicates_in);
+    ack_now(c);
+    rx_.release(packet);
+  } else if (!accepts_data(c, packet)) {
+    rx_.release(packet);
+    return;
+  } else if (packet->sequence == c.rcv_nxt) {
+    take_in_order(c, packet);
+  } else {
+    take_out_of_order(c, packet);
+  }
+  if ((s.flags & kFin) && c.state != TcpState::closed) note_fin(c, s, fin_seq);
+}
+
+/// A quarter of the RX packets is kept for control and level 0; what is refused here was never accepted by TCP, so the
+/// peer sends it again.
+bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
+  const bool out_of_order = packet->sequence != c.rcv_nxt;
+  if ((packet->level == 0 && !out_of_order) || rx_.available() >= rx_.capacity() / 4) return true;
+  count(Counter::rx_deferred);
+  return false;
+}
+
+/// Cuts what we have and what lies beyond the window. False: nothing is left.
+bool TcpEngine::trim_to_window(Tcb& c, Packet* packet) {
+  if (seq_lt(packet->sequence, c.rcv_nxt)) {
+    const uint32_t old = c.rcv_nxt - packet->sequence;
+    if (old >= packet->payload_length) return false;
+    packet->sequence += old;
+    packet->payload = static_cast<uint16_t>(packet->payload + old);
+    packet->payload_length = static_cast<uint16_t>(packet->payload_length - old);
+  }
+  const uint32_t room = c.rcv_adv - packet->sequence;
+  if (packet->payload_length > room) packet->payload_length = static_cast<uint16_t>(room);
+  return packet->payload_length != 0;
+}
+
+void TcpEngine::take_in_order(Tcb& c, Packet* packet) {
+  const uint32_t length = packet->payload_length;
+  const bool filled_hole = c.busy != kNoIndex && busy_.at(c.busy).out_of_order != nullptr;
+  const uint32_t taken = deliver(c, packet);
+  c.rcv_nxt += taken;
+  if (taken < length) return keep_rest(c, packet, taken);
+  if (c.busy != kNoIndex && busy_.at(c.busy).out_of_order != nullptr) drain_out_of_order(c);
+  if (c.segments_unacked < 255) ++c.segments_unacked;
+  if (filled_hole || c.segments_unacked >= 2) {
+    ack_now(c);
+  } else {
+    ack_later(c);
+  }
+}
+
+/// The app had no room for all of it: the rest waits as if it had come out of order, and is not acknowledged.
+void TcpEngine::keep_rest(Tcb& c, Packet* packet, uint32_t taken) {
+  packet->sequence += taken;
+  packet->payload = static_cast<uint16_t>(packet->payload + taken);
+  packet->payload_length = static_cast<uint16_t>(packet->payload_length - taken);
+  Busy* const b = need_busy(c);
+  if (b == nullptr) return drop(packet, Counter::drop_no_busy);
+  store_out_of_order(*b, packet);
+  count(Counter::rx_deferred);
+  want_attention(c);
+}
+
+/// Hands the payload over. Returns the bytes taken; with all of them, the packet is no longer ours.
+uint32_t TcpEngine::deliver(Tcb& c, Packet* packet) {
+  const uint16_t length = packet->payload_length;
+  packet->tcp_stamp = to_stamp(now_);
+  switch (profiles_[c.profile].config.framing) {
+    case Framing::fixed:
+      return deliver_fixed(c, packet, length);
+    case Framing::segment:
+      return offer(c, packet, packet->payload, length, packet->level) ? length : 0;
+    case Framing::stream:
+      break;
+  }
+  Busy* const b = need_busy(c);
+  if (b == nullptr) return 0;
+  b->unread += length;
+  if (offer(c, packet, packet->payload, length, packet->level)) return length;
+  b->unread -= length;
+  return 0;
+}
+
+bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level) {
+  const Message message = {handle_of(c), {c.key.remote_address, c.key.remote_port}, packet, offset, length, c.profile, level};
+  if (!app_.message(message)) return false;
+  count(Counter::messages_in);
+  ++counters_.messages_by_level[level];
+  return true;
+}
+
+/// Messages of n bytes: whole ones straight from the packet (one reference each), one that crosses segments from a
+/// packet of its own.
+uint32_t TcpEngine::deliver_fixed(Tcb& c, Packet* packet, uint16_t length) {
+  const uint16_t want = profiles_[c.profile].config.fixed_length;
+  const uint16_t start = packet->payload;
+  uint32_t taken = 0;
+  if (c.busy != kNoIndex && busy_.at(c.busy).frame != nullptr) {
+    taken = fill_frame(c, busy_.at(c.busy), packet, start, length, want);
+    if (c.busy != kNoIndex && busy_.at(c.busy).frame != nullptr && taken < length) return taken;
+  } else if (length == want) {
+    return offer(c, packet, start, length, packet->level) ? length : 0;
+  }
+  for (; length - taken >= want; taken += want) {
+    rx_.hold(packet);
+    if (offer(c, packet, static_cast<uint16_t>(start + taken), want, packet->level)) continue;
+    rx_.release(packet);
+    return taken;
+  }
+  if (taken < length) {
+    Busy* const b = need_busy(c);
+    if (b == nullptr || !begin_frame(*b, packet)) return taken;
+    taken += fill_frame(c, *b, packet, static_cast<uint16_t>(start + taken), static_cast<uint16_t>(length - taken), want);
+  }
+  rx_.release(packet);
+  return taken;
+}
+
+bool TcpEngine::begin_frame(Busy& b, const Packet* packet) {
+  b.frame = rx_.allocate();
+  if (b.frame == nullptr) {
+    count(Counter::drop_no_packet);
+    return false;
+  }
+  b.frame->data = PacketRegion::payload_start(b.frame);
+  b.frame->payload = 0;
+  b.frame->rx_stamp = packet->rx_stamp;
+  b.frame->arrival = packet->arrival;
+  b.frame_level = packet->level;
+  b.frame_fill = 0;
+  return true;
+}
+
+/// Adds to the message that is being put together; hands it over when it is whole. Returns the bytes copied. A message
+/// that the app refuses stays whole in b.frame and is offered again with the next bytes or the next turn.
+uint32_t TcpEngine::fill_frame(Tcb& c, Busy& b, const Packet* packet, uint16_t offset, uint16_t length, uint16_t want) {
+  const auto copied = std::min<uint16_t>(length, static_cast<uint16_t>(want - b.frame_fill));
+  std::memcpy(b.frame->data + b.frame_fill, packet->data + offset, copied);
+  b.frame_fill = static_cast<uint16_t>(b.frame_fill + copied);
+  if (b.frame_fill == want) offer_frame(c, b, want);
+  return copied;
+}
+
+bool TcpEngine::offer_frame(Tcb& c, Busy& b, uint16_t want) {
+  Packet* const whole = b.frame;
+  whole->payload_length = want;
+  whole->tcp_stamp = to_stamp(now_);
+  b.frame = nullptr;
+  if (offer(c, whole, 0, want, b.frame_level)) return true;
+  b.frame = whole;
+  want_attention(c);
+  return false;
+}
+
+/// RFC 9293 3.10.7.4, eighth check. A FIN beyond a hole is remembered.
+void TcpEngine::note_fin(Tcb& c, const TcpSegment&, Seq fin_seq) {
+  if (c.has(kFinReceived)) return;
+  if (fin_seq == c.rcv_nxt) return process_fin(c);
+  if (!seq_within(fin_seq, c.rcv_nxt, c.rcv_adv - c.rcv_nxt + 1)) return;
+  Busy* const b = need_busy(c);
+  if (b == nullptr) return count(Counter::drop_no_busy);
+  b->fin_out_of_order = true;
+  b->fin_seq = fin_seq;
+}
+
+void TcpEngine::process_fin(Tcb& c) {
+  ++c.rcv_nxt;
+  if (seq_lt(c.rcv_adv, c.rcv_nxt)) c.rcv_adv = c.rcv_nxt;
+  c.set(kFinReceived);
+  if (c.busy != kNoIndex) busy_.at(c.busy).fin_out_of_order = false;
+  ack_now(c);
+  tell_ended(c);
+  switch (c.state) {
+    case TcpState::established:
+      c.state = TcpState::close_wait;
+      break;
+    case TcpState::fin_wait_1:
+      c.state = TcpState::closing;
+      break;
+    case TcpState::fin_wait_2:
+      enter_time_wait(c);
+      break;
+    default:
+      break;
+  }
+}
+
+void TcpEngine::tell_ended(Tcb& c) {
+  c.clear(kEndedDue);
+  if (c.has(kAppClosed) || app_.ended(handle_of(c))) return;
+  c.set(kEndedDue);
+  want_attention(c);
+}
+
+void TcpEngine::release(Handle handle, Packet* packet, uint16_t length) {
+  rx_.release(packet);
+  Tcb* const c = find_alive(handle);
+  if (c == nullptr || c->busy == kNoIndex) return;
+  Busy& b = busy_.at(c->busy);
+  if (b.unread == 0) return;  // not a stream
+  b.unread -= std::min<uint32_t>(b.unread, length);
+  const uint32_t gain = c->rcv_nxt + receive_window(*c) - c->rcv_adv;
+  if (static_cast<int32_t>(gain) >= static_cast<int32_t>(config_.receive_buffer / 4)) ack_now(*c);
+  drop_busy_if_idle(*c);
+}
+
+uint32_t TcpEngine::receive_window(const Tcb& c) const {
+  const uint32_t unread = c.busy == kNoIndex ? 0 : busy_.at(c.busy).unread;
+  const uint32_t room = config_.receive_buffer > unread ? config_.receive_buffer - unread : 0;
+  return std::min<uint32_t>(room, 0xffffu << c.rcv_wscale());
+}
+
+/// The window field of a segment. The right edge never moves back, and moves on by steps that are worth it (RFC 9293
+/// 3.8.6.2.2).
+uint16_t TcpEngine::advertise(Tcb& c) {
+  const Seq edge = c.rcv_nxt + receive_window(c);
+  const uint32_t step = std::min<uint32_t>(own_mss(), config_.receive_buffer / 2);
+  if (static_cast<int32_t>(edge - c.rcv_adv) >= static_cast<int32_t>(step)) c.rcv_adv = edge;
+  return static_cast<uint16_t>(std::min<uint32_t>((c.rcv_adv - c.rcv_nxt) >> c.rcv_wscale(), 0xffff));
+}
+
+void TcpEngine::ack_now(Tcb& c) {
+  if (c.has(kAckNow)) return;
+  c.set(kAckNow);
+  ack_list_.push_back(slot_of(c));
+}
+
+void TcpEngine::ack_later(Tcb& c) {
+  if (c.has(kAckNow) || c.has(kAckDelayed)) return;
+  if (config_.delayed_ack_ms == 0) return ack_now(c);
+  c.set(kAckDelayed);
+  c.ack_deadline_ms = deadline(config_.delayed_ack_ms);
+  arm(c, c.ack_deadline_ms);
+}
+
+}  // namespace qstack

@@ -1,0 +1,150 @@
+// Time: retransmission and persist, delayed ACK, half-open and TIME-WAIT records, idle connections (RFC 6298, RFC 9293 3.8).
+#include <algorithm>
+
+#include "native/tcp/engine.hh"
+
+namespace qstack {
+
+void TcpEngine::arm(Tcb& c, uint32_t at_ms) {
+  const uint32_t slot = slot_of(c);
+  if (due(at_ms)) at_ms = now_ms_ + 1;
+  if (c.has(kTimerArmed)) {
+    if (static_cast<int32_t>(c.timer.tick - at_ms) <= 0) return;  // fires before: then it is armed again
+    wheel_.disarm(slot);
+  }
+  c.set(kTimerArmed);
+  wheel_.arm(slot, at_ms);
+}
+
+void TcpEngine::arm_earliest(Tcb& c) {
+  if (c.has(kAckDelayed)) arm(c, c.ack_deadline_ms);
+  if (c.busy != kNoIndex && busy_.at(c.busy).rto_deadline_ms != 0) arm(c, busy_.at(c.busy).rto_deadline_ms);
+}
+
+/// RFC 6298 5.1, 5.5: doubled with each retransmission of the same data.
+void TcpEngine::start_rto(Tcb& c, Busy& b) {
+  const uint64_t rto_us = std::min(uint64_t{b.rto_us} << std::min<uint8_t>(b.retries, 16), uint64_t{config_.rto_max_ms} * 1'000);
+  b.rto_deadline_ms = deadline(static_cast<uint32_t>((rto_us + 999) / 1'000));
+  arm(c, b.rto_deadline_ms);
+}
+
+/// The peer's window is closed and nothing is in flight: ask from time to time (RFC 9293 3.8.6.1).
+void TcpEngine::start_persist(Tcb& c, Busy& b) {
+  if (b.persisting) return;
+  b.persisting = true;
+  b.retries = 0;
+  start_rto(c, b);
+}
+
+uint32_t TcpEngine::run_timers() {
+  expire_half_open();
+  expire_time_wait();
+  sweep_idle();
+  return wheel_.advance(now_ms_, [this](uint32_t slot) { on_timer(slot); });
+}
+
+void TcpEngine::on_timer(uint32_t slot) {
+  Tcb& c = tcbs_.at(slot);
+  c.clear(kTimerArmed);
+  if (c.has(kAckDelayed) && due(c.ack_deadline_ms)) send_ack(c);
+  Busy* const b = busy_of(c);
+  if (b != nullptr && b->rto_deadline_ms != 0 && due(b->rto_deadline_ms)) {
+    if (b->persisting) {
+      on_persist(c, *b);
+    } else {
+      on_retransmission_timeout(c, *b);
+    }
+  }
+  if (c.state != TcpState::closed) arm_earliest(c);
+}
+
+/// True: the connection was given up.
+bool TcpEngine::give_up(Tcb& c, Busy& b) {
+  const uint8_t most = c.state == TcpState::syn_sent ? config_.syn_retries_max : config_.retries_max;
+  const bool unreachable = b.retries >= 2 && ip_.unreachable(c.neighbor);
+  if (b.retries < most && !unreachable) return false;
+  finish(c, unreachable ? CloseReason::unreachable : CloseReason::timed_out);
+  return true;
+}
+
+/// RFC 6298 5.4 to 5.7, RFC 5681 3.1.
+void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
+  if (c.state == TcpState::fin_wait_2) return finish(c, CloseReason::finished);
+  count(Counter::timeouts);
+  if (give_up(c, b)) return;
+  ++b.retries;
+  if (c.state == TcpState::syn_sent) {
+    send_syn(c);
+    return start_rto(c, b);
+  }
+  if (b.retries == 1) congestion_.timed_out(b.congestion, c.mss, in_flight(c), now_us_);
+  b.congestion.cwnd = c.mss;
+  b.recovery = RecoveryKind::timeout;
+  b.recover = c.snd_nxt;
+  b.duplicate_acks = 0;
+  mark_all_lost(b);
+  start_rto(c, b);
+  if (!b.retransmit.empty()) return output(c);
+  if (c.has(kFinSent)) {
+    count(Counter::retransmits);
+    send_flags(c, c.snd_nxt - 1, kFin | kAck);
+  }
+}
+
+/// A probe is a segment below the window: any TCP answers it with its current window. It is sent for as long as the
+/// peer answers (RFC 9293 3.8.6.1); without answers it ends like a retransmission.
+void TcpEngine::on_persist(Tcb& c, Busy& b) {
+  const bool answered = now_ms_ - c.last_active_ms < 2 * config_.rto_max_ms;
+  if (!answered && give_up(c, b)) return;
+  if (b.retries < 255) ++b.retries;
+  count(Counter::zero_window_probes);
+  send_flags(c, c.snd_una - 1, kAck);
+  start_rto(c, b);
+}
+
+void TcpEngine::expire_half_open() {
+  for (uint32_t tries = 0; tries < kSynTries; ++tries) {
+    SlotList<HalfOpen>& list = half_open_lists_[tries];
+    while (list.front() != kNoIndex && due(half_open_.at(list.front()).deadline_ms)) {
+      const uint32_t slot = list.front();
+      HalfOpen& h = half_open_.at(slot);
+      count(Counter::timeouts);
+      if (tries + 1 >= kSynTries || tries >= config_.syn_retries_max) {
+        flows_.erase(hash_of(h.key), flow_value(Kind::half_open, slot));
+        free_half_open(slot);
+        continue;
+      }
+      list.unlink(half_open_, slot);
+      ++h.retries;
+      h.deadline_ms = deadline(syn_timeout_ms(h.retries));
+      half_open_lists_[h.retries].push_back(half_open_, slot);
+      count(Counter::retransmits);
+      send_syn_ack(h);
+    }
+  }
+}
+
+void TcpEngine::expire_time_wait() {
+  while (time_wait_list_.front() != kNoIndex && due(time_wait_.at(time_wait_list_.front()).deadline_ms)) {
+    free_time_wait(time_wait_list_.front());
+  }
+}
+
+/// Looks at every slot once per eighth of the idle timeout, a few in each millisecond: no timer per idle connection.
+void TcpEngine::sweep_idle() {
+  if (config_.idle_timeout_ms == 0 || now_ms_ == sweep_ms_ || tcbs_.touched() == 0) return;
+  const uint32_t period_ms = std::max(config_.idle_timeout_ms / 8, 1u);
+  const uint32_t elapsed_ms = std::min(now_ms_ - sweep_ms_, period_ms);
+  uint32_t looks = static_cast<uint32_t>(uint64_t{tcbs_.touched()} * elapsed_ms / period_ms) + 1;
+  sweep_ms_ = now_ms_;
+  for (; looks > 0; --looks) {
+    if (++sweep_slot_ >= tcbs_.touched()) sweep_slot_ = 0;
+    Tcb& c = tcbs_.at(sweep_slot_);
+    const bool open = c.state == TcpState::established || c.state == TcpState::close_wait;
+    if (!open || now_ms_ - c.last_active_ms < config_.idle_timeout_ms) continue;
+    count(Counter::idle_closed);
+    reset_connection(c, CloseReason::idle);
+  }
+}
+
+}  // namespace qstack
