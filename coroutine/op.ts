@@ -24,8 +24,15 @@ export interface Waiter {
   settled(op: PooledOp<unknown>): void;
 }
 
-/** The task whose code runs now. Ops made outside of any task belong to `outside`. One object per thread. */
-export const context: { task: Task | null; outside: Task | null } = { task: null, outside: null };
+/**
+ * One object per thread. `task`: whose code runs now. `outside`: owner of ops made outside of any task.
+ * `paused`: the scheduler that waits for the microtasks of an async handler; no other may run a task meanwhile.
+ */
+export const context: { task: Task | null; outside: Task | null; paused: object | null } = {
+  task: null,
+  outside: null,
+  paused: null,
+};
 
 export function currentTask(): Task {
   const task = context.task ?? context.outside;
@@ -72,7 +79,7 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   protected discard(_value: T): void {}
 
   /** Called by the factory on an object out of the pool; a new object is open already. */
-  protected open(): this {
+  open(): this {
     this.state = IDLE;
     this.task = context.task;
     return this;

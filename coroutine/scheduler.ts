@@ -96,13 +96,17 @@ export class Scheduler {
 
   /** Runs at most `budget` entries; returns how many ran. Fewer than asked for means: nothing is ready, or a microtask is due. */
   runTurn(budget: number): number {
-    if (this.microtasksLeft > 0) return 0;
+    if (context.paused !== null) {
+      if (context.paused !== this) queueMicrotask(this.kick);
+      return 0;
+    }
     let ran = 0;
     this.inTurn = true;
     this.chooseStarved();
     while (ran < budget && this.mask !== 0) {
       ran++;
       if (!this.take().resume()) continue;
+      context.paused = this;
       this.microtasksLeft = MICROTASKS_PER_CONTINUATION;
       queueMicrotask(this.goOn);
       break;
@@ -140,6 +144,7 @@ export class Scheduler {
       return;
     }
     context.task = null;
+    context.paused = null;
     this.kick();
   }
 }
