@@ -1,0 +1,169 @@
+// What apps ask of the stack: send, release and connect records, and the end of an app thread.
+//
+// The second half of AppRings, as templates over the stack, so that the checks are tested without TCP.
+// In: records that any app may have written wrongly. Out: calls on the stack for those that pass every check; the
+// packets of the others go back to their pool. Invariant: a record is copied before it is checked.
+#pragma once
+
+#include "native/stack/app_rings.hh"
+
+namespace qstack {
+
+template <typename AnyStack>
+uint32_t AppRings::drain(AnyStack& stack, Nanos now) {
+  stamp_ = to_stamp(now);
+  store_relaxed(arena_.header().stack_stamp, stamp_);
+  store_relaxed(arena_.header().stack_turns, arena_.header().stack_turns + 1);
+  uint32_t handled = 0;
+  for (uint32_t app = 0; app < sides_.size(); ++app) {
+    Side& side = sides_[app];
+    handled += drain_releases(stack, app, now) + drain_sends(stack, app, now);
+    while (!side.failed_connects.empty() && tell_failed_connect(side, side.failed_connects.front())) {
+      side.failed_connects.pop_front();
+    }
+    top_up(side, app);
+  }
+  return handled;
+}
+
+template <typename AnyStack>
+uint32_t AppRings::drain_releases(AnyStack& stack, uint32_t app, Nanos now) {
+  RingConsumer<abi::ReleaseRecord>& releases = sides_[app].releases;
+  uint32_t handled = 0;
+  releases.refresh();
+  for (abi::ReleaseRecord record; handled < kRecordsPerTurn && releases.take(record); ++handled) {
+    const abi::ReleaseRecord* const ahead = releases.peek(4);
+    if (ahead != nullptr && ahead->packet < rx_packets_) __builtin_prefetch(region_.at(ahead->packet));
+    execute_release(stack, app, record, now);
+  }
+  releases.publish();
+  return handled;
+}
+
+template <typename AnyStack>
+void AppRings::execute_release(AnyStack& stack, uint32_t app, const abi::ReleaseRecord& record, Nanos now) {
+  Packet* const packet = take_rx_packet(app, record.packet);
+  if (packet == nullptr) {
+    stack.counters().add(Counter::bad_records);
+    return;
+  }
+  // The length may be wrong in the app's favour only: TCP never takes more out of a window than it put in.
+  const uint16_t length = static_cast<uint16_t>(std::min<uint32_t>(record.length, kHeadroom + kRoom));
+  stack.release(Handle{record.slot, record.generation}, packet, length, now);
+}
+
+// Tails are loaded from the lowest level to the highest, records executed from the highest to the lowest: whatever was
+// published before a record that we see is seen, and executed, before it. So the loop may stop early but never skip a
+// level.
+template <typename AnyStack>
+uint32_t AppRings::drain_sends(AnyStack& stack, uint32_t app, Nanos now) {
+  auto& sends = sides_[app].sends;
+  for (uint32_t level = levels_; level-- > 0;) sends[level].refresh();
+  uint32_t handled = 0;
+  for (uint32_t level = 0; level < levels_ && handled < kRecordsPerTurn; ++level) {
+    for (abi::SendRecord record; handled < kRecordsPerTurn && sends[level].take(record); ++handled) {
+      prefetch(sends[level].peek(4));
+      execute(stack, app, record, now);
+    }
+    sends[level].publish();
+  }
+  return handled;
+}
+
+template <typename AnyStack>
+void AppRings::execute(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
+  const auto type = static_cast<abi::SendType>(record.type);
+  if (type == abi::SendType::send) return execute_send(stack, app, record, now);
+  if (type == abi::SendType::connect) return execute_connect(stack, app, record, now);
+  if (record.type < static_cast<uint8_t>(abi::SendType::send) ||
+      record.type > static_cast<uint8_t>(abi::SendType::connect)) {
+    stack.counters().add(Counter::bad_records);
+    return;
+  }
+  const Handle handle{record.slot, record.generation};
+  if (!owns(app, handle.slot) || !stack.alive(handle)) {
+    stack.counters().add(Counter::stale_records);
+    return;
+  }
+  if (type == abi::SendType::shutdown) stack.shutdown(handle, now);
+  if (type == abi::SendType::close) stack.close(handle, now);
+  if (type == abi::SendType::abort) stack.abort(handle, CloseReason::aborted, now);
+  if (type == abi::SendType::drain) stack.request_drain(handle, record.packet, record.cookie, now);
+}
+
+template <typename AnyStack>
+void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
+  Packet* const packet = take_tx_packet(app, record.packet);
+  if (packet == nullptr) {
+    stack.counters().add(Counter::bad_records);
+    return;
+  }
+  const bool fits = record.length > 0 && uint32_t{record.offset} + record.length <= kRoom;
+  const bool owned = owns(app, record.slot);
+  if (!fits || record.level >= levels_ || !owned) {
+    tx_.release(packet);
+    stack.counters().add(fits && record.level < levels_ ? Counter::stale_records : Counter::bad_records);
+    return;
+  }
+  packet->data = PacketRegion::buffer(packet);
+  packet->payload = static_cast<uint16_t>(kHeadroom + record.offset);
+  packet->payload_length = record.length;
+  packet->level = record.level;
+  packet->rx_stamp = record.rx_stamp;
+  const bool more = record.flags & static_cast<uint16_t>(abi::SendFlag::more);
+  stack.send(Handle{record.slot, record.generation}, packet, !more, now);
+}
+
+template <typename AnyStack>
+void AppRings::execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
+  const auto framing = framings_.find(static_cast<uint16_t>(record.packet));
+  if (framing == framings_.end() || record.packet > UINT16_MAX) {
+    stack.counters().add(Counter::bad_records);
+    sides_[app].failed_connects.push_back(record.cookie);
+    return;
+  }
+  const Endpoint remote{record.slot, static_cast<uint16_t>(record.generation)};
+  const Endpoint local{local_address_, static_cast<uint16_t>(record.generation >> 16)};
+  const Handle handle = stack.connect(local, remote, framing->second, record.cookie, now);
+  if (handle.slot >= connections_) {
+    sides_[app].failed_connects.push_back(record.cookie);
+    return;
+  }
+  apps_of_[handle.slot] = static_cast<uint8_t>(app);
+  generations_[handle.slot] = handle.generation;
+  connecting_[handle.slot] = record.cookie;
+}
+
+template <typename AnyStack>
+uint32_t AppRings::reclaim(AnyStack& stack, uint32_t app, Nanos now) {
+  const int wake_fd = sides_[app].wake_fd;
+  sides_[app].lost = true;
+  uint32_t reset = 0;
+  for (uint32_t slot = 0; slot < connections_; ++slot) {
+    if (apps_of_[slot] != app) continue;
+    stack.abort(Handle{slot, generations_[slot]}, CloseReason::app_lost, now);
+    apps_of_[slot] = kNoApp;
+    ++reset;
+  }
+  take_back_packets(stack, app, now);
+  reset_rings(app);
+  sides_[app].wake_fd = wake_fd;
+  sides_[app].lost = true;
+  return reset;
+}
+
+template <typename AnyStack>
+void AppRings::take_back_packets(AnyStack& stack, uint32_t app, Nanos now) {
+  for (uint32_t index = 0; index < region_.count; ++index) {
+    Packet* const packet = region_.at(index);
+    while (packet->owner == owner_of(app)) {
+      if (index >= rx_packets_) {
+        tx_.release(take_tx_packet(app, index));
+      } else {
+        stack.release(Handle{}, take_rx_packet(app, index), 0, now);
+      }
+    }
+  }
+}
+
+}  // namespace qstack

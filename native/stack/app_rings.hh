@@ -1,0 +1,134 @@
+// AppRings: the App whose programs live in other threads, reached by records in shared memory.
+//
+// In: events of the stack; send and release records of app threads. Out: event records; calls on the Stack.
+// Invariant: a packet named by a record is touched only when its owner is the app that wrote the record, and a
+// connection only when it belongs to that app; what fails a check is counted (stale_records, bad_records) and goes no
+// further. One turn: drain(stack) takes what apps wrote, Stack::turn makes events, publish() shows them and wakes who
+// sleeps. Used by the stack's thread alone. Read first: docs/ARCHITECTURE.md 3 and 4; app_commands.hh has drain and
+// reclaim.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <unordered_map>
+#include <vector>
+
+#include "native/abi/counters.hh"
+#include "native/ring/spsc_ring.hh"
+#include "native/stack/arena.hh"
+#include "native/tcp/app.hh"
+#include "native/tcp/config.hh"
+
+namespace qstack {
+
+class AppRings final : public App {
+ public:
+  /// Records that one app thread gets executed in one turn: more of them would keep received frames waiting.
+  static constexpr uint32_t kRecordsPerTurn = 512;
+  /// Listener numbers from here on are framings for active opens only.
+  static constexpr uint16_t kFirstFraming = 0x8000;
+
+  /// `local_address`: where active opens come from. The arena (with its region set) and the TX pool outlive the rings.
+  AppRings(Arena& arena, PacketPool& tx, uint32_t local_address);
+
+  bool opened(const Opened& event) override;
+  bool message(const Message& event) override;
+  bool ended(Handle handle) override;
+  bool closed(Handle handle, CloseReason reason) override;
+  bool drained(Handle handle, uint32_t cookie) override;
+
+  /// Stamps the header page, gives records of the apps to the stack, tops up the empty rings. Returns the records
+  /// handled.
+  template <typename AnyStack>
+  uint32_t drain(AnyStack& stack, Nanos now);
+  /// Shows this turn's records to the apps, and wakes those that sleep.
+  void publish();
+  /// The thread of `app` is gone: its connections are reset, its packets taken back, its rings start anew.
+  template <typename AnyStack>
+  uint32_t reclaim(AnyStack& stack, uint32_t app, Nanos now);
+
+  /// Eventfd that wakes the app's thread; -1: it never sleeps. Also: an app that was lost is there again.
+  void attach(uint32_t app, int wake_fd);
+  /// Framing of listener `number`, for active opens that name it.
+  void set_framing(uint16_t number, const ListenerConfig& config) { framings_[number] = config; }
+  /// A number for a framing without a listener.
+  uint16_t add_framing(const ListenerConfig& config);
+
+  uint32_t rx_with_apps() const;
+  uint32_t tx_with_apps() const;
+
+ private:
+  static constexpr uint8_t kNoApp = 0xff;
+  static constexpr uint32_t kEmptyBit = 1u << abi::kLevelsMax;
+
+  struct Side {
+    std::array<RingProducer<abi::EventRecord>, kLevelsMax> events;
+    std::array<RingConsumer<abi::SendRecord>, kLevelsMax> sends;
+    RingConsumer<abi::ReleaseRecord> releases;
+    RingProducer<uint32_t> empty;
+    abi::AppLine* line = nullptr;
+    int wake_fd = -1;
+    uint32_t notified = 0;     ///< the sleep for which the eventfd was written
+    uint32_t unpublished = 0;  ///< bit per level, and kEmptyBit
+    uint32_t rx_held = 0;      ///< messages that the app has not released
+    uint32_t tx_held = 0;      ///< TX packets in its empty ring and in its hands
+    bool lost = false;
+    std::deque<uint32_t> failed_connects;  ///< cookies of active opens that could not begin and are not told yet
+  };
+
+  PacketOwner owner_of(uint32_t app) const {
+    return static_cast<PacketOwner>(static_cast<uint32_t>(PacketOwner::app0) + app);
+  }
+  uint32_t lowest() const { return levels_ - 1; }
+  void open_rings(uint32_t app);
+  void reset_rings(uint32_t app);
+  uint32_t choose_app(const Opened& event);
+  Side* side_of(uint32_t slot) { return apps_of_[slot] == kNoApp ? nullptr : &sides_[apps_of_[slot]]; }
+  bool owns(uint32_t app, uint32_t slot) const { return slot < connections_ && apps_of_[slot] == app; }
+  abi::EventRecord record_of(abi::EventType type, Handle handle) const;
+  bool push(Side& side, uint32_t level, const abi::EventRecord& record);
+  void wake(Side& side);
+  bool tell_failed_connect(Side& side, uint32_t cookie);
+
+  template <typename AnyStack>
+  uint32_t drain_releases(AnyStack& stack, uint32_t app, Nanos now);
+  template <typename AnyStack>
+  uint32_t drain_sends(AnyStack& stack, uint32_t app, Nanos now);
+  template <typename AnyStack>
+  void execute(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
+  template <typename AnyStack>
+  void execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
+  template <typename AnyStack>
+  void execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
+  template <typename AnyStack>
+  void execute_release(AnyStack& stack, uint32_t app, const abi::ReleaseRecord& record, Nanos now);
+  template <typename AnyStack>
+  void take_back_packets(AnyStack& stack, uint32_t app, Nanos now);
+
+  Packet* take_tx_packet(uint32_t app, uint32_t index);
+  Packet* take_rx_packet(uint32_t app, uint32_t index);
+  void prefetch(const abi::SendRecord* record) const;
+  void top_up(Side& side, uint32_t app);
+
+  Arena& arena_;
+  PacketRegion region_;
+  PacketPool& tx_;
+  uint32_t levels_;
+  uint32_t connections_;
+  uint32_t rx_packets_;
+  uint32_t local_address_;
+  Stamp stamp_ = 0;
+  uint32_t next_app_ = 0;
+  uint32_t tx_reserve_;  ///< TX packets that top-up leaves to the stack itself (ACKs, retransmissions)
+  uint32_t tx_share_;    ///< most TX packets that one app may hold
+  Mapping apps_memory_;
+  uint8_t* apps_of_;  ///< slot → app
+  Mapping generations_memory_;
+  uint32_t* generations_;  ///< slot → generation, to reset the connections of a lost app
+  std::vector<Side> sides_;
+  std::unordered_map<uint16_t, ListenerConfig> framings_;
+  uint16_t next_framing_ = kFirstFraming;
+  std::unordered_map<uint32_t, uint32_t> connecting_;  ///< slot → cookie of active opens that are not established yet
+};
+
+}  // namespace qstack

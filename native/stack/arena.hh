@@ -1,0 +1,76 @@
+// Arena: the one mapping of a stack that JavaScript sees as well.
+//
+//   ArenaHeader │ app lines │ ring directory │ rings: headers and records │ packet region: RX pool, TX pool │ slab
+//
+// In: how many of everything. Out: a plan with an offset for everything, and memory laid out by it. Invariant: below 4
+// GiB, so that a u32 offset names every byte; rings are found by the plan, never by the directory that an app could
+// overwrite. Read first: docs/ARCHITECTURE.md 3 and 4, native/abi/layout.hh.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "native/mempool/mapping.hh"
+#include "native/mempool/packet_pool.hh"
+#include "native/ring/spsc_ring.hh"
+
+namespace qstack {
+
+struct ArenaConfig {
+  uint32_t levels = 1;
+  uint32_t apps = 1;
+  uint32_t connections = 0;
+  uint32_t rx_packets = 0;
+  uint32_t tx_packets = 0;
+  uint32_t empty_records = 4096;  ///< of each empty ring; cut to what the TX pool can fill
+  uint64_t region_bytes = 0;      ///< what the packet pools need
+  uint32_t region_align = 4096;
+  uint32_t slab_bytes = 0;
+  uint32_t mss = 1460;
+};
+
+struct ArenaPlan {
+  ArenaConfig config;
+  std::vector<abi::RingEntry> rings;  ///< apps * kRingsPerApp, in the directory's order
+  uint32_t region_at = 0;
+  uint32_t slab_at = 0;
+  uint32_t bytes = 0;
+};
+
+/// Throws std::length_error with a sentence when it does not fit below 4 GiB or a count is out of its range.
+ArenaPlan plan_arena(const ArenaConfig& config);
+
+class Arena {
+ public:
+  explicit Arena(const ArenaConfig& config);
+
+  const ArenaPlan& plan() const { return plan_; }
+  const ArenaConfig& config() const { return plan_.config; }
+  uint8_t* base() const { return memory_.data(); }
+  uint8_t* region_memory() const { return base() + plan_.region_at; }
+  abi::ArenaHeader& header() const { return *reinterpret_cast<abi::ArenaHeader*>(base()); }
+  abi::AppLine& line(uint32_t app) const { return reinterpret_cast<abi::AppLine*>(base() + abi::kAppLinesAt)[app]; }
+
+  template <typename T>
+  RingView<T> ring(uint32_t app, uint32_t index) const {
+    const abi::RingEntry& entry = plan_.rings[app * abi::kRingsPerApp + index];
+    return {reinterpret_cast<abi::RingHeader*>(base() + entry.header_at),
+            reinterpret_cast<T*>(base() + entry.records_at), entry.capacity};
+  }
+
+  /// The pools are made: tells JavaScript where packets lie. The region lies in this arena.
+  void set_region(const PacketRegion& region);
+  const PacketRegion& region() const { return region_; }
+
+  /// Gives the memory back but keeps the addresses: buffers of JavaScript stay readable (as zeros) for ever.
+  void discard();
+
+ private:
+  void write_header();
+
+  ArenaPlan plan_;
+  Mapping memory_;
+  PacketRegion region_;
+};
+
+}  // namespace qstack

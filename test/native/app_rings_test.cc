@@ -1,0 +1,473 @@
+// AppRings against a stack that only notes what it is asked: records out, records in, every check, and the end of an
+// app.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "native/mempool/heap_pool.hh"
+#include "native/stack/app_commands.hh"
+
+using namespace qstack;
+
+namespace {
+
+constexpr uint32_t kStride = sizeof(Packet) + kHeadroom + kRoom;
+constexpr Nanos kNow = 1'000'000;
+
+struct FakeStack {
+  struct Sent {
+    Handle handle;
+    Packet* packet;
+    bool message_end;
+  };
+
+  explicit FakeStack(PacketPool& rx, PacketPool& tx) : rx(rx), tx(tx) {}
+
+  bool send(Handle handle, Packet* packet, bool message_end, Nanos) {
+    if (!alive(handle)) {
+      tx.release(packet);
+      counts.add(Counter::stale_records);
+      return false;
+    }
+    sent.push_back({handle, packet, message_end});
+    return true;
+  }
+  void shutdown(Handle handle, Nanos) { calls.push_back({"shutdown", handle}); }
+  void close(Handle handle, Nanos) { calls.push_back({"close", handle}); }
+  void abort(Handle handle, CloseReason reason, Nanos) {
+    calls.push_back({"abort", handle});
+    if (app != nullptr) app->closed(handle, reason);
+  }
+  void request_drain(Handle handle, uint32_t, uint32_t, Nanos) { calls.push_back({"drain", handle}); }
+  void release(Handle, Packet* packet, uint16_t, Nanos) {
+    ++released;
+    rx.release(packet);
+  }
+  Handle connect(Endpoint local, Endpoint remote, const ListenerConfig&, uint64_t token, Nanos) {
+    connected.push_back({Handle{}, local, remote, 0, token});
+    return next_connect;
+  }
+  bool alive(Handle handle) const { return handle.generation == 1; }
+  Counters& counters() { return counts; }
+
+  struct Call {
+    const char* name;
+    Handle handle;
+  };
+  PacketPool& rx;
+  PacketPool& tx;
+  App* app = nullptr;
+  std::vector<Sent> sent;
+  std::vector<Call> calls;
+  std::vector<Opened> connected;
+  Handle next_connect;
+  uint32_t released = 0;
+  Counters counts;
+};
+
+/// What JavaScript does, in C++: the other end of an app's rings.
+struct AppEnd {
+  AppEnd(Arena& arena, uint32_t app) : line(arena.line(app)) {
+    for (uint32_t level = 0; level < arena.config().levels; ++level) {
+      events.push_back(RingConsumer(arena.ring<abi::EventRecord>(app, abi::kRingEvent + level)));
+      sends.push_back(RingProducer(arena.ring<abi::SendRecord>(app, abi::kRingSend + level)));
+    }
+    releases = RingProducer(arena.ring<abi::ReleaseRecord>(app, abi::kRingRelease));
+    empty = RingConsumer(arena.ring<uint32_t>(app, abi::kRingEmpty));
+  }
+  uint32_t take_empty() {
+    uint32_t index = kNoIndex;
+    empty.refresh();
+    empty.take(index);
+    empty.publish();
+    return index;
+  }
+  bool next(uint32_t level, abi::EventRecord& record) {
+    events[level].refresh();
+    const bool taken = events[level].take(record);
+    events[level].publish();
+    return taken;
+  }
+  void put(uint32_t level, const abi::SendRecord& record) {
+    CHECK(sends[level].push(record));
+    sends[level].publish();
+  }
+  void give_back(const abi::ReleaseRecord& record) {
+    CHECK(releases.push(record));
+    releases.publish();
+  }
+
+  abi::AppLine& line;
+  std::vector<RingConsumer<abi::EventRecord>> events;
+  std::vector<RingProducer<abi::SendRecord>> sends;
+  RingProducer<abi::ReleaseRecord> releases;
+  RingConsumer<uint32_t> empty;
+};
+
+abi::SendRecord send_record(abi::SendType type, Handle handle, uint32_t packet = 0, uint16_t length = 10) {
+  abi::SendRecord record{};
+  record.type = static_cast<uint8_t>(type);
+  record.slot = handle.slot;
+  record.generation = handle.generation;
+  record.packet = packet;
+  record.length = length;
+  return record;
+}
+
+struct Bench {
+  explicit Bench(uint32_t apps = 1, uint32_t levels = 2, uint32_t rx_packets = 16, uint32_t tx_packets = 64)
+      : arena(config(apps, levels, rx_packets, tx_packets)) {
+    arena.set_region({arena.region_memory(), kStride, 0, rx_packets + tx_packets});
+    rx = std::make_unique<HeapPool>(arena.region(), 0, rx_packets);
+    tx = std::make_unique<HeapPool>(arena.region(), rx_packets, tx_packets);
+    rings = std::make_unique<AppRings>(arena, *tx, 0x0a000001);
+    stack = std::make_unique<FakeStack>(*rx, *tx);
+    stack->app = rings.get();
+    for (uint32_t app = 0; app < apps; ++app) ends.emplace_back(arena, app);
+    turn();
+  }
+  static ArenaConfig config(uint32_t apps, uint32_t levels, uint32_t rx_packets, uint32_t tx_packets) {
+    return {.levels = levels,
+            .apps = apps,
+            .connections = 8,
+            .rx_packets = rx_packets,
+            .tx_packets = tx_packets,
+            .empty_records = 16,
+            .region_bytes = uint64_t{kStride} * (rx_packets + tx_packets)};
+  }
+  uint32_t turn() {
+    const uint32_t handled = rings->drain(*stack, kNow);
+    rings->publish();
+    return handled;
+  }
+  void open(uint32_t slot) {
+    CHECK(rings->opened({.handle = {slot, 1}, .local = {0x0a000001, 80}, .remote = {0x0a000002, 5000}}));
+  }
+  Packet* receive(uint32_t slot, uint16_t length, uint8_t level) {
+    Packet* const packet = rx->allocate();
+    REQUIRE(packet != nullptr);
+    packet->rx_stamp = 77;
+    CHECK(rings->message({.handle = {slot, 1},
+                          .remote = {0x0a000002, 5000},
+                          .packet = packet,
+                          .offset = 4,
+                          .length = length,
+                          .listener = 3,
+                          .level = level}));
+    return packet;
+  }
+  uint64_t count(Counter counter) { return stack->counts.get(counter); }
+
+  Arena arena;
+  std::unique_ptr<HeapPool> rx, tx;
+  std::unique_ptr<AppRings> rings;
+  std::unique_ptr<FakeStack> stack;
+  std::vector<AppEnd> ends;
+};
+
+}  // namespace
+
+TEST_CASE("the header page says where everything is") {
+  Bench bench(2, 3);
+  const abi::ArenaHeader& h = bench.arena.header();
+  CHECK(h.magic == abi::kArenaMagic);
+  CHECK(h.levels == 3);
+  CHECK(h.apps == 2);
+  CHECK(h.rx_packets == 16);
+  CHECK(h.packets == 80);
+  CHECK(bench.arena.base() + h.region_at + 5 * h.stride + h.payload_at ==
+        PacketRegion::payload_start(bench.arena.region().at(5)));
+  CHECK(h.stack_stamp == to_stamp(kNow));
+}
+
+TEST_CASE("an arena of 4 GiB or more is refused with a sentence") {
+  ArenaConfig config = Bench::config(1, 1, 16, 16);
+  config.region_bytes = uint64_t{4} << 30;
+  CHECK_THROWS_WITH_AS(plan_arena(config), doctest::Contains("the limit is 4095 MiB"), std::length_error);
+}
+
+TEST_CASE("a message travels in the ring of its level, with its bytes' place in the arena") {
+  Bench bench;
+  bench.open(2);
+  Packet* const packet = bench.receive(2, 20, 1);
+  bench.turn();
+  abi::EventRecord record;
+  CHECK(bench.ends[0].next(0, record));
+  CHECK(record.type == static_cast<uint8_t>(abi::EventType::opened));
+  CHECK(record.local_port == 80);
+  CHECK_FALSE(bench.ends[0].next(0, record));
+  CHECK(bench.ends[0].next(1, record));
+  CHECK(record.type == static_cast<uint8_t>(abi::EventType::message));
+  CHECK(bench.arena.base() + record.offset == packet->data + 4);
+  CHECK(record.length == 20);
+  CHECK(record.packet == packet->index);
+  CHECK(record.listener == 3);
+  CHECK(record.rx_stamp == 77);
+  CHECK(packet->owner == PacketOwner::app0);
+}
+
+TEST_CASE("each message of a packet is one reference and needs one release record") {
+  Bench bench;
+  bench.open(0);
+  Packet* const packet = bench.receive(0, 10, 0);
+  packet->owner = PacketOwner::stack;
+  bench.rx->hold(packet);
+  CHECK(bench.rings->message({.handle = {0, 1}, .remote = {}, .packet = packet, .offset = 14, .length = 10}));
+  CHECK(bench.rings->rx_with_apps() == 2);
+  for (int i = 0; i < 2; ++i) bench.ends[0].give_back({packet->index, 0, 1, 10});
+  bench.turn();
+  CHECK(bench.stack->released == 2);
+  CHECK(bench.rx->available() == 16);
+  bench.ends[0].give_back({packet->index, 0, 1, 10});
+  bench.turn();
+  CHECK(bench.stack->released == 2);
+  CHECK(bench.count(Counter::bad_records) == 1);
+}
+
+TEST_CASE("a full event ring refuses, and takes the event again when the app has drained it") {
+  Bench bench;
+  for (int i = 0; i < 16; ++i) bench.open(1);
+  CHECK_FALSE(bench.rings->opened({.handle = {2, 1}, .local = {}, .remote = {}}));
+  bench.turn();
+  abi::EventRecord record;
+  CHECK(bench.ends[0].next(0, record));
+  CHECK(bench.rings->opened({.handle = {2, 1}, .local = {}, .remote = {}}));
+}
+
+TEST_CASE("empty buffers reach the app, come back as a send, and are topped up") {
+  Bench bench;
+  bench.open(1);
+  CHECK(bench.rings->tx_with_apps() == 16);
+  const uint32_t index = bench.ends[0].take_empty();
+  Packet* const packet = bench.arena.region().at(index);
+  CHECK(packet->owner == PacketOwner::app0);
+  std::memcpy(PacketRegion::payload_start(packet) + 2, "hello", 5);
+  abi::SendRecord record = send_record(abi::SendType::send, {1, 1}, index, 5);
+  record.offset = 2;
+  record.level = 1;
+  record.rx_stamp = 123;
+  record.flags = static_cast<uint16_t>(abi::SendFlag::more);
+  bench.ends[0].put(1, record);
+  CHECK(bench.turn() == 1);
+  REQUIRE(bench.stack->sent.size() == 1);
+  CHECK(bench.stack->sent[0].packet == packet);
+  CHECK_FALSE(bench.stack->sent[0].message_end);
+  CHECK(std::memcmp(packet->data + packet->payload, "hello", 5) == 0);
+  CHECK(packet->payload_length == 5);
+  CHECK(packet->level == 1);
+  CHECK(packet->rx_stamp == 123);
+  CHECK(packet->owner == PacketOwner::stack);
+  CHECK(bench.rings->tx_with_apps() == 16);
+}
+
+TEST_CASE("a send that fails a check sends nothing and loses no buffer") {
+  Bench bench(2);
+  bench.open(0);
+  bench.open(1);
+  const uint32_t mine = bench.ends[0].take_empty(), foreign = bench.ends[1].take_empty();
+  const Handle handle{0, 1};
+  SUBCASE("packet beyond the region") { bench.ends[0].put(0, send_record(abi::SendType::send, handle, 80)); }
+  SUBCASE("packet of the RX pool") { bench.ends[0].put(0, send_record(abi::SendType::send, handle, 3)); }
+  SUBCASE("packet of another app") { bench.ends[0].put(0, send_record(abi::SendType::send, handle, foreign)); }
+  SUBCASE("packet of nobody") { bench.ends[0].put(0, send_record(abi::SendType::send, handle, 79)); }
+  SUBCASE("no bytes") { bench.ends[0].put(0, send_record(abi::SendType::send, handle, mine, 0)); }
+  SUBCASE("beyond the room") { bench.ends[0].put(0, send_record(abi::SendType::send, handle, mine, kRoom + 1)); }
+  SUBCASE("offset beyond the room") {
+    abi::SendRecord record = send_record(abi::SendType::send, handle, mine, 10);
+    record.offset = 0xffff;
+    bench.ends[0].put(0, record);
+  }
+  SUBCASE("level that does not exist") {
+    abi::SendRecord record = send_record(abi::SendType::send, handle, mine);
+    record.level = 2;
+    bench.ends[0].put(0, record);
+  }
+  SUBCASE("unknown type") { bench.ends[0].put(0, send_record(static_cast<abi::SendType>(9), handle, mine)); }
+  bench.turn();
+  CHECK(bench.stack->sent.empty());
+  CHECK(bench.count(Counter::bad_records) == 1);
+  CHECK(bench.tx->available() + bench.rings->tx_with_apps() == 64);
+}
+
+TEST_CASE("a record for another app's connection, or for one that is gone, is stale") {
+  Bench bench(2);
+  bench.open(0);
+  bench.open(1);
+  const uint32_t index = bench.ends[0].take_empty();
+  SUBCASE("send to another app's connection") { bench.ends[0].put(0, send_record(abi::SendType::send, {1, 1}, index)); }
+  SUBCASE("send to an old generation") { bench.ends[0].put(0, send_record(abi::SendType::send, {0, 9}, index)); }
+  SUBCASE("send to no slot") { bench.ends[0].put(0, send_record(abi::SendType::send, {4'000'000, 1}, index)); }
+  SUBCASE("close of another app's connection") { bench.ends[0].put(0, send_record(abi::SendType::close, {1, 1})); }
+  SUBCASE("abort of an old generation") { bench.ends[0].put(0, send_record(abi::SendType::abort, {0, 9})); }
+  bench.turn();
+  CHECK(bench.stack->sent.empty());
+  CHECK(bench.stack->calls.empty());
+  CHECK(bench.count(Counter::stale_records) == 1);
+}
+
+TEST_CASE("sends published before a close are executed before it, whatever their level") {
+  Bench bench;
+  bench.open(0);
+  const uint32_t first = bench.ends[0].take_empty();
+  bench.ends[0].put(0, send_record(abi::SendType::send, {0, 1}, first));
+  bench.ends[0].put(1, send_record(abi::SendType::close, {0, 1}));
+  bench.turn();
+  CHECK(bench.stack->sent.size() == 1);
+  REQUIRE(bench.stack->calls.size() == 1);
+  CHECK(std::string(bench.stack->calls[0].name) == "close");
+}
+
+TEST_CASE("an active open belongs to the app that asked, and its failure is told with its cookie") {
+  Bench bench(2);
+  const uint16_t framing = bench.rings->add_framing({});
+  abi::SendRecord record = send_record(abi::SendType::connect, {0x0a000009, 80u | 4000u << 16}, framing);
+  record.cookie = 42;
+  abi::EventRecord event;
+  SUBCASE("established") {
+    bench.stack->next_connect = {5, 1};
+    bench.ends[1].put(0, record);
+    bench.turn();
+    REQUIRE(bench.stack->connected.size() == 1);
+    CHECK(bench.stack->connected[0].remote == Endpoint{0x0a000009, 80});
+    CHECK(bench.stack->connected[0].local == Endpoint{0x0a000001, 4000});
+    CHECK(bench.rings->opened({.handle = {5, 1}, .local = {}, .remote = {}, .listener = 0xffff, .token = 42}));
+    bench.turn();
+    CHECK(bench.ends[1].next(0, event));
+    CHECK(event.token_low == 42);
+  }
+  SUBCASE("refused by the peer") {
+    bench.stack->next_connect = {5, 1};
+    bench.ends[1].put(0, record);
+    bench.turn();
+    CHECK(bench.rings->closed({5, 1}, CloseReason::refused));
+    bench.turn();
+    CHECK(bench.ends[1].next(1, event));
+    CHECK(event.token_low == 42);
+    CHECK(event.reason == static_cast<uint32_t>(abi::CloseCode::refused));
+  }
+  SUBCASE("cannot begin") {
+    bench.ends[1].put(0, record);
+    bench.turn();
+    CHECK(bench.ends[1].next(1, event));
+    CHECK(event.slot == kNoIndex);
+    CHECK(event.token_low == 42);
+  }
+}
+
+TEST_CASE("passive connections are spread over the apps, except over a lost one") {
+  Bench bench(3);
+  CHECK(bench.rings->reclaim(*bench.stack, 1, kNow) == 0);
+  for (uint32_t slot = 0; slot < 4; ++slot) bench.open(slot);
+  bench.turn();
+  abi::EventRecord record;
+  for (const uint32_t app : {0u, 2u}) {
+    for (int i = 0; i < 2; ++i) CHECK(bench.ends[app].next(0, record));
+  }
+  CHECK_FALSE(bench.ends[1].next(0, record));
+}
+
+TEST_CASE("when an app is lost its connections are reset and every packet comes back") {
+  Bench bench(2);
+  bench.open(0);
+  bench.open(1);
+  bench.receive(0, 10, 0);
+  bench.receive(1, 10, 0);
+  bench.turn();
+  const uint32_t index = bench.ends[0].take_empty();
+  bench.ends[0].put(0, send_record(abi::SendType::send, {0, 1}, index));
+  CHECK(bench.rings->reclaim(*bench.stack, 0, kNow) == 1);
+  REQUIRE(bench.stack->calls.size() == 1);
+  CHECK(bench.stack->calls[0].handle == Handle{0, 1});
+  CHECK(bench.rx->available() == 15);
+  CHECK(bench.rings->rx_with_apps() == 1);
+  CHECK(bench.tx->available() == 48);
+  bench.rings->attach(0, -1);
+  bench.turn();
+  CHECK(bench.rings->tx_with_apps() == 32);
+  AppEnd again(bench.arena, 0);
+  abi::EventRecord record;
+  CHECK_FALSE(again.next(0, record));
+  bench.open(4);
+  bench.turn();
+  CHECK(again.next(0, record));
+  CHECK(record.slot == 4);
+}
+
+TEST_CASE("random records from an app end nothing and lose no packet") {
+  std::random_device device;
+  const uint32_t seed = device();
+  std::mt19937 engine(seed);
+  const auto random = [&] { return static_cast<uint32_t>(engine()); };
+  Bench bench(1, 2, 16, 64);
+  bench.open(0);
+  for (int round = 0; round < 20'000; ++round) {
+    abi::SendRecord send;
+    for (size_t i = 0; i < sizeof(send) / 4; ++i)
+      reinterpret_cast<uint32_t*>(&send)[i] = random() % 3 ? random() : random() % 90;
+    send.type = static_cast<uint8_t>(random() % 8);
+    bench.ends[0].put(random() % 2, send);
+    bench.ends[0].give_back({random() % 90, random(), random(), random()});
+    if (bench.rx->available() > 4) bench.receive(0, 10, random() % 2);
+    bench.turn();
+    for (FakeStack::Sent& sent : bench.stack->sent) bench.tx->release(sent.packet);
+    bench.stack->sent.clear();
+    bench.stack->calls.clear();
+    bench.stack->connected.clear();
+    bench.stack->app = nullptr;
+    bench.ends[0].take_empty();
+    abi::EventRecord record;
+    while (bench.ends[0].next(0, record) || bench.ends[0].next(1, record)) {
+    }
+  }
+  CHECK(bench.tx->available() + bench.rings->tx_with_apps() == 64);
+  bench.rings->reclaim(*bench.stack, 0, kNow);
+  CHECK(bench.rx->available() == 16);
+  CHECK(bench.tx->available() == 64);
+  MESSAGE("seed " << seed);
+}
+
+TEST_CASE("an app that sleeps is woken, and only then: no wake-up is lost") {
+  constexpr uint32_t kEvents = 20'000;
+  Bench bench;
+  bench.open(0);
+  bench.turn();
+  const int fd = eventfd(0, EFD_NONBLOCK);
+  bench.rings->attach(0, fd);
+  uint32_t got = 0, sleeps = 0, lost = 0;
+  std::thread sleeper([&] {
+    AppEnd end(bench.arena, 0);
+    abi::EventRecord record;
+    end.next(0, record);
+    while (got < kEvents) {
+      end.events[1].refresh();
+      while (end.events[1].take(record)) ++got;
+      end.events[1].publish();
+      store_relaxed(end.line.waiting, ++sleeps);
+      full_fence();
+      if (end.events[1].refresh() == 0 && got < kEvents) {
+        pollfd waiter{fd, POLLIN, 0};
+        if (poll(&waiter, 1, 5000) == 0) ++lost;
+        uint64_t value;
+        [[maybe_unused]] const ssize_t n = read(fd, &value, sizeof(value));
+      }
+      store_relaxed(end.line.waiting, 0u);
+    }
+  });
+  for (uint32_t i = 0; i < kEvents;) {
+    if (bench.rings->drained({0, 1}, i)) ++i;
+    bench.turn();
+    if (i % 16 == 0) std::this_thread::yield();
+  }
+  sleeper.join();
+  close(fd);
+  CHECK(got == kEvents);
+  CHECK(lost == 0);
+}
