@@ -6,8 +6,8 @@
 // are released to the TX pool given here, as a device would after it has sent them.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <deque>
 #include <optional>
 #include <span>
@@ -93,7 +93,7 @@ class PairPort final : public Port {
   }
 
   void receive(Packet* packet, const Frame& frame, Nanos now) {
-    std::memcpy(packet->data, frame.data(), frame.size());
+    std::copy(frame.begin(), frame.end(), packet->data);
     packet->length = static_cast<uint16_t>(frame.size());
     packet->arrival = arrival_++;
     packet->rx_stamp = to_stamp(now);

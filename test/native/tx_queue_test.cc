@@ -1,0 +1,68 @@
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "native/ip/tx_queue.hh"
+
+#include <doctest/doctest.h>
+
+#include "native/mempool/heap_pool.hh"
+#include "native/port/pair_port.hh"
+
+using namespace qstack;
+
+namespace {
+
+struct Wire {
+  HeapRegion region{64};
+  HeapPool rx{region.region(), 0, 16};
+  HeapPool tx{region.region(), 16, 48};
+  PairPort port;
+  explicit Wire(uint32_t capacity) : port(rx, tx, {2, 0, 0, 0, 0, 1}, capacity) {}
+
+  Packet* frame(uint8_t mark) {
+    Packet* const packet = tx.allocate();
+    packet->length = 60;
+    packet->data[0] = mark;
+    return packet;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("frames leave in the order in which they came, over the end of the circle as well") {
+  Wire wire(64);
+  TxQueue queue(8);
+  uint8_t next = 0;
+  uint8_t expected = 0;
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 5; ++i) REQUIRE(queue.push(wire.frame(next++)));
+    CHECK(queue.flush(wire.port, 0) == 5);
+    while (auto frame = wire.port.take()) CHECK((*frame)[0] == expected++);
+  }
+  CHECK(expected == 50);
+  CHECK(wire.tx.available() == wire.tx.capacity());
+}
+
+TEST_CASE("a full queue refuses and the frame stays the caller's") {
+  Wire wire(64);
+  TxQueue queue(4);
+  for (uint8_t i = 0; i < 4; ++i) REQUIRE(queue.push(wire.frame(i)));
+  CHECK(queue.room() == 0);
+  Packet* const extra = wire.frame(9);
+  CHECK_FALSE(queue.push(extra));
+  CHECK(queue.size() == 4);
+  wire.tx.release(extra);
+  queue.flush(wire.port, 0);
+  CHECK(queue.room() == 4);
+}
+
+TEST_CASE("a port that takes fewer leaves the rest queued, in order") {
+  Wire wire(3);
+  TxQueue queue(8);
+  for (uint8_t i = 0; i < 5; ++i) REQUIRE(queue.push(wire.frame(i)));
+  CHECK(queue.flush(wire.port, 0) == 3);
+  CHECK(queue.size() == 2);
+  CHECK(queue.flush(wire.port, 0) == 0);
+  for (uint8_t i = 0; i < 3; ++i) CHECK((*wire.port.take())[0] == i);
+  CHECK(queue.flush(wire.port, 0) == 2);
+  CHECK((*wire.port.take())[0] == 3);
+  CHECK((*wire.port.take())[0] == 4);
+}
