@@ -44,7 +44,7 @@ template <typename AnyStack>
 void AppRings::execute_release(AnyStack& stack, uint32_t app, const abi::ReleaseRecord& record, Nanos now) {
   Packet* const packet = take_rx_packet(app, record.packet);
   if (packet == nullptr) {
-    stack.counters().add(Counter::bad_records);
+    ++bad_records_;
     return;
   }
   // The length may be wrong in the app's favour only: TCP never takes more out of a window than it put in.
@@ -60,12 +60,14 @@ uint32_t AppRings::drain_sends(AnyStack& stack, uint32_t app, Nanos now) {
   auto& sends = sides_[app].sends;
   for (uint32_t level = levels_; level-- > 0;) sends[level].refresh();
   uint32_t handled = 0;
-  for (uint32_t level = 0; level < levels_ && handled < kRecordsPerTurn; ++level) {
-    for (abi::SendRecord record; handled < kRecordsPerTurn && sends[level].take(record); ++handled) {
+  for (uint32_t level = 0; level < levels_; ++level) {
+    for (abi::SendRecord record; handled < kRecordsPerTurn && stack.send_ready() && sends[level].take(record);
+         ++handled) {
       prefetch(sends[level].peek(4));
       execute(stack, app, record, now);
     }
     sends[level].publish();
+    if (sends[level].size() != 0) break;
   }
   return handled;
 }
@@ -77,12 +79,12 @@ void AppRings::execute(AnyStack& stack, uint32_t app, const abi::SendRecord& rec
   if (type == abi::SendType::connect) return execute_connect(stack, app, record, now);
   if (record.type < static_cast<uint8_t>(abi::SendType::send) ||
       record.type > static_cast<uint8_t>(abi::SendType::connect)) {
-    stack.counters().add(Counter::bad_records);
+    ++bad_records_;
     return;
   }
   const Handle handle{record.slot, record.generation};
   if (!owns(app, handle.slot) || !stack.alive(handle)) {
-    stack.counters().add(Counter::stale_records);
+    ++stale_records_;
     return;
   }
   if (type == abi::SendType::shutdown) stack.shutdown(handle, now);
@@ -95,14 +97,14 @@ template <typename AnyStack>
 void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
   Packet* const packet = take_tx_packet(app, record.packet);
   if (packet == nullptr) {
-    stack.counters().add(Counter::bad_records);
+    ++bad_records_;
     return;
   }
   const bool fits = record.length > 0 && uint32_t{record.offset} + record.length <= kRoom;
   const bool owned = owns(app, record.slot);
   if (!fits || record.level >= levels_ || !owned) {
     tx_.release(packet);
-    stack.counters().add(fits && record.level < levels_ ? Counter::stale_records : Counter::bad_records);
+    ++(fits && record.level < levels_ ? stale_records_ : bad_records_);
     return;
   }
   packet->data = PacketRegion::buffer(packet);
@@ -111,14 +113,14 @@ void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord
   packet->level = record.level;
   packet->rx_stamp = record.rx_stamp;
   const bool more = record.flags & static_cast<uint16_t>(abi::SendFlag::more);
-  stack.send(Handle{record.slot, record.generation}, packet, !more, now);
+  stack.send(Handle{record.slot, record.generation}, packet, now, !more);
 }
 
 template <typename AnyStack>
 void AppRings::execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
   const auto framing = framings_.find(static_cast<uint16_t>(record.packet));
   if (framing == framings_.end() || record.packet > UINT16_MAX) {
-    stack.counters().add(Counter::bad_records);
+    ++bad_records_;
     sides_[app].failed_connects.push_back(record.cookie);
     return;
   }

@@ -13,7 +13,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "native/abi/counters.hh"
 #include "native/ring/spsc_ring.hh"
 #include "native/stack/arena.hh"
 #include "native/tcp/app.hh"
@@ -54,6 +53,10 @@ class AppRings final : public App {
   /// A number for a framing without a listener.
   uint16_t add_framing(const ListenerConfig& config);
 
+  /// Records that named nothing sensible; what Counter::bad_records means.
+  uint64_t bad_records() const { return bad_records_; }
+  /// Records for connections that are gone, or never were the app's.
+  uint64_t stale_records() const { return stale_records_; }
   uint32_t rx_with_apps() const;
   uint32_t tx_with_apps() const;
 
@@ -118,6 +121,8 @@ class AppRings final : public App {
   uint32_t rx_packets_;
   uint32_t local_address_;
   Stamp stamp_ = 0;
+  uint64_t bad_records_ = 0;
+  uint64_t stale_records_ = 0;
   uint32_t next_app_ = 0;
   uint32_t tx_reserve_;  ///< TX packets that top-up leaves to the stack itself (ACKs, retransmissions)
   uint32_t tx_share_;    ///< most TX packets that one app may hold
