@@ -58,7 +58,7 @@ export interface StackSettings {
   arrangement: 'separate' | 'inline';
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Undefined: the device is used as it is. */
-  faults: { seed: number; rx: FaultShares; tx: FaultShares } | undefined;
+  faults: { seed: number; delayMaxMs: number; rx: FaultShares; tx: FaultShares } | undefined;
 }
 
 /** A rule as it was written; stack/classifier.ts parses it, and names `where` in its own faults. */
@@ -77,7 +77,7 @@ function faultShares(values: Values): StackSettings['faults'] {
   });
   const [rx, tx] = [side('rx'), side('tx')];
   const some = [...Object.values(rx), ...Object.values(tx)].some((part) => part > 0);
-  return some ? { seed: values.fault_seed ?? 1, rx, tx } : undefined;
+  return some ? { seed: values.fault_seed ?? 1, delayMaxMs: values.fault_delay ?? 1, rx, tx } : undefined;
 }
 
 function defaultDevice(): Device {

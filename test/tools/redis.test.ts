@@ -1,7 +1,10 @@
 // Private Redis servers: started, found again, ended, and nothing else touched.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -68,6 +71,19 @@ redis('a server that was killed is started anew over its old socket', async () =
   const client = new Redis(second?.socket ?? '');
   assert.is(await client.ping(), 'PONG');
   client.disconnect();
+});
+
+redis('servers in the foreground end with their starter, even one that is killed', async () => {
+  const main = fileURLToPath(new URL('../../tools/qstack/main.js', import.meta.url));
+  const starter = spawn(process.execPath, [main, 'redis', 'up', '--foreground', '--dir', dir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(starter.stdout, 'data');
+  assert.is(redisStatus(dir).length, 1);
+  starter.kill('SIGKILL');
+  const deadline = Date.now() + 5_000;
+  while (redisStatus(dir).length > 0 && Date.now() < deadline) await new Promise((wake) => setTimeout(wake, 20));
+  assert.equal(redisStatus(dir), []);
 });
 
 redis('a folder that is a file is refused with a sentence', async () => {

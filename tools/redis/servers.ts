@@ -97,10 +97,16 @@ function serverArguments(dir: string, index: number): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-function startServer(dir: string, index: number): ChildProcess {
+/** With `mortal` the kernel ends the server together with the thread that started it, however that one ends. */
+function startServer(dir: string, index: number, mortal: boolean): ChildProcess {
   const log = openSync(join(dir, `redis-${index}.log`), 'w', 0o600);
   rmSync(socketPath(dir, index), { force: true });
-  const child = spawn('redis-server', serverArguments(dir, index), { stdio: ['ignore', log, log], detached: true });
+  const command = [
+    ...(mortal ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    'redis-server',
+    ...serverArguments(dir, index),
+  ];
+  const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', log, log], detached: true });
   closeSync(log);
   return child;
 }
@@ -133,8 +139,12 @@ function failure(dir: string, index: number, child: ChildProcess, error: Error |
   return new Error(`redis-server ${index} in ${dir} ${how}: ${said}`);
 }
 
-async function startAndWait(dir: string, index: number): Promise<{ server: RedisServer; child: ChildProcess }> {
-  const child = startServer(dir, index);
+async function startAndWait(
+  dir: string,
+  index: number,
+  mortal: boolean,
+): Promise<{ server: RedisServer; child: ChildProcess }> {
+  const child = startServer(dir, index, mortal);
   let error: Error | undefined;
   child.once('error', (fault) => {
     error = fault;
@@ -155,7 +165,7 @@ async function startAndWait(dir: string, index: number): Promise<{ server: Redis
 
 /**
  * Sees that servers 0 … n-1 of `dir` run; those that do are left alone. They outlive the caller unless `foreground` gives
- * their processes to it.
+ * their processes to it: then they end with the caller.
  */
 export async function redisUp(n: number, dir = defaultRedisDir(), foreground?: ChildProcess[]): Promise<RedisServer[]> {
   if (!(Number.isInteger(n) && n >= 1 && n <= SERVERS_MAX))
@@ -169,7 +179,7 @@ export async function redisUp(n: number, dir = defaultRedisDir(), foreground?: C
     const found = running.get(index);
     if (found !== undefined) servers.push(found);
     else {
-      const { server, child } = await startAndWait(dir, index);
+      const { server, child } = await startAndWait(dir, index, foreground !== undefined);
       if (foreground === undefined) child.unref();
       else foreground.push(child);
       servers.push(server);

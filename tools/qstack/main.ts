@@ -1,0 +1,28 @@
+// `qstack`: the commands that are not a program of their own.
+import { Command } from 'commander';
+import { redisCommand } from '../redis/command.js';
+import { configCommand } from './config.js';
+
+const EXAMPLES = `
+Examples:
+  qstack config -f server.conf --port 7000
+  qstack redis up -n 2`;
+
+function program(): Command {
+  const command = new Command('qstack')
+    .description('a server stack in which a packet’s priority decides its place in every queue')
+    .showSuggestionAfterError()
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .addHelpText('after', EXAMPLES);
+  for (const sub of [configCommand(), redisCommand()]) {
+    command.addCommand(sub.copyInheritedSettings(command));
+  }
+  return command;
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  process.stderr.write(`qstack: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
