@@ -1,0 +1,107 @@
+// Arena: a stack's shared memory as typed arrays.
+// In: the ArrayBuffer that stack/native.ts attaches (or, in unit tests, one laid out by stack/abi.ts). Out: views by width,
+// the header's numbers, ring ends. Invariant: nothing here keeps a view of a part; an offset is a u32 from the arena's start.
+import {
+  ABI_VERSION,
+  APP_LINE_BYTES,
+  APP_LINES_AT,
+  ARENA_HEADER_ABI_VERSION_U32,
+  ARENA_HEADER_CONNECTIONS_U32,
+  ARENA_HEADER_LEVELS_U32,
+  ARENA_HEADER_MAGIC_U32,
+  ARENA_HEADER_MSS_U32,
+  ARENA_HEADER_PACKETS_U32,
+  ARENA_HEADER_PAYLOAD_AT_U32,
+  ARENA_HEADER_REGION_AT_U32,
+  ARENA_HEADER_ROOM_U32,
+  ARENA_HEADER_RX_PACKETS_U32,
+  ARENA_HEADER_STRIDE_U32,
+  ARENA_MAGIC,
+  RING_DIRECTORY_AT,
+  RING_ENTRY_BYTES,
+  RING_ENTRY_CAPACITY_U32,
+  RING_ENTRY_HEADER_AT_U32,
+  RING_ENTRY_RECORD_BYTES_U32,
+  RING_ENTRY_RECORDS_AT_U32,
+  RINGS_PER_APP,
+} from '../stack/abi.js';
+import { QstackError } from '../stack/errors.js';
+import { RingConsumer, type RingPlace, RingProducer } from './ring.js';
+
+export class Arena {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  /** The same bytes with Node's string codecs. */
+  readonly bytes: Buffer;
+  readonly levels: number;
+  readonly connections: number;
+  readonly packets: number;
+  readonly rxPackets: number;
+  /** Offset of the payload of packet 0, with the full headroom before it. */
+  readonly payloadAt: number;
+  readonly stride: number;
+  /** Payload bytes that fit into one packet. */
+  readonly room: number;
+  /** Payload bytes of one segment. */
+  readonly mss: number;
+
+  constructor(buffer: ArrayBuffer) {
+    this.u8 = new Uint8Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.bytes = Buffer.from(buffer);
+    this.checkHeader();
+    this.levels = this.header(ARENA_HEADER_LEVELS_U32);
+    this.connections = this.header(ARENA_HEADER_CONNECTIONS_U32);
+    this.packets = this.header(ARENA_HEADER_PACKETS_U32);
+    this.rxPackets = this.header(ARENA_HEADER_RX_PACKETS_U32);
+    this.payloadAt = this.header(ARENA_HEADER_REGION_AT_U32) + this.header(ARENA_HEADER_PAYLOAD_AT_U32);
+    this.stride = this.header(ARENA_HEADER_STRIDE_U32);
+    this.room = this.header(ARENA_HEADER_ROOM_U32);
+    this.mss = this.header(ARENA_HEADER_MSS_U32);
+  }
+
+  private header(index: number): number {
+    return this.u32[index] as number;
+  }
+
+  private checkHeader(): void {
+    const version = this.header(ARENA_HEADER_ABI_VERSION_U32);
+    if (this.header(ARENA_HEADER_MAGIC_U32) === ARENA_MAGIC && version === ABI_VERSION) return;
+    throw new QstackError(
+      'QST_ERR_ABI_MISMATCH',
+      `the addon speaks version ${version} of the records and this package version ${ABI_VERSION}; run \`npm run build\``,
+    );
+  }
+
+  /** Index into u32 of the line of an app thread. */
+  appLine(app: number): number {
+    return (APP_LINES_AT + app * APP_LINE_BYTES) >>> 2;
+  }
+
+  /** Offset of the payload of a packet. */
+  payloadOf(packet: number): number {
+    return this.payloadAt + packet * this.stride;
+  }
+
+  private place(app: number, index: number): RingPlace {
+    const entry = (RING_DIRECTORY_AT + (app * RINGS_PER_APP + index) * RING_ENTRY_BYTES) >>> 2;
+    return {
+      headerAt: this.header(entry + RING_ENTRY_HEADER_AT_U32),
+      recordsAt: this.header(entry + RING_ENTRY_RECORDS_AT_U32),
+      capacity: this.header(entry + RING_ENTRY_CAPACITY_U32),
+      recordBytes: this.header(entry + RING_ENTRY_RECORD_BYTES_U32),
+    };
+  }
+
+  consumer(app: number, ring: number): RingConsumer {
+    return new RingConsumer(this.i32, this.place(app, ring));
+  }
+
+  producer(app: number, ring: number): RingProducer {
+    return new RingProducer(this.i32, this.place(app, ring));
+  }
+}
