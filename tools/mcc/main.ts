@@ -1,0 +1,84 @@
+// mcc: the command. Reads flags, starts DPDK and one generator, prints progress on stderr and results on stdout.
+// Exit 0 ok, 1 the run failed, 2 usage. With an IPC channel (`fork`) every view and run is sent to the parent as well.
+import { formatIpv4 } from '../../stack/config/address.js';
+import { loadNative } from '../../stack/native.js';
+import { Live } from './live.js';
+import { loadMcc } from './native.js';
+import { type MccOptions, mccCommand, readOptions } from './options.js';
+import { formatRun, type Report } from './report.js';
+import { type Events, Runner } from './run.js';
+
+function optionsOrExit(argv: readonly string[]): MccOptions {
+  const command = mccCommand().exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  command.parse(argv, { from: 'user' });
+  const { options, faults, warnings } = readOptions(command.opts());
+  for (const warning of warnings) process.stderr.write(`${warning} (warning)\n`);
+  if (options !== undefined) return options;
+  process.stderr.write(faults.map((fault) => `${fault}\n`).join(''));
+  process.exit(2);
+}
+
+function watch(options: MccOptions): Events {
+  const live = new Live({
+    quiet: options.quiet,
+    periodMs: options.logMs,
+    isTerminal: process.stderr.isTTY === true,
+    connections: options.connections,
+    write: (text) => process.stderr.write(text),
+    nowMs: () => performance.now(),
+  });
+  return {
+    view: (view) => {
+      live.show(view);
+      process.send?.({ type: 'view', view });
+    },
+    run: (run) => {
+      live.leave();
+      if (!options.json) process.stdout.write(`${formatRun(run)}\n\n`);
+      process.send?.({ type: 'run', run });
+    },
+    note: (sentence) => {
+      if (!options.quiet) process.stderr.write(`${sentence}\n`);
+    },
+  };
+}
+
+/** ^C ends the run and the summary follows; a second one quits. */
+function stopOnSignals(runner: Runner): void {
+  let signals = 0;
+  const onSignal = () => {
+    signals += 1;
+    if (signals > 1) process.exit(1);
+    runner.stop();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = optionsOrExit(argv);
+  const events = watch(options);
+  const native = loadMcc();
+  loadNative().startEal({ memoryMb: 64 });
+  const runner = new Runner(native, options, events);
+  stopOnSignals(runner);
+  events.note(
+    `${options.connections} connections from ${formatIpv4(options.source)} to ${formatIpv4(options.destination)}:${options.port}`,
+  );
+  const report: Report = await runner.measure(`mcc ${argv.join(' ')}`, {
+    qstack: '0.1.0',
+    node: process.versions.node,
+  });
+  if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  return report.connected === options.connections ? 0 : 1;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: Error) => {
+    process.stderr.write(`mcc: ${error.message}\n`);
+    process.exitCode = 1;
+  },
+);

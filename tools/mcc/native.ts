@@ -1,0 +1,114 @@
+// What native/node/mcc.cc exports: control calls of the load generator, plain numbers, times in nanoseconds.
+// One generator is one engine thread with its own stack and port. Nothing here is called per message.
+import { loadNative } from '../../stack/native.js';
+
+export interface NativeMccOptions {
+  readonly device: string;
+  readonly mac?: string;
+  readonly firstAddress: number;
+  readonly addressCount: number;
+  readonly prefixLength: number;
+  readonly gateway: number;
+  readonly destination: number;
+  readonly port: number;
+  readonly connections: number;
+  /** Batches of opens, one a second. */
+  readonly batches: number;
+  readonly connectingMax: number;
+  readonly messageLength: number;
+  readonly requestRatio: number;
+  readonly levelPerMessage: boolean;
+  readonly answeredAll: boolean;
+  readonly echo: boolean;
+  readonly seed: number;
+  readonly thinkNs: number;
+  readonly pendingMax: number;
+  readonly rxPackets: number;
+  readonly txPackets: number;
+  readonly core: number;
+}
+
+export type RunKind = 'wave' | 'paced' | 'window';
+
+export interface NativeRun {
+  readonly kind: RunKind;
+  readonly burst: number;
+  readonly epochNs: number;
+  readonly rate: number;
+  readonly window: number;
+  readonly durationNs: number;
+}
+
+export const PHASES = ['idle', 'connecting', 'ready', 'running', 'draining', 'closing', 'closed'] as const;
+export type PhaseName = (typeof PHASES)[number];
+
+/** Counts of one level since the start of the run. Once it is over: sent = answered + errors + lost. */
+export interface LevelCounts {
+  readonly offered: number;
+  readonly sent: number;
+  readonly answered: number;
+  readonly errors: number;
+  /** Due while the connection was not open. */
+  readonly failed: number;
+  /** Still waiting for room in the stack when the drain was over. */
+  readonly unsent: number;
+}
+
+export interface LevelView extends LevelCounts {
+  readonly p50Ns: number;
+  readonly p99Ns: number;
+  readonly maxNs: number;
+}
+
+/** Published once a second and at each change of phase; `number` counts them. Latencies are of the last interval. */
+export interface View {
+  readonly number: number;
+  readonly phase: number;
+  /** Changes with each run. */
+  readonly run: number;
+  readonly elapsedNs: number;
+  readonly connected: number;
+  readonly retries: number;
+  readonly reconnects: number;
+  readonly mismatched: number;
+  readonly late: number;
+  readonly unexpected: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly levels: readonly LevelView[];
+}
+
+export interface LevelResult extends LevelCounts {
+  readonly p50Ns: number;
+  readonly p90Ns: number;
+  readonly p99Ns: number;
+  readonly p999Ns: number;
+  readonly maxNs: number;
+  /** The histogram's cells that are not empty: highest value, count, highest value, count … */
+  readonly cells: Float64Array;
+}
+
+export interface RunResult {
+  readonly levels: readonly LevelResult[];
+  readonly hiccupP99Ns: number;
+  readonly hiccupMaxNs: number;
+}
+
+export interface NativeMcc {
+  createMcc(options: NativeMccOptions): number;
+  mccConnect(id: number): void;
+  /** Starts a run; its first send is intended 1 ms from now. */
+  mccRun(id: number, run: NativeRun): void;
+  mccStopRun(id: number): void;
+  mccClose(id: number): void;
+  mccView(id: number): View;
+  /** Of the last run; only when no run is under way. */
+  mccResult(id: number): RunResult;
+  mccCounters(id: number): Readonly<Record<string, number>>;
+  /** Stops and joins the thread, closes the port, frees the memory. */
+  destroyMcc(id: number): void;
+}
+
+export function loadMcc(): NativeMcc {
+  return loadNative() as unknown as NativeMcc;
+}

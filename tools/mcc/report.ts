@@ -1,0 +1,151 @@
+// Report: what a run measured, as the object of `--json` and as a table for a person.
+// In: the engine's result and last view. Out: microseconds, highest level first. Nothing is estimated: a level without an
+// answer has no percentiles.
+import Table from 'cli-table3';
+import type { LevelResult, RunResult, View } from './native.js';
+import type { Phase } from './phases.js';
+
+export const LEVEL_NAMES = ['high', 'low'] as const;
+
+export interface LevelReport {
+  name: string;
+  offered: number;
+  sent: number;
+  answered: number;
+  /** Sent, and neither answered nor answered by an error; null where the server is not expected to answer. */
+  lost: number | null;
+  errors: number;
+  /** Due while the connection was not open. */
+  failed_sends: number;
+  /** Never left: the stack had no room until the drain was over. */
+  unsent: number;
+  p50_us: number | null;
+  p90_us: number | null;
+  p99_us: number | null;
+  p999_us: number | null;
+  max_us: number | null;
+}
+
+export interface RunReport {
+  phase: string;
+  duration_s: number;
+  offered_per_s: number;
+  answered_per_s: number;
+  levels: LevelReport[];
+  mismatched: number;
+  /** Replies to messages of an earlier run. */
+  late: number;
+  /** Replies to messages that the server should not answer, see --answer. */
+  unexpected: number;
+  failed_sends: number;
+  reconnects: number;
+  hiccup_p99_us: number;
+  hiccup_max_us: number;
+}
+
+export interface Report extends RunReport {
+  connections: number;
+  connected: number;
+  setup_s: number;
+  retries: number;
+  seed: number;
+  capacity_per_s?: number;
+  versions: Record<string, string>;
+  command: string;
+  phases: RunReport[];
+}
+
+function us(ns: number): number {
+  return Math.round(ns / 10) / 100;
+}
+
+function levelReport(level: LevelResult, index: number, awaited: boolean): LevelReport {
+  const some = level.answered > 0;
+  return {
+    name: LEVEL_NAMES[index] ?? String(index),
+    offered: level.offered,
+    sent: level.sent,
+    answered: level.answered,
+    lost: awaited ? level.sent - level.answered - level.errors : null,
+    errors: level.errors,
+    failed_sends: level.failed,
+    unsent: level.unsent,
+    p50_us: some ? us(level.p50Ns) : null,
+    p90_us: some ? us(level.p90Ns) : null,
+    p99_us: some ? us(level.p99Ns) : null,
+    p999_us: some ? us(level.p999Ns) : null,
+    max_us: some ? us(level.maxNs) : null,
+  };
+}
+
+function total(levels: readonly LevelResult[], of: (level: LevelResult) => number): number {
+  return levels.reduce((sum, level) => sum + of(level), 0);
+}
+
+export function phaseName(phase: Phase): string {
+  if (phase.kind === 'wave') return `wave:${phase.burst}/${phase.intervalMs}ms`;
+  if (phase.kind === 'capacity') return `capacity:${phase.window}`;
+  if (phase.kind === 'pause') return 'pause';
+  return 'ratePerS' in phase ? `paced:${phase.ratePerS}` : `paced:${Math.round(phase.ofCapacity * 100)}%`;
+}
+
+export interface RunContext {
+  phase: Phase;
+  /** How long messages were due; shorter than planned when the run was stopped. */
+  durationMs: number;
+  answeredAll: boolean;
+  reconnectsBefore: number;
+}
+
+export function runReport(result: RunResult, view: View, context: RunContext): RunReport {
+  const seconds = Math.max(context.durationMs, 1) / 1_000;
+  return {
+    phase: phaseName(context.phase),
+    duration_s: Math.round(seconds * 1_000) / 1_000,
+    offered_per_s: Math.round(total(result.levels, (level) => level.offered) / seconds),
+    answered_per_s: Math.round(total(result.levels, (level) => level.answered) / seconds),
+    levels: result.levels.map((level, index) => levelReport(level, index, context.answeredAll || index === 0)),
+    mismatched: view.mismatched,
+    late: view.late,
+    unexpected: view.unexpected,
+    failed_sends: total(result.levels, (level) => level.failed),
+    reconnects: view.reconnects - context.reconnectsBefore,
+    hiccup_p99_us: us(result.hiccupP99Ns),
+    hiccup_max_us: us(result.hiccupMaxNs),
+  };
+}
+
+/** `950 us`, `3.21 ms`, `1.2 s`: at most three digits. */
+export function formatUs(value: number | null): string {
+  if (value === null) return '-';
+  if (value >= 1_000_000) return `${Number((value / 1_000_000).toPrecision(3))} s`;
+  return value >= 1_000 ? `${Number((value / 1_000).toPrecision(3))} ms` : `${Number(value.toPrecision(3))} us`;
+}
+
+const count = (value: number | null) => (value === null ? '-' : value.toLocaleString('en-US'));
+
+export function formatRun(run: RunReport): string {
+  const right = 'right' as const;
+  const table = new Table({
+    head: ['level', 'sent', 'answered', 'lost', 'errors', 'p50', 'p90', 'p99', 'p99.9', 'max'],
+    colAligns: ['left', right, right, right, right, right, right, right, right, right],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const level of run.levels) {
+    const counts = [level.sent, level.answered, level.lost, level.errors].map(count);
+    const times = [level.p50_us, level.p90_us, level.p99_us, level.p999_us, level.max_us].map(formatUs);
+    table.push([level.name, ...counts, ...times]);
+  }
+  const facts = [
+    `offered ${count(run.offered_per_s)}/s`,
+    `answered ${count(run.answered_per_s)}/s`,
+    `mismatched ${count(run.mismatched)}`,
+    `failed sends ${count(run.failed_sends)}`,
+    `reconnects ${count(run.reconnects)}`,
+    `hiccup p99 ${formatUs(run.hiccup_p99_us)}`,
+  ];
+  const hints = run.unexpected > 0 ? [`${count(run.unexpected)} heartbeats were answered: say --answer all`] : [];
+  const unsent = run.levels.reduce((sum, level) => sum + level.unsent, 0);
+  if (unsent > 0) hints.push(`${count(unsent)} messages never left the generator: the stack had no room for them`);
+  return [`${run.phase}, ${run.duration_s} s`, table.toString(), facts.join('   '), ...hints].join('\n');
+}

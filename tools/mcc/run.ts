@@ -1,0 +1,171 @@
+// Run: opens the connections, makes the phases one after the other, closes, and reports.
+// In: options and the native generator. Out: a Report; events for whoever watches (a terminal, a parent process).
+// The engine does all timing; this file only polls its snapshots, so a busy event loop cannot shift a send.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ealDeviceString } from '../../stack/config/device.js';
+import type { NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
+import { PHASES } from './native.js';
+import type { MccOptions } from './options.js';
+import { epochMs, type Phase } from './phases.js';
+import { type Report, type RunReport, runReport } from './report.js';
+
+const POLL_MS = 20;
+/** Sends become due a little later than the command, so that the first wave is not late from the start. */
+const CAPACITY_WARMUP_NS = 1e9;
+
+export interface Events {
+  view: (view: View) => void;
+  run: (report: RunReport) => void;
+  note: (sentence: string) => void;
+}
+
+/** Packets for a wave in flight: memif's ring holds 2^14, the rest are unacknowledged sends and replies to be read. */
+function packets(options: MccOptions): { rxPackets: number; txPackets: number } {
+  const wave = Math.max(0, ...options.phases.map((phase) => (phase.kind === 'wave' ? phase.burst : 0)));
+  const wanted = Math.min(131_072, Math.max(32_768, wave * 2));
+  return { rxPackets: 32_768, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
+}
+
+export function nativeOptions(options: MccOptions): NativeMccOptions {
+  const { destination, port, prefixLength, gateway, connections, batches, seed, core } = options;
+  const { messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs } = options;
+  return {
+    device: ealDeviceString(options.device),
+    ...(options.mac === undefined ? {} : { mac: options.mac }),
+    firstAddress: options.source,
+    addressCount: options.ips,
+    ...{ destination, port, prefixLength, gateway, connections, batches, seed, core },
+    ...{ messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs },
+    connectingMax: 1_024,
+    pendingMax: 1_048_576,
+    ...packets(options),
+  };
+}
+
+function nativeRun(phase: Exclude<Phase, { kind: 'pause' }>, connections: number, capacityPerS: number): NativeRun {
+  const run = { kind: 'wave' as const, burst: 1, epochNs: 1e9, rate: 1, window: 1, durationNs: phase.durationMs * 1e6 };
+  if (phase.kind === 'wave') {
+    return { ...run, burst: phase.burst, epochNs: Math.round(epochMs(phase, connections) * 1e6) };
+  }
+  if (phase.kind === 'capacity') return { ...run, kind: 'window', window: phase.window };
+  const rate = 'ratePerS' in phase ? phase.ratePerS : Math.max(1, Math.round(phase.ofCapacity * capacityPerS));
+  return { ...run, kind: 'paced', rate };
+}
+
+function answeredOf(view: View): number {
+  return view.levels.reduce((sum, level) => sum + level.answered, 0);
+}
+
+/** Answers per second between the first view after the warm-up and the last one while messages were due. */
+export function capacityOf(views: readonly View[]): number | undefined {
+  const running = views.filter((view) => PHASES[view.phase] === 'running');
+  const first = running.find((view) => view.elapsedNs >= CAPACITY_WARMUP_NS) ?? running[0];
+  const last = running.at(-1);
+  if (first === undefined || last === undefined || last.elapsedNs <= first.elapsedNs) return undefined;
+  return Math.round((answeredOf(last) - answeredOf(first)) / ((last.elapsedNs - first.elapsedNs) / 1e9));
+}
+
+export class Runner {
+  private readonly id: number;
+  private lastView = 0;
+  private stopped = false;
+  private readonly runs: RunReport[] = [];
+  private capacityPerS: number | undefined;
+
+  constructor(
+    private readonly native: NativeMcc,
+    private readonly options: MccOptions,
+    private readonly events: Events,
+  ) {
+    this.id = native.createMcc(nativeOptions(options));
+  }
+
+  /** Ends the current phase and leaves out the rest; the summary follows. */
+  stop(): void {
+    this.stopped = true;
+    this.native.mccStopRun(this.id);
+  }
+
+  async measure(command: string, versions: Record<string, string>): Promise<Report> {
+    try {
+      const startMs = Date.now();
+      this.native.mccConnect(this.id);
+      await this.until((phase) => phase !== 'connecting');
+      const setupMs = Date.now() - startMs;
+      const connected = this.native.mccView(this.id).connected;
+      await this.pause(this.options.waitMs);
+      for (const phase of this.options.phases) await this.make(phase);
+      const retries = this.native.mccView(this.id).retries;
+      await this.close();
+      return this.report({ connected, setupMs, retries, command, versions });
+    } finally {
+      this.native.destroyMcc(this.id);
+    }
+  }
+
+  private async make(phase: Phase): Promise<void> {
+    if (this.stopped) return;
+    if (phase.kind === 'pause') return this.pause(phase.durationMs);
+    const reconnectsBefore = this.native.mccView(this.id).reconnects;
+    const startMs = Date.now();
+    this.native.mccRun(this.id, nativeRun(phase, this.options.connections, this.capacityPerS ?? 0));
+    const views = await this.until((name) => name !== 'running' && name !== 'draining', true);
+    if (phase.kind === 'capacity') this.capacityPerS = capacityOf(views) ?? 0;
+    const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
+    const context = { phase, durationMs, answeredAll: this.options.answeredAll, reconnectsBefore };
+    const report = runReport(this.native.mccResult(this.id), this.native.mccView(this.id), context);
+    if (phase.kind === 'capacity') report.answered_per_s = this.capacityPerS ?? report.answered_per_s;
+    this.runs.push(report);
+    this.events.run(report);
+  }
+
+  private async close(): Promise<void> {
+    this.native.mccClose(this.id);
+    this.stopped = false;
+    await this.until((phase) => phase === 'closed', true);
+  }
+
+  private async pause(ms: number): Promise<void> {
+    const endMs = Date.now() + ms;
+    await this.until(() => Date.now() >= endMs);
+  }
+
+  /** Polls snapshots until one satisfies `over`, or a stop unless `throughStop`. Returns what was seen. */
+  private async until(over: (phase: PhaseName) => boolean, throughStop = false): Promise<View[]> {
+    const views: View[] = [];
+    for (;;) {
+      const view = this.native.mccView(this.id);
+      if (view.number !== this.lastView) {
+        this.lastView = view.number;
+        views.push(view);
+        this.events.view(view);
+      }
+      if (over(PHASES[view.phase] ?? 'closed') || (this.stopped && !throughStop)) return views;
+      await sleep(POLL_MS);
+    }
+  }
+
+  private report(facts: {
+    connected: number;
+    setupMs: number;
+    retries: number;
+    command: string;
+    versions: Record<string, string>;
+  }): Report {
+    // What a single-phase test measured stands at the top; of several phases, the first that is no capacity search.
+    const first = this.runs.find((run) => !run.phase.startsWith('capacity')) ?? this.runs[0];
+    if (first === undefined) throw new Error('the test was stopped before its first message');
+    return {
+      connections: this.options.connections,
+      connected: facts.connected,
+      setup_s: Math.round(facts.setupMs) / 1_000,
+      retries: facts.retries,
+      seed: this.options.seed,
+      ...first,
+      ...(this.capacityPerS === undefined ? {} : { capacity_per_s: this.capacityPerS }),
+      versions: facts.versions,
+      command: facts.command,
+      phases: this.runs,
+    };
+  }
+}
