@@ -1,0 +1,163 @@
+#include "native/stack/stack_thread.hh"
+
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <system_error>
+#include <utility>
+
+namespace qstack {
+
+namespace {
+
+constexpr Nanos kNap = 500'000;
+/// Naps cost latency: only a stack that had nothing to do for this long takes them.
+constexpr Nanos kYieldFor = 10'000'000;
+constexpr Nanos kSpinFor = 100'000;
+
+void nap_until(Nanos at) {
+  const timespec until{static_cast<time_t>(at / 1'000'000'000), static_cast<long>(at % 1'000'000'000)};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+}
+
+}  // namespace
+
+Nanos monotonic_now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
+}
+
+bool set_own_affinity(int core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  const long count = sysconf(_SC_NPROCESSORS_CONF);
+  if (core >= CPU_SETSIZE) return false;
+  for (int i = 0; i < count && i < CPU_SETSIZE; ++i) {
+    if (core < 0 || core == i) CPU_SET(i, &cores);
+  }
+  return pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) == 0;
+}
+
+StackThread::StackThread(Turn turn, StackThreadConfig config) : turn_(std::move(turn)), config_(std::move(config)) {
+  const std::function<void()> nothing = [] {};
+  Job started{&nothing, nullptr};
+  mailbox_.store(&started, std::memory_order_release);
+  const int error = pthread_create(&thread_, nullptr, enter, this);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "the stack thread cannot be made");
+  joinable_ = true;
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return started.done; });
+  if (started.fault == nullptr) return;
+  lock.unlock();
+  stop();
+  std::rethrow_exception(started.fault);
+}
+
+void* StackThread::enter(void* self) {
+  static_cast<StackThread*>(self)->run();
+  return nullptr;
+}
+
+void StackThread::run() {
+  Job& started = *mailbox_.load(std::memory_order_acquire);
+  try {
+    begin();
+  } catch (...) {
+    started.fault = std::current_exception();
+    finish(started);
+    return;
+  }
+  finish(started);
+  loop();
+  if (config_.on_stop) config_.on_stop();
+}
+
+void StackThread::begin() {
+  pthread_setname_np(pthread_self(), config_.name.substr(0, 15).c_str());
+  if (!set_own_affinity(config_.core)) {
+    throw std::system_error(errno != 0 ? errno : EINVAL, std::generic_category(),
+                            "the stack thread cannot run on core " + std::to_string(config_.core));
+  }
+  if (config_.on_start) config_.on_start();
+}
+
+void StackThread::loop() {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const Nanos now = monotonic_now();
+    const uint32_t work = turn_(now);
+    if (mailbox_.load(std::memory_order_relaxed) != nullptr) serve_mailbox();
+    if (work != 0) {
+      probe_.interrupt();
+      idle_since_ = 0;
+      continue;
+    }
+    probe_.idle(now);
+    if (idle_since_ == 0) idle_since_ = now;
+    if (config_.poll != PollMode::busy) rest(now);
+  }
+  serve_mailbox();
+}
+
+void StackThread::rest(Nanos now) {
+  const Nanos patience = config_.poll == PollMode::sleep ? kSpinFor : kYieldFor;
+  if (now - idle_since_ < patience) {
+    sched_yield();
+    return;
+  }
+  nap_until(now + kNap);
+  probe_.interrupt();
+}
+
+void StackThread::serve_mailbox() {
+  Job* const job = mailbox_.load(std::memory_order_acquire);
+  if (job == nullptr) return;
+  try {
+    (*job->work)();
+  } catch (...) {
+    job->fault = std::current_exception();
+  }
+  finish(*job);
+}
+
+// The job lives on its caller's stack: it is gone as soon as the lock is given back.
+void StackThread::finish(Job& job) {
+  const std::lock_guard lock(mutex_);
+  mailbox_.store(nullptr, std::memory_order_relaxed);
+  job.done = true;
+  changed_.notify_all();
+}
+
+void StackThread::call(const std::function<void()>& work) {
+  const std::lock_guard one_at_a_time(callers_);
+  if (!joinable_ || pthread_equal(pthread_self(), thread_)) {
+    work();
+    return;
+  }
+  Job job{&work, nullptr};
+  std::unique_lock lock(mutex_);
+  mailbox_.store(&job, std::memory_order_release);
+  changed_.wait(lock, [&] { return job.done; });
+  lock.unlock();
+  if (job.fault != nullptr) std::rethrow_exception(job.fault);
+}
+
+void StackThread::stop() {
+  const std::lock_guard no_caller(callers_);
+  if (!joinable_) return;
+  stop_.store(true, std::memory_order_relaxed);
+  pthread_join(thread_, nullptr);
+  joinable_ = false;
+}
+
+HiccupProbe::Summary StackThread::hiccups(bool reset) {
+  HiccupProbe::Summary summary;
+  call([&] {
+    summary = probe_.summary();
+    if (reset) probe_.reset();
+  });
+  return summary;
+}
+
+}  // namespace qstack

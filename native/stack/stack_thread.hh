@@ -1,0 +1,88 @@
+// StackThread: a thread that takes turns until it is stopped.
+//
+// In: the turn, how to wait when it had nothing to do, control functions to run between two turns. Out: nothing but the
+// turns. Invariant: whatever belongs to the stack is touched by this thread alone while it runs; control comes in by
+// call(). The turn gets CLOCK_MONOTONIC. A napping thread is at most 500 µs away, half a tick of the stack's timers.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "native/stack/hiccup.hh"
+
+namespace qstack {
+
+/// CLOCK_MONOTONIC in nanoseconds.
+Nanos monotonic_now();
+/// Pins the calling thread to one core; a negative core lets it run on every core. False when the kernel refuses.
+bool set_own_affinity(int core);
+
+enum class PollMode : uint8_t {
+  yield,  ///< sched_yield when idle; after 10 ms of idling naps of 500 µs
+  busy,   ///< never waits: only with a core of its own
+  sleep,  ///< naps after 100 µs of idling
+};
+
+struct StackThreadConfig {
+  std::string name;  ///< as `ps -L` shows it: 15 characters
+  int core = -1;
+  PollMode poll = PollMode::yield;
+  /// Run inside the thread before the first and after the last turn (a device library wants to know its threads).
+  std::function<void()> on_start = {};
+  std::function<void()> on_stop = {};
+};
+
+class StackThread {
+ public:
+  using Turn = std::function<uint32_t(Nanos)>;
+
+  /// Starts the thread and waits until it has begun. What on_start throws is thrown here; std::system_error when the
+  /// thread cannot be made or pinned.
+  StackThread(Turn turn, StackThreadConfig config);
+  ~StackThread() { stop(); }
+  StackThread(const StackThread&) = delete;
+  StackThread& operator=(const StackThread&) = delete;
+
+  /// Runs `work` between two turns and waits until it is done. One caller at a time; others wait. What it throws is
+  /// thrown here. After stop() it runs in the caller.
+  void call(const std::function<void()>& work);
+  /// Ends the loop and joins the thread. May be called again.
+  void stop();
+
+  HiccupProbe::Summary hiccups(bool reset);
+
+ private:
+  struct Job {
+    const std::function<void()>* work;
+    std::exception_ptr fault;
+    bool done = false;
+  };
+
+  static void* enter(void* self);
+  void run();
+  void begin();
+  void loop();
+  void rest(Nanos now);
+  void serve_mailbox();
+  void finish(Job& job);
+
+  Turn turn_;
+  StackThreadConfig config_;
+  pthread_t thread_{};
+  bool joinable_ = false;
+  std::atomic<bool> stop_{false};
+  std::atomic<Job*> mailbox_{nullptr};
+  std::mutex callers_;  ///< held by the one caller whose job is under way
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Nanos idle_since_ = 0;
+  HiccupProbe probe_;
+};
+
+}  // namespace qstack
