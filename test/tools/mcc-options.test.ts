@@ -1,0 +1,104 @@
+// mcc's command line: QStack's own lines start verbatim, every fault is named at once.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { formatIpv4 } from '../../stack/config/address.js';
+import { mccCommand, type Parsed, readOptions } from '../../tools/mcc/options.js';
+
+function parse(line: string, cores = 2): Parsed {
+  const command = mccCommand();
+  command.parse(line.split(' ').filter(Boolean), { from: 'user' });
+  return readOptions(command.opts(), cores);
+}
+
+test("the README's command line is accepted with another destination and count", () => {
+  const line =
+    '-c 103680 -b 1728 -e 60 -s 200 -w 20 -l 200 -r 0.05 --ips 230 --log-duration 60 --network-stack mtcp --dest 10.0.0.1 --smp 9';
+  const { options, faults, warnings } = parse(line);
+  assert.equal(faults, []);
+  assert.is(options?.connections, 103_680);
+  assert.equal(options?.phases, [{ kind: 'wave', burst: 1_728, intervalMs: 1_000, durationMs: 1e9 }]);
+  assert.is(options?.batches, 200);
+  assert.is(options?.waitMs, 20_000);
+  assert.is(options?.messageLength, 200);
+  assert.is(options?.requestRatio, 0.05);
+  assert.is(options?.ips, 230);
+  assert.is(options?.logMs, 60_000);
+  assert.ok(warnings.some((sentence) => sentence.includes('--smp 9')));
+});
+
+test('--smp 1 still has one engine, and no warning', () => {
+  assert.equal(parse('--smp 1').warnings, []);
+  assert.equal(parse('--smp 2').warnings, []);
+});
+
+test('more engines than cores: a warning, not a refusal', () => {
+  const { options, warnings } = parse('--smp 9', 4);
+  assert.ok(options);
+  assert.ok(warnings.some((sentence) => sentence.includes('4 cores')));
+});
+
+test('all faults are named at once', () => {
+  const { options, faults } = parse('-c 0 -l 5 -r 7 --dest 300.1.1.1 --network-stack kernel -p 3 --rate x');
+  assert.is(options, undefined);
+  for (const flag of ['-c', '-l', '-r', '--dest', '--network-stack', '-p', '--rate']) {
+    assert.ok(
+      faults.some((fault) => fault.startsWith(`${flag}:`)),
+      `${flag} in ${faults.join('\n')}`,
+    );
+  }
+});
+
+test('kernel sockets are refused with a sentence', () => {
+  assert.match(parse('--network-stack kernel').faults[0] ?? '', /kernel sockets are not available yet/);
+});
+
+test('durations take units, bare numbers are seconds', () => {
+  const { options } = parse('-d 30s -e 250ms -w 2 -b 1 -c 1');
+  assert.equal(options?.phases, [{ kind: 'wave', burst: 1, intervalMs: 250, durationMs: 30_000 }]);
+  assert.is(options?.waitMs, 2_000);
+});
+
+test('--rate makes one paced run', () => {
+  assert.equal(parse('-c 10 --rate 5k/s -d 3').options?.phases, [
+    { kind: 'paced', ratePerS: 5_000, durationMs: 3_000 },
+  ]);
+});
+
+test('local addresses: as many as the connections need, and never the server itself', () => {
+  const { options } = parse('-c 1000000 --dest 10.0.1.5');
+  assert.is(options?.ips, 16);
+  const source = options?.source ?? 0;
+  assert.is(formatIpv4(source), '10.0.1.6');
+  assert.is(formatIpv4(parse('--dest 10.0.0.1').options?.source ?? 0), '10.0.1.1');
+  assert.match(parse('-c 1000000 --ips 2').faults[0] ?? '', /at least 16 local addresses/);
+  assert.match(parse('--source 10.0.0.1').faults[0] ?? '', /server's own address/);
+  assert.match(parse('--ips 300 --source 10.0.255.200').faults[0] ?? '', /do not fit/);
+});
+
+test('phases are read in order, and a share of the capacity needs one that measures it', () => {
+  const { options } = parse(
+    '--answer all --phases wave:20000/1s/10s,capacity:512/3s,pause:500ms,paced:150%/5s,paced:5k/s/2s',
+  );
+  assert.equal(options?.phases, [
+    { kind: 'wave', burst: 20_000, intervalMs: 1_000, durationMs: 10_000 },
+    { kind: 'capacity', window: 512, durationMs: 3_000 },
+    { kind: 'pause', durationMs: 500 },
+    { kind: 'paced', ofCapacity: 1.5, durationMs: 5_000 },
+    { kind: 'paced', ratePerS: 5_000, durationMs: 2_000 },
+  ]);
+  assert.match(parse('--phases paced:150%/5s').faults[0] ?? '', /no phase before it measures/);
+  assert.match(parse('--phases wave:0/1s/1s').faults[0] ?? '', /is no phase/);
+  assert.match(parse('--phases dance:1').faults[0] ?? '', /is no phase/);
+});
+
+test('capacity without all answers is refused', () => {
+  assert.match(parse('-r 0.05 --phases capacity:3s').faults[0] ?? '', /--answer all/);
+});
+
+test('the device is a memif client by default', () => {
+  const { options } = parse('--socket /tmp/x/y.sock');
+  assert.equal(options?.device, { kind: 'memif', path: '/tmp/x/y.sock', role: 'client' });
+  assert.equal(parse('--device tap:q0').options?.device, { kind: 'tap', name: 'q0' });
+});
+
+test.run();

@@ -1,0 +1,160 @@
+// The run against a generator made of plain numbers: order of phases, capacity, and what the report says.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { LevelResult, NativeMcc, NativeRun, RunResult, View } from '../../tools/mcc/native.js';
+import { type MccOptions, mccCommand, readOptions } from '../../tools/mcc/options.js';
+import { formatRun, formatUs, runReport } from '../../tools/mcc/report.js';
+import { capacityOf, Runner } from '../../tools/mcc/run.js';
+
+const [READY, RUNNING, CLOSED] = [2, 3, 6];
+
+function options(line: string): MccOptions {
+  const command = mccCommand();
+  command.parse(line.split(' '), { from: 'user' });
+  const { options: read, faults } = readOptions(command.opts(), 2);
+  if (read === undefined) throw new Error(faults.join('\n'));
+  return read;
+}
+
+function view(part: Partial<View>, answered = 0): View {
+  const none = { offered: 0, sent: 0, errors: 0, failed: 0, unsent: 0, p50Ns: 0, p99Ns: 0, maxNs: 0 };
+  const counts = { number: 1, phase: READY, run: 1, elapsedNs: 0, connected: 10, retries: 0, reconnects: 0 };
+  const rest = { mismatched: 0, late: 0, unexpected: 0, inFlight: 0, waiting: 0 };
+  return {
+    ...counts,
+    ...rest,
+    levels: [
+      { ...none, answered },
+      { ...none, answered: 0 },
+    ],
+    ...part,
+  };
+}
+
+function level(part: Partial<LevelResult>): LevelResult {
+  const counts = { offered: 100, sent: 100, answered: 90, errors: 4, failed: 0, unsent: 0 };
+  const times = { p50Ns: 1_000, p90Ns: 2_000, p99Ns: 3_456, p999Ns: 5_000, maxNs: 2_000_000 };
+  return { ...counts, ...times, cells: new Float64Array(), ...part };
+}
+
+class FakeMcc implements NativeMcc {
+  calls: string[] = [];
+  runs: NativeRun[] = [];
+  private pending: View[] = [];
+  private last = view({});
+  private number = 1;
+
+  private push(part: Partial<View>, answered = 0): void {
+    this.number += 1;
+    this.pending.push(view({ number: this.number, ...part }, answered));
+  }
+  createMcc(): number {
+    return 7;
+  }
+  mccConnect(): void {
+    this.calls.push('connect');
+    this.push({ phase: 1, connected: 3 });
+    this.push({ phase: READY });
+  }
+  mccRun(_id: number, run: NativeRun): void {
+    this.calls.push(run.kind);
+    this.runs.push(run);
+    this.push({ phase: RUNNING, elapsedNs: 1e9 }, 1_000);
+    this.push({ phase: RUNNING, elapsedNs: 3e9 }, 9_000);
+    this.push({ phase: READY, elapsedNs: 4e9 }, 12_000);
+  }
+  mccStopRun(): void {
+    this.calls.push('stop');
+  }
+  mccClose(): void {
+    this.calls.push('close');
+    this.push({ phase: CLOSED, connected: 0 });
+  }
+  mccView(): View {
+    this.last = this.pending.shift() ?? this.last;
+    return this.last;
+  }
+  mccResult(): RunResult {
+    return { levels: [level({}), level({})], hiccupP99Ns: 1_500, hiccupMaxNs: 9_000 };
+  }
+  mccCounters(): Record<string, number> {
+    return {};
+  }
+  destroyMcc(): void {
+    this.calls.push('destroy');
+  }
+}
+
+const quiet = { view: () => {}, run: () => {}, note: () => {} };
+
+test('phases run in order on one set of connections, and the generator is freed', async () => {
+  const fake = new FakeMcc();
+  const line = '-c 10 -w 0 --answer all --phases wave:5/1s/2s,capacity:3s,paced:150%/5s';
+  const report = await new Runner(fake, options(line), quiet).measure('mcc', {});
+  assert.equal(fake.calls, ['connect', 'wave', 'window', 'paced', 'close', 'destroy']);
+  assert.is(report.phases.length, 3);
+  assert.is(report.connections, 10);
+  assert.is(report.connected, 10);
+  assert.is(report.phase, 'wave:5/1000ms');
+});
+
+test('the capacity is what was answered a second after the warm-up, and the paced run offers its share', async () => {
+  const fake = new FakeMcc();
+  const line = '-c 10 -w 0 --answer all --phases capacity:3s,paced:150%/5s';
+  const report = await new Runner(fake, options(line), quiet).measure('mcc', {});
+  assert.is(report.capacity_per_s, 4_000);
+  assert.is(fake.runs[1]?.rate, 6_000);
+});
+
+test('a wave of 20,000 of 100,000 connections each second is an epoch of 5 s', async () => {
+  const fake = new FakeMcc();
+  await new Runner(fake, options('-c 100000 -w 0 --phases wave:20000/1s/10s'), quiet).measure('mcc', {});
+  assert.is(fake.runs[0]?.epochNs, 5e9);
+  assert.is(fake.runs[0]?.burst, 20_000);
+  assert.is(fake.runs[0]?.durationNs, 10e9);
+});
+
+test("the README's epoch survives the way through the interval", async () => {
+  const fake = new FakeMcc();
+  await new Runner(fake, options('-c 70 -b 3 -e 60 -w 0 -d 1'), quiet).measure('mcc', {});
+  assert.is(fake.runs[0]?.epochNs, 60e9);
+});
+
+test('sent = answered + errors + lost, where the level is answered', () => {
+  const context = { phase: options('-c 1').phases[0]!, durationMs: 2_000, answeredAll: false, reconnectsBefore: 1 };
+  const result = { levels: [level({}), level({ answered: 0, errors: 0 })], hiccupP99Ns: 1_000, hiccupMaxNs: 2_000 };
+  const report = runReport(result, view({ reconnects: 3, mismatched: 2 }), context);
+  const [high, low] = report.levels;
+  assert.is(high?.lost, 6);
+  assert.is(high?.p99_us, 3.46);
+  assert.is(low?.lost, null);
+  assert.is(low?.p99_us, null);
+  assert.is(report.offered_per_s, 100);
+  assert.is(report.reconnects, 2);
+  assert.is(report.mismatched, 2);
+  assert.match(formatRun(report), /high .* 100 .* 90 .* 6 /);
+});
+
+test('capacity needs two views', () => {
+  assert.is(capacityOf([view({ phase: RUNNING, elapsedNs: 1e9 }, 5)]), undefined);
+});
+
+test('a stopped test leaves out the rest, closes and still reports', async () => {
+  const fake = new FakeMcc();
+  const runner: Runner = new Runner(fake, options('-c 10 -w 0 --phases wave:5/1s/2s,wave:5/1s/2s'), {
+    ...quiet,
+    run: () => runner.stop(),
+  });
+  const report = await runner.measure('mcc', {});
+  assert.equal(fake.calls, ['connect', 'wave', 'stop', 'close', 'destroy']);
+  assert.is(report.phases.length, 1);
+});
+
+test('times are written with at most three digits and a unit', () => {
+  assert.is(formatUs(12.345), '12.3 us');
+  assert.is(formatUs(3_210), '3.21 ms');
+  assert.is(formatUs(1_200_000), '1.2 s');
+  assert.is(formatUs(null), '-');
+});
+
+test.run();
