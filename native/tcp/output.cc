@@ -31,6 +31,7 @@ bool TcpEngine::send(Handle handle, Packet* packet, bool message_end) {
   }
   uint8_t* const payload = packet->data + packet->payload;
   packet->data = PacketRegion::buffer(packet);
+  packet->payload = static_cast<uint16_t>(payload - packet->data);
   packet->tx_flags = message_end ? kTxMessageEnd : 0;
   packet->tx_count = 0;
   b->unsent[packet->level].push_back(packet);
@@ -234,7 +235,7 @@ void TcpEngine::send_control(const Control& control, const uint8_t* options, uin
   uint8_t* const tcp = packet->data + kControlAt;
   write_tcp_header(tcp, control.key.local_port, control.key.remote_port, control.seq, control.ack,
                    static_cast<uint8_t>(length), control.flags, control.window);
-  std::memcpy(tcp + kTcpHeader, options, options_length);
+  if (options_length != 0) std::memcpy(tcp + kTcpHeader, options, options_length);
   write_checksum(tcp, length, control.key);
   ip_.output(packet, control.key.local_address, control.key.remote_address, control.neighbor, kProtocolTcp, length, now_);
 }

@@ -13,12 +13,19 @@ Seq end_of(const Packet* packet) { return packet->sequence + packet->payload_len
 
 void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   count(Counter::out_of_order_in);
-  ack_now(c);  // RFC 5681 4.2: at once, so that the sender sees the hole
   Busy* const b = need_busy(c);
-  if (b == nullptr) return drop(packet, Counter::drop_no_busy);
-  if (b->out_of_order_count >= kOutOfOrderMax) return drop(packet, Counter::rx_deferred);
-  b->latest_out_of_order = packet->sequence;
-  store_out_of_order(*b, packet);
+  if (b == nullptr) {
+    drop(packet, Counter::drop_no_busy);
+  } else if (b->out_of_order_count >= kOutOfOrderMax) {
+    drop(packet, Counter::rx_deferred);
+  } else {
+    b->latest_out_of_order = packet->sequence;
+    store_out_of_order(*b, packet);
+  }
+  // RFC 5681 4.2: at once. A sender with SACK sees every hole in the one ACK at the end of the turn; the others count
+  // duplicate ACKs, so each segment gets its own.
+  if (c.has(kSackPermitted)) return ack_now(c);
+  send_ack(c);
 }
 
 /// Keeps the bytes that came first where two segments overlap.

@@ -190,20 +190,11 @@ void TcpEngine::process_fin(Tcb& c) {
   c.set(kFinReceived);
   if (c.busy != kNoIndex) busy_.at(c.busy).fin_out_of_order = false;
   ack_now(c);
+  const bool last = c.state == TcpState::fin_wait_2;
+  if (c.state == TcpState::established) c.state = TcpState::close_wait;
+  if (c.state == TcpState::fin_wait_1) c.state = TcpState::closing;
   tell_ended(c);
-  switch (c.state) {
-    case TcpState::established:
-      c.state = TcpState::close_wait;
-      break;
-    case TcpState::fin_wait_1:
-      c.state = TcpState::closing;
-      break;
-    case TcpState::fin_wait_2:
-      enter_time_wait(c);
-      break;
-    default:
-      break;
-  }
+  if (last) enter_time_wait(c);
 }
 
 void TcpEngine::tell_ended(Tcb& c) {

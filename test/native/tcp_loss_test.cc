@@ -1,0 +1,140 @@
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "test/native/tcp_world.hh"
+
+using namespace qstack;
+using namespace qstack::test;
+
+namespace {
+
+/// Sends `size` bytes from one end while the other echoes them; true when all came back unharmed.
+void echo_under(const FaultConfig& fault, bool sack, bool timestamps, uint64_t seed, size_t size) {
+  HostOptions client{host_config(2)}, server{host_config(1)};
+  client.stack.tcp.sack = server.stack.tcp.sack = sack;
+  client.stack.tcp.timestamps = timestamps;
+  client.rx_fault = client.tx_fault = fault;
+  client.seed = seed;
+  World world(client, server);
+  world.listen();
+  const auto [c, s] = world.open();
+  std::string pending;
+  world.server.app.on_message = [&](const Message&, const std::string& bytes) { pending += bytes; };
+  const std::string bytes = pattern(size, static_cast<uint32_t>(seed));
+  size_t sent = 0;
+  const auto push = [](Host& host, Handle handle, std::string_view all, size_t& at) {
+    while (at < all.size() && host.stack.unsent(handle) < 100'000) {
+      const size_t part = std::min<size_t>(1'448, all.size() - at);
+      if (!host.send(handle, all.substr(at, part))) return;
+      at += part;
+    }
+  };
+  size_t echoed = 0;
+  const bool done = world.run_until(
+      [&] {
+        push(world.client, c, bytes, sent);
+        push(world.server, s, pending, echoed);
+        return world.client.app.of(c).bytes.size() >= size;
+      },
+      600'000);
+  CAPTURE(seed);
+  REQUIRE(done);
+  CHECK(world.client.app.of(c).bytes == bytes);
+  CHECK(world.server.app.of(s).bytes == bytes);
+  world.client.stack.close(c, world.now);
+  world.server.stack.close(s, world.now);
+  world.run_ms(120'000);
+  CHECK(world.client.stack.engine().connections_used() == 0);
+  CHECK(world.server.stack.engine().connections_used() == 0);
+  CHECK(world.nothing_leaked());
+}
+
+}  // namespace
+
+TEST_CASE("bytes survive loss, reordering and duplication in both directions, with and without SACK and timestamps") {
+  FaultConfig fault;
+  fault.drop = 0.05;
+  fault.duplicate = 0.02;
+  fault.reorder = 0.05;
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    for (const bool sack : {true, false}) {
+      for (const bool timestamps : {true, false}) echo_under(fault, sack, timestamps, seed, 200'000);
+    }
+  }
+}
+
+TEST_CASE("damaged frames are dropped by their checksum, never delivered") {
+  FaultConfig fault;
+  fault.corrupt = 0.05;
+  echo_under(fault, true, true, 5, 200'000);
+}
+
+TEST_CASE("RFC 6582: three duplicate ACKs repair a single loss without the timer") {
+  for (const bool sack : {true, false}) {
+    HostOptions client{host_config(2)};
+    client.stack.tcp.sack = sack;
+    World world(client, {host_config(1)});
+    world.listen();
+    const auto [c, s] = world.open();
+    world.run_ms(100);
+    const std::string bytes = pattern(10 * 1'448);
+    for (size_t i = 0; i < 10; ++i) world.client.send(c, std::string_view(bytes).substr(i * 1'448, 1'448));
+    world.now += 100'000;
+    world.client.stack.turn(world.now);
+    std::vector<PairPort::Frame> frames;
+    while (auto frame = world.client.wire.take()) frames.push_back(*frame);
+    REQUIRE(frames.size() == 10);
+    for (size_t i = 0; i < frames.size(); ++i) {
+      if (i != 2) world.server.wire.inject(frames[i]);
+    }
+    world.run_ms(50);
+    CHECK(world.server.app.of(s).bytes == bytes);
+    CHECK(world.client.count(Counter::timeouts) == 0);
+    CHECK(world.client.count(Counter::fast_retransmits) == 1);
+    CHECK(world.client.count(Counter::retransmits) == 1);
+  }
+}
+
+TEST_CASE("RFC 6675: with SACK several losses of one window are repaired, each once, without the timer") {
+  World world;
+  world.listen();
+  const auto [c, s] = world.open();
+  world.run_ms(100);
+  const std::string bytes = pattern(10 * 1'448);
+  for (size_t i = 0; i < 10; ++i) world.client.send(c, std::string_view(bytes).substr(i * 1'448, 1'448));
+  world.now += 100'000;
+  world.client.stack.turn(world.now);
+  std::vector<PairPort::Frame> frames;
+  while (auto frame = world.client.wire.take()) frames.push_back(*frame);
+  REQUIRE(frames.size() == 10);
+  for (size_t i = 0; i < frames.size(); ++i) {
+    if (i != 1 && i != 3 && i != 4) world.server.wire.inject(frames[i]);
+  }
+  world.run_ms(50);
+  CHECK(world.server.app.of(s).bytes == bytes);
+  CHECK(world.client.count(Counter::timeouts) == 0);
+  CHECK(world.client.count(Counter::retransmits) == 3);
+}
+
+TEST_CASE("lost SYN, SYN-ACK and third ACK are repaired") {
+  for (int lost = 0; lost < 3; ++lost) {
+    World world;
+    world.listen();
+    const Handle c = world.client.stack.connect({World::kClient, 0}, {World::kServer, 80}, {}, 0, world.now);
+    // ARP first, so that frame number `lost` of the handshake is the one that goes.
+    world.run_us(300);
+    int seen = 0;
+    for (int turn = 0; turn < 100'000 && !world.client.app.of(c).opened; ++turn) {
+      world.now += 100'000;
+      world.client.stack.turn(world.now);
+      if (world.client.wire.sent() > 0 && seen++ == lost) (void)world.client.wire.take();
+      world.server.stack.turn(world.now);
+      if (world.server.wire.sent() > 0 && seen++ == lost) (void)world.server.wire.take();
+    }
+    CHECK(world.client.app.of(c).opened);
+    world.client.send(c, "data");
+    world.run_ms(5'000);
+    CHECK(world.server.app.opened_count == 1);
+    CHECK(world.server.app.of(world.server.app.last).bytes == "data");
+  }
+}
