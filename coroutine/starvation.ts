@@ -11,14 +11,14 @@ export function stampsOfMs(ms: number): number {
 }
 
 export class StarvationBound {
-  /** In stamps. */
+  /** In stamps; with 0 ms lower levels may wait for ever. */
   private readonly bound: number;
   private readonly oldest: Uint32Array;
   /** Stamp of each level's last quantum; 0 stands for never. */
   private readonly served: Uint32Array;
 
   constructor(levels: number, boundMs: number) {
-    this.bound = stampsOfMs(boundMs);
+    this.bound = boundMs > 0 ? stampsOfMs(boundMs) : Number.POSITIVE_INFINITY;
     this.oldest = new Uint32Array(levels);
     this.served = new Uint32Array(levels);
   }

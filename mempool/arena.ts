@@ -28,13 +28,21 @@ import {
 import { QstackError } from '../stack/errors.js';
 import { RingConsumer, type RingPlace, RingProducer } from './ring.js';
 
+/** Node's fast string codecs; Buffer has them, its public types do not. */
+interface StringCodecs {
+  latin1Slice(start: number, end: number): string;
+  utf8Slice(start: number, end: number): string;
+  /** Bytes written. */
+  utf8Write(text: string, offset: number, length: number): number;
+}
+
 export class Arena {
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   /** The same bytes with Node's string codecs. */
-  readonly bytes: Buffer;
+  readonly bytes: Buffer & StringCodecs;
   readonly levels: number;
   readonly connections: number;
   readonly packets: number;
@@ -52,7 +60,7 @@ export class Arena {
     this.u16 = new Uint16Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);
-    this.bytes = Buffer.from(buffer);
+    this.bytes = Buffer.from(buffer) as Buffer & StringCodecs;
     this.checkHeader();
     this.levels = this.header(ARENA_HEADER_LEVELS_U32);
     this.connections = this.header(ARENA_HEADER_CONNECTIONS_U32);
