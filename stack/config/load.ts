@@ -1,5 +1,6 @@
 // The configuration, from a `.conf`, an object and flags: the same keys everywhere, later sources override earlier ones.
 // Out: settings, or all faults at once. Nothing is ever half accepted: one fault refuses the whole configuration.
+import { ruleFault } from '../classifier.js';
 import { QstackError } from '../errors.js';
 import { Checks, type PlanBytes } from './checks.js';
 import { didYouMean, type Entry, type Fault, formatFault } from './fault.js';
@@ -30,6 +31,7 @@ export type RuleCheck = (text: string, levels: readonly string[] | undefined) =>
 export interface Judges {
   machine?: Machine;
   planBytes?: PlanBytes;
+  /** stack/classifier.ts, unless a test says otherwise. */
   rule?: RuleCheck;
 }
 
@@ -97,7 +99,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   const faults: Fault[] = [];
   const chosen = gather(sources, faults);
   const values = readAll(chosen, faults);
-  if (judges.rule !== undefined) checkRules(chosen, values, judges.rule, faults);
+  checkRules(chosen, values, judges.rule ?? ruleFault, faults);
   const machine = judges.machine ?? thisMachine();
   const classify = (chosen.get('classify') ?? []).map(({ text, where }) => ({ text, where }));
   const settings = completeSettings(values, classify, machine.cores);

@@ -1,0 +1,77 @@
+// Server: one iotepserver as `npm start` runs it, from its configuration to its last line.
+// In: what differs between runs. Out: a process that is on the air (its `listening` line was seen), its memory, its end.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RedisServer } from '../redis/servers.js';
+import { Child } from './child.js';
+import { processBytes } from './memory.js';
+import { programPath } from './place.js';
+
+const ON_THE_AIR_MS = 60_000;
+/** The same in every run, so that a connection's price is not mixed with that of packets. */
+const PACKETS = 32_768;
+
+export interface ServerPlan {
+  folder: string;
+  connections: number;
+  priorities: boolean;
+  redis: readonly RedisServer[];
+}
+
+export function socketPath(folder: string): string {
+  return join(folder, 'memif', 'qstack.sock');
+}
+
+export function configText({ folder, connections, priorities, redis }: ServerPlan): string {
+  return [
+    'host_ip = 10.0.0.1/16',
+    `max_concurrency = ${connections}`,
+    `max_num_buffers = ${PACKETS}`,
+    'stack_thread = 1',
+    'app_thread = 1',
+    `pri_enable = ${priorities ? 1 : 0}`,
+    'answer = all',
+    'port = 80',
+    `device = memif:${socketPath(folder)}?server`,
+    `redis = ${redis.map(({ socket }) => socket).join(', ')}`,
+    'log_level = warn',
+    '',
+  ].join('\n');
+}
+
+export class Server {
+  private constructor(readonly child: Child) {}
+
+  static async start(plan: ServerPlan, say: (line: string) => void): Promise<Server> {
+    mkdirSync(join(plan.folder, 'memif'), { recursive: true, mode: 0o700 });
+    const file = join(plan.folder, 'iotepserver.conf');
+    writeFileSync(file, configText(plan));
+    let heard = (): void => {};
+    const onTheAir = new Promise<'on the air'>((done) => {
+      heard = () => done('on the air');
+    });
+    const child = new Child({
+      name: 'iotepserver',
+      command: [process.execPath, programPath('bin/iotepserver.mjs'), '-f', file],
+      onLine: (line) => {
+        if (line.includes('listening ')) heard();
+        else if (/\b(warn|error|fatal)\b/i.test(line)) say(`iotepserver: ${line}`);
+      },
+    });
+    const tooLong = new Promise<'too long'>((done) => setTimeout(done, ON_THE_AIR_MS, 'too long').unref());
+    const first = await Promise.race([onTheAir, child.ended, tooLong]);
+    if (first === 'on the air') return new Server(child);
+    if (first === 'too long') await child.stop('SIGKILL');
+    throw new Error(first === 'too long' ? 'iotepserver was not on the air after 60 s' : child.failure());
+  }
+
+  get bytes(): number {
+    return processBytes(this.child.pid);
+  }
+
+  async stop(): Promise<void> {
+    if (!this.child.isRunning) throw new Error(this.child.failure());
+    const code = await this.child.stop('SIGTERM');
+    if (code !== 0) throw new Error(`iotepserver ended with exit code ${code}. ${this.child.failure()}`);
+  }
+}
