@@ -1,0 +1,92 @@
+#include "native/port/devices.hh"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+
+namespace qstack {
+
+namespace {
+
+std::string text(const MacAddress& mac) {
+  char buffer[18];
+  snprintf(buffer, sizeof(buffer), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+  return buffer;
+}
+
+void check_word(const std::string& word, size_t length_max, const char* what) {
+  if (word.empty() || word.size() > length_max || word.find_first_of(", \"[]=") != std::string::npos) {
+    throw std::invalid_argument(std::string(what) + " \"" + word + "\" should have 1 to " + std::to_string(length_max) +
+                                " characters and no comma, space, quote, bracket or equals sign");
+  }
+}
+
+/// sun_path takes 108 bytes with its final zero.
+void check_socket(const std::string& socket) { check_word(socket, 107, "memif socket"); }
+
+void check_interface(const std::string& interface) { check_word(interface, 15, "interface"); }
+
+/// Whether a connection is taken: the only way to know that a socket's owner lives.
+bool listens(const std::string& path) {
+  const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0) return true;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const bool alone = result != 0 && (errno == ECONNREFUSED || errno == ENOENT);
+  close(fd);
+  return !alone;
+}
+
+void make_private_folder(const std::filesystem::path& folder) {
+  if (folder.empty() || mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return;
+  throw std::runtime_error("memif: the folder " + folder.string() + " cannot be made: " + std::strerror(errno));
+}
+
+void remove_stale(const std::string& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) return;
+  if (!S_ISSOCK(status.st_mode)) throw std::runtime_error("memif: " + path + " exists and is not a socket");
+  if (listens(path)) throw std::runtime_error("memif: another server listens on " + path);
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    throw std::runtime_error("memif: the stale socket " + path + " cannot be removed: " + std::strerror(errno));
+  }
+}
+
+}  // namespace
+
+std::string memif_device(const MemifOptions& options) {
+  check_socket(options.socket);
+  std::string device = "net_memif" + std::to_string(options.number);
+  device += options.role == MemifRole::server ? ",role=server" : ",role=client";
+  device += ",id=" + std::to_string(options.id) + ",socket=" + options.socket + ",socket-abstract=no";
+  device += ",rsize=" + std::to_string(options.ring_log2) + ",bsize=" + std::to_string(options.buffer_size);
+  if (options.mac != MacAddress{}) device += ",mac=" + text(options.mac);
+  return device;
+}
+
+void prepare_memif_socket(const MemifOptions& options) {
+  check_socket(options.socket);
+  make_private_folder(std::filesystem::path(options.socket).parent_path());
+  if (options.role == MemifRole::server) remove_stale(options.socket);
+}
+
+std::string tap_device(uint32_t number, const std::string& interface) {
+  check_interface(interface);
+  return "net_tap" + std::to_string(number) + ",iface=" + interface;
+}
+
+std::string af_packet_device(uint32_t number, const std::string& interface) {
+  check_interface(interface);
+  return "net_af_packet" + std::to_string(number) + ",iface=" + interface;
+}
+
+}  // namespace qstack

@@ -1,0 +1,50 @@
+// Device strings for DpdkPort, and what has to be done in the file system before.
+//
+// In: choices in our words. Out: DPDK's words. Choices that DPDK would misread (a comma in a path) are refused with a
+// std::invalid_argument. Nothing here needs EAL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "native/wire/mac.hh"
+
+namespace qstack {
+
+enum class MemifRole : uint8_t { server, client };
+
+struct MemifOptions {
+  MemifRole role = MemifRole::client;
+  std::string socket;      ///< path; server and client name the same
+  uint32_t number = 0;     ///< of the device in this process: net_memif<number>
+  uint32_t id = 0;         ///< of the connection on this socket; server and client name the same
+  uint8_t ring_log2 = 14;  ///< DPDK's largest
+  uint16_t buffer_size = 2048;
+  MacAddress mac{};
+};
+
+/// Copy mode, one ring per direction. The peer's memory is trusted to be sane: never share a socket across users.
+std::string memif_device(const MemifOptions& options);
+
+/// Makes the socket's folder (mode 0700) and, for a server, removes a socket that nobody listens on any more.
+/// Throws std::runtime_error when somebody does, or the folder cannot be made.
+void prepare_memif_socket(const MemifOptions& options);
+
+/// A network device of the kernel, made here: frames that the kernel sends into `interface` arrive. Needs
+/// CAP_NET_ADMIN.
+std::string tap_device(uint32_t number, const std::string& interface);
+
+/// Raw frames of an existing interface (veth). Needs CAP_NET_RAW. The sender's checksum offload has to be off.
+std::string af_packet_device(uint32_t number, const std::string& interface);
+
+/// A locally administered MAC that differs as long as the addresses do.
+constexpr MacAddress derive_mac(uint32_t address) {
+  return {0x02,
+          0x71,
+          static_cast<uint8_t>(address >> 24),
+          static_cast<uint8_t>(address >> 16),
+          static_cast<uint8_t>(address >> 8),
+          static_cast<uint8_t>(address)};
+}
+
+}  // namespace qstack

@@ -1,0 +1,61 @@
+// DpdkPort: a DPDK device as a Port: one RX queue, one TX queue, frames in one segment.
+//
+// In: a device string as DPDK writes it ("net_memif0,role=server,…", "net_tap0,iface=q0", "0000:03:00.0"); devices.hh
+// makes the usual ones. Out: frames in packets of `rx`. Invariant: the device exists as long as the port does.
+// Made and destroyed by the control thread, with the polling thread not running. Verified with memif, tap, af_packet,
+// ring and null devices; a physical NIC is not.
+#pragma once
+
+#include <string>
+
+#include "native/port/dpdk_pool.hh"
+#include "native/port/port.hh"
+
+namespace qstack {
+
+struct DpdkPortOptions {
+  std::string device;  ///< name, then arguments, separated by commas
+  MacAddress mac{};    ///< what the stack answers to; a PCI device is told, others take every frame
+  uint16_t mtu = 1500;
+  uint16_t ring_size = 1024;  ///< descriptors per queue, bounded by what the device takes
+};
+
+struct DpdkPortStats {
+  uint64_t rx_missed = 0;  ///< the device had no room
+  uint64_t rx_errors = 0;
+  uint64_t rx_no_packet = 0;  ///< the pool was empty
+  uint64_t rx_oversize = 0;   ///< in several segments, and longer than one packet holds
+  uint64_t tx_errors = 0;
+};
+
+class DpdkPort final : public Port {
+ public:
+  /// Throws std::runtime_error when the device is unknown or cannot be made. The pool outlives the port.
+  DpdkPort(const DpdkPortOptions& options, DpdkPool& rx);
+  ~DpdkPort() override;
+  DpdkPort(const DpdkPort&) = delete;
+  DpdkPort& operator=(const DpdkPort&) = delete;
+
+  uint32_t rx_burst(Packet** out, uint32_t n, Nanos now) override;
+  uint32_t tx_burst(Packet** packets, uint32_t n, Nanos now) override;
+  MacAddress mac() const override { return mac_; }
+  uint16_t mtu() const override { return mtu_; }
+  /// memif: whether the peer is there.
+  bool link_up() override;
+
+  DpdkPortStats stats() const;
+
+ private:
+  void configure(const DpdkPortOptions& options, DpdkPool& rx);
+  void start(const DpdkPortOptions& options);
+
+  std::string bus_;
+  std::string name_;
+  MacAddress mac_;
+  uint16_t mtu_;
+  uint16_t port_ = 0;
+  uint32_t arrival_ = 0;
+  uint64_t oversize_ = 0;
+};
+
+}  // namespace qstack
