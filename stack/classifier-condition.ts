@@ -269,7 +269,7 @@ export class AddressField {
   }
 }
 
-/** Bytes of the whole frame, the Ethernet header included, the FCS not. Some links pad short frames to 60. */
+/** Bytes of the frame from the Ethernet header to the end of the IP packet: padding and FCS do not count. */
 export const frameLength = new NumberField(named('length', 'length', 0, 4, 0xffff));
 export const sourcePort = new NumberField(named('src port', 'tcp', 0, 2, 0xffff));
 export const destinationPort = new NumberField(named('dst port', 'tcp', 2, 2, 0xffff));

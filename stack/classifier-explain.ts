@@ -29,9 +29,9 @@ export interface Explanation<Name extends string = string> {
 }
 
 interface Segment {
+  /** Up to the end of the IP packet: what lies behind is padding. */
   readonly frame: Uint8Array;
   readonly start: Readonly<Record<Exclude<Base, 'length'>, number>>;
-  readonly payloadEnd: number;
 }
 
 const ETHERNET = 14;
@@ -48,14 +48,13 @@ function locate(frame: Uint8Array, payloadAt: number | undefined): Segment | und
   if ((u16(ETHERNET + 6) & 0x3fff) !== 0 || ipHeader < 20 || total < ipHeader + 20 || end < tcp + 20) return;
   const parsed = Math.min(tcp + Math.max(((frame[tcp + 12] ?? 0) >> 4) * 4, 20), end);
   const payload = payloadAt === undefined ? parsed : tcp + payloadAt;
-  return { frame, start: { frame: 0, ip: ETHERNET, tcp, payload }, payloadEnd: end };
+  return { frame: frame.subarray(0, end), start: { frame: 0, ip: ETHERNET, tcp, payload } };
 }
 
 function readField(field: Field, segment: Segment): number | undefined {
   if (field.base === 'length') return segment.frame.length;
   const from = segment.start[field.base] + field.offset;
-  const end = field.base === 'payload' ? segment.payloadEnd : segment.frame.length;
-  if (from + field.width > end) return undefined;
+  if (from + field.width > segment.frame.length) return undefined;
   const bytes = Array.from(segment.frame.subarray(from, from + field.width));
   if (field.order === 'le') bytes.reverse();
   const value = bytes.reduce((sum, byte) => sum * 256 + byte, 0);

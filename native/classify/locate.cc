@@ -32,6 +32,7 @@ bool locate_tcp(Packet& packet) {
   if (end == 0) return false;
   const uint32_t header = (packet.data[l4 + 12] >> 4) * 4u;
   const uint32_t payload = std::min(l4 + std::max<uint32_t>(header, kTcpHeader), end);
+  packet.length = static_cast<uint16_t>(end);
   packet.l3 = kEthernetHeader;
   packet.l4 = static_cast<uint16_t>(l4);
   packet.payload = static_cast<uint16_t>(payload);

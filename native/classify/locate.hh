@@ -1,7 +1,8 @@
 // Finds the headers of a frame before anything checks them, so that a frame can be judged at the driver.
 //
-// In: data and length, any bytes. Out: l3, l4, payload, payload_length, inside `length` whatever the bytes say; all 0
-// where the frame is not IPv4 with TCP, or a fragment. Nothing is verified here (native/ip and native/tcp do that):
+// In: data and length, any bytes. Out: l3, l4, payload, payload_length, inside `length` whatever the bytes say, and
+// length cut to the end of the IP packet (the rest is padding); offsets are 0 and length stays where the frame is not
+// IPv4 with TCP, or is a fragment. Nothing is verified here (native/ip and native/tcp do that):
 // a wrong checksum costs its frame the wrong place in a queue and nothing more.
 #pragma once
 

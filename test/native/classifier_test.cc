@@ -324,12 +324,14 @@ TEST_CASE("a condition beyond the frame is false, and its negation too") {
   CHECK(level_of(table, tcp_frame(0, 12, {0, 0, 0, 0, 0, 0})) == 0);
 }
 
-TEST_CASE("padding behind the IP packet is no payload") {
+TEST_CASE("padding behind the IP packet is no payload and has no length") {
   TestTable table;
   table.rules = {{0, {payload_u8(0, Compare::is, 0)}}};
   std::vector<uint8_t> padded = tcp_frame(0, 0, {});
   padded.resize(60, 0);
   CHECK(level_of(table, padded) == 1);
+  table.rules = {{0, {{Base::length, 0, 4, false, ~0u, Compare::is, {54}}}}};
+  CHECK(level_of(table, padded) == 0);
 }
 
 TEST_CASE("what is not TCP has level 0") {
