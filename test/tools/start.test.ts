@@ -1,0 +1,158 @@
+// `npm start` without its processes: its flags, what it tells the programs, and what it makes of their answers.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadSettings } from '../../stack/config/load.js';
+import { parseConfText } from '../../stack/config/text.js';
+import { mccCommand, readOptions } from '../../tools/mcc/options.js';
+import type { LevelReport, RunReport } from '../../tools/mcc/report.js';
+import { Child } from '../../tools/start/child.js';
+import { generatorArguments } from '../../tools/start/generator.js';
+import { bytesOfRollup } from '../../tools/start/memory.js';
+import { readStartOptions, startCommand } from '../../tools/start/options.js';
+import { callsOf } from '../../tools/start/redis-stats.js';
+import { gain, resultObject, resultText } from '../../tools/start/result.js';
+import { configText } from '../../tools/start/server.js';
+
+function read(...argv: string[]) {
+  const command = startCommand();
+  command.parse(argv, { from: 'user' });
+  return readStartOptions(command.opts());
+}
+
+test('without flags 100,000 connections get waves of 20,000 messages for 10 s, 5 % of them high', () => {
+  assert.equal(read(), {
+    connections: 100_000,
+    ratePerS: undefined,
+    durationMs: 10_000,
+    burst: 20_000,
+    highShare: 0.05,
+    redisServers: 2,
+    seed: 1,
+    json: false,
+  });
+});
+
+test('flags have units', () => {
+  const options = read('--connections', '1M', '--rate', '100k/s', '--duration', '30s', '--high', '10%', '--json');
+  assert.not(Array.isArray(options));
+  const { connections, ratePerS, durationMs, highShare, json } = options as Exclude<typeof options, string[]>;
+  assert.equal([connections, ratePerS, durationMs, highShare, json], [1_000_000, 100_000, 30_000, 0.1, true]);
+});
+
+test('every wrong flag is named at once, with what is accepted', () => {
+  assert.equal(read('--connections', '0', '--high', '2'), [
+    '--connections: "0" is not accepted; 1 to 16,777,216',
+    '--high: "2" is not accepted; a share from 0 to 1, such as 0.05',
+  ]);
+});
+
+test('the server’s configuration is accepted by the parser', () => {
+  const redis = [{ index: 0, pid: 1, socket: '/tmp/x/redis-0.sock' }];
+  const text = configText({ folder: '/tmp/x', connections: 100_000, priorities: false, redis });
+  const { entries, faults } = parseConfText(text, 'a.conf');
+  assert.equal(faults, []);
+  const object = Object.fromEntries(entries.map((entry) => [entry.key, entry.text]));
+  const { settings, faults: wrong } = loadSettings({ object });
+  assert.equal(wrong, []);
+  assert.equal([settings?.priorities, settings?.answer, settings?.redis.length], [false, 'all', 1]);
+});
+
+test('the generator’s command line is accepted by the generator, and both meet at one socket', () => {
+  const phases = 'wave:20000/1s/10s,pause:1s,capacity:4s,pause:1s,paced:150%/5s';
+  const load = { folder: '/tmp/x', connections: 1_000_000, phases, highShare: 0.05, seed: 1, say: () => {} };
+  const command = mccCommand();
+  command.parse(generatorArguments(load), { from: 'user' });
+  const { options, faults } = readOptions(command.opts());
+  assert.equal(faults, []);
+  assert.is(options?.phases.length, 5);
+  assert.is(options?.device.kind === 'memif' ? options.device.path : '', '/tmp/x/memif/qstack.sock');
+});
+
+test('only the calls of SET and GET count as Redis’ work', () => {
+  const info =
+    '# Commandstats\r\ncmdstat_set:calls=10,usec=1\r\ncmdstat_get:calls=5,usec=1\r\ncmdstat_config|resetstat:calls=1\r\n';
+  assert.is(callsOf(info), 15);
+});
+
+test('memory is Pss and hugepages', () => {
+  assert.is(
+    bytesOfRollup('Rss: 900 kB\nPss:      100 kB\nPss_Dirty: 50 kB\nShared_Hugetlb: 8 kB\nPrivate_Hugetlb: 4 kB\n'),
+    112 * 1_024,
+  );
+});
+
+function level(name: string, p99_us: number): LevelReport {
+  const counts = { offered: 10, sent: 10, answered: 10, lost: 0, errors: 0, failed_sends: 0, unsent: 0 };
+  return { name, ...counts, p50_us: 1, p90_us: 2, p99_us, p999_us: p99_us, max_us: p99_us };
+}
+
+function run(highP99: number): RunReport {
+  return {
+    phase: 'wave:20000/1000ms',
+    duration_s: 10,
+    offered_per_s: 20_000,
+    answered_per_s: 20_000,
+    levels: [level('high', highP99), level('low', 90_000)],
+    ...{ mismatched: 0, late: 0, unexpected: 0, failed_sends: 0, reconnects: 0, hiccup_p99_us: 3, hiccup_max_us: 9 },
+  };
+}
+
+const measured = {
+  connections: 100_000,
+  connected: 100_000,
+  main: { on: run(500), off: run(50_000) },
+  overload: { on: run(700), off: run(70_000), capacityPerS: 100_000 },
+  redisOps: 400_000,
+  bytesPerConnection: 210,
+};
+
+test('the JSON object has priorities on at the top, off in fifo, and the overload with its own twin', () => {
+  const object = resultObject(measured) as unknown as RunReport & {
+    fifo: RunReport;
+    overload: RunReport & { fifo: RunReport };
+    server_bytes_per_connection: number;
+  };
+  assert.equal(Object.keys(object).slice(0, 4), ['connections', 'offered_per_s', 'answered_per_s', 'levels']);
+  assert.is(object.levels[0]?.p99_us, 500);
+  assert.is(object.fifo.levels[0]?.p99_us, 50_000);
+  assert.is(object.overload.fifo.levels[0]?.p99_us, 70_000);
+  assert.is(object.server_bytes_per_connection, 210);
+});
+
+test('a single run has no overload in its object', () => {
+  assert.not('overload' in resultObject({ ...measured, overload: undefined }));
+});
+
+test('the table has each level with priorities on beside off, and how much it brings', () => {
+  const text = resultText(measured);
+  assert.match(text, /high +│ on .*\n.*high +│ off/);
+  assert.match(text, /100 times lower with priorities on/);
+  assert.is(gain(measured.overload), 100);
+});
+
+test('a child’s lines are heard, and its last words are kept for the message of its end', async () => {
+  const lines: string[] = [];
+  const child = new Child({
+    name: 'demo',
+    command: [process.execPath, '-e', 'console.log("out"); console.error("it broke"); process.exit(3)'],
+    onLine: (line) => lines.push(line),
+  });
+  assert.is(await child.ended, 3);
+  assert.equal(lines.sort(), ['it broke', 'out']);
+  assert.match(child.failure(), /demo ended by itself[\s\S]*it broke/);
+});
+
+test('a program that does not exist is a failure with a reason', async () => {
+  const child = new Child({ name: 'nothing', command: ['/nonexistent/program'] });
+  assert.is(await child.ended, 1);
+  assert.match(child.failure(), /ENOENT/);
+});
+
+test('a stop reaches what the child started', async () => {
+  const child = new Child({ name: 'shell', command: ['sh', '-c', 'sleep 60 & wait'] });
+  const startMs = Date.now();
+  await child.stop();
+  assert.ok(Date.now() - startMs < 5_000);
+});
+
+test.run();
