@@ -23,12 +23,12 @@ inline constexpr uint16_t kNoPartial = 0xffff;
 
 struct Connection {
   Handle handle;
-  uint32_t counter = 1;         ///< of the next message
-  uint32_t base = 1;            ///< counter of the first message of this run: older replies are late, not wrong
-  uint32_t oldest = kNoIndex;   ///< first pending message, see PendingPool; resting: next connection of the retry list
-  uint32_t newest = kNoIndex;   ///< last pending message; resting: when to retry, in milliseconds
-  uint16_t run = 0;             ///< run that base, oldest and newest belong to
-  uint16_t attempts = 0;        ///< opens so far; each takes another local port where there are enough
+  uint32_t counter = 1;        ///< of the next message
+  uint32_t base = 1;           ///< counter of the first message of this run: older replies are late, not wrong
+  uint32_t oldest = kNoIndex;  ///< first pending message, see PendingPool; resting: next connection of the retry list
+  uint32_t newest = kNoIndex;  ///< last pending message; resting: when to retry, in milliseconds
+  uint16_t run = 0;            ///< run that base, oldest and newest belong to
+  uint16_t attempts = 0;       ///< opens so far; each takes another local port where there are enough
   uint16_t partial = kNoPartial;  ///< reply that has not arrived whole, see Assembler
   ConnectionState state = ConnectionState::fresh;
 };
@@ -71,8 +71,7 @@ class AddressPool {
   Endpoint at(uint32_t connection, uint16_t attempt) const {
     uint64_t sets = pairs() / connections_;
     uint64_t pair = connection + (sets > 1 ? attempt % sets * connections_ : 0);
-    return {first_ + static_cast<uint32_t>(pair % addresses_),
-            static_cast<uint16_t>(first_port_ + pair / addresses_)};
+    return {first_ + static_cast<uint32_t>(pair % addresses_), static_cast<uint16_t>(first_port_ + pair / addresses_)};
   }
 
  private:

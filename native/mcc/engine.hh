@@ -30,7 +30,7 @@ struct EngineConfig {
   bool answered_all = false;  ///< heartbeats are answered too; otherwise only requests wait for replies
   ReplyKind reply = ReplyKind::iot_or_http;
   uint64_t seed = 0;
-  Nanos think_time = 0;  ///< the generator's own work per reply
+  Nanos think_time = 0;        ///< the generator's own work per reply
   Nanos (*clock)() = nullptr;  ///< measures the work of think_time; without one none is done
   Nanos drain_max = 5 * kSecond;
   Nanos close_max = 10 * kSecond;
@@ -119,7 +119,7 @@ class Engine final : public App {
   std::vector<Handle> ended_, garbled_;
 
   Phase phase_ = Phase::idle;
-  Nanos now_ = 0;             ///< of the turn whose callbacks arrive
+  Nanos now_ = 0;  ///< of the turn whose callbacks arrive
   Nanos run_start_ = 0, run_end_ = 0;
   Nanos close_deadline_ = kNever;
   Nanos publish_at_ = kNever;

@@ -27,11 +27,11 @@ enum class ArrivalKind : uint8_t { wave = 0, paced = 1, window = 2 };
 struct Plan {
   ArrivalKind kind = ArrivalKind::wave;
   uint32_t connections = 1;
-  uint32_t burst = 1;           ///< wave: messages per block
-  Nanos epoch = kSecond;        ///< wave: time in which each connection sends once
-  uint64_t rate = 1;            ///< paced: messages per second over all connections
-  uint32_t window = 1;          ///< window: messages in flight over all connections (closed loop)
-  Nanos duration = kSecond;     ///< sends are intended in [start, start + duration)
+  uint32_t burst = 1;        ///< wave: messages per block
+  Nanos epoch = kSecond;     ///< wave: time in which each connection sends once
+  uint64_t rate = 1;         ///< paced: messages per second over all connections
+  uint32_t window = 1;       ///< window: messages in flight over all connections (closed loop)
+  Nanos duration = kSecond;  ///< sends are intended in [start, start + duration)
   uint64_t seed = 0;
 };
 

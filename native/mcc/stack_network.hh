@@ -18,7 +18,7 @@ class StackNetwork final : public Network {
   Handle connect(Endpoint local, uint64_t token, Nanos now) override {
     return stack_->connect(local, remote_, framing_, token, now);
   }
-  Packet* allocate() override { return tx_.available() > reserve_ ? tx_.allocate() : nullptr; }
+  Packet* allocate() override { return tx_.available() > reserve_ && stack_->send_ready() ? tx_.allocate() : nullptr; }
   bool send(Handle handle, Packet* packet, Nanos now) override { return stack_->send(handle, packet, now); }
   void release(Handle handle, Packet* packet, uint16_t length, Nanos now) override {
     stack_->release(handle, packet, length, now);

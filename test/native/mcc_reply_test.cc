@@ -2,8 +2,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include <memory>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "native/mcc/reply.hh"

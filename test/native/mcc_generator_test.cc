@@ -1,0 +1,226 @@
+// The whole generator against a small server: two real stacks on a wire in memory, under explicit time.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "native/mcc/generator.hh"
+#include "native/mempool/heap_pool.hh"
+#include "native/port/pair_port.hh"
+
+using namespace qstack;
+using namespace qstack::mcc;
+
+namespace {
+
+constexpr uint32_t kServer = 0x0a000001, kClient = 0x0a000101;
+constexpr Nanos kTurn = 50'000;
+
+StackConfig stack_config(uint32_t address, uint32_t addresses, uint8_t mac) {
+  StackConfig config;
+  config.ip.address = address;
+  config.ip.address_count = addresses;
+  config.ip.mac = MacAddress{{2, 0, 0, 0, 0, mac}};
+  config.tcp.connections = 600;
+  config.tcp.levels = 2;
+  config.tcp.secret = {1, 2, 3, mac};
+  return config;
+}
+
+/// Answers every message as iotepserver does; may hold back replies or answer twice.
+class Server final : public App {
+ public:
+  Server(Port& port, PacketPool& rx, PacketPool& tx)
+      : tx_(tx), stack_(stack_config(kServer, 1, 1), port, rx, tx, *this) {
+    ListenerConfig listener;
+    listener.port = 80;
+    listener.framing = Framing::segment;
+    stack_.listen(listener);
+  }
+
+  void turn(Nanos now) {
+    now_ = now;
+    stack_.turn(now);
+    for (Handle handle : ended_) stack_.close(handle, now);
+    ended_.clear();
+  }
+
+  bool opened(const Opened&) override { return true; }
+  bool message(const Message& event) override {
+    uint32_t counter;
+    std::memcpy(&counter, event.packet->data + event.offset, 4);
+    bytes += event.length;
+    ++messages;
+    stack_.release(event.handle, event.packet, event.length, now_);
+    if (answering) reply(event.handle, counter);
+    if (answering && doubling) reply(event.handle, counter);
+    return true;
+  }
+  bool ended(Handle handle) override {
+    ended_.push_back(handle);
+    return true;
+  }
+  bool closed(Handle, CloseReason) override { return ++closes, true; }
+  bool drained(Handle, uint32_t) override { return true; }
+
+  uint64_t messages = 0, bytes = 0, closes = 0;
+  bool answering = true, doubling = false;
+
+ private:
+  void reply(Handle handle, uint32_t counter) {
+    Packet* packet = tx_.allocate();
+    REQUIRE(packet != nullptr);
+    char text[147];
+    std::memset(text, 0, sizeof(text));
+    std::memcpy(text,
+                "HTTP/1\x03"
+                "1 200 OK",
+                15);
+    std::snprintf(text + 126, 9, "%08x", counter);
+    packet->data = PacketRegion::payload_start(packet);
+    packet->payload = 0;
+    packet->payload_length = 146;
+    packet->level = 0;
+    std::memcpy(packet->data, text, 146);
+    stack_.send(handle, packet, now_);
+  }
+
+  PacketPool& tx_;
+  Stack stack_;
+  std::vector<Handle> ended_;
+  Nanos now_ = 0;
+};
+
+EngineConfig engine_config(uint32_t connections) {
+  EngineConfig config;
+  config.connections = connections;
+  config.slots = 600;
+  config.first_address = kClient;
+  config.addresses = 4;
+  config.message_length = 200;
+  config.request_ratio = 0.05;
+  config.answered_all = true;
+  config.seed = 3;
+  return config;
+}
+
+struct Wire {
+  explicit Wire(const EngineConfig& config)
+      : region(8192),
+        server_rx(region.region(), 0, 2048),
+        server_tx(region.region(), 2048, 2048),
+        client_rx(region.region(), 4096, 2048),
+        client_tx(region.region(), 6144, 2048),
+        server_port(server_rx, server_tx, MacAddress{{2, 0, 0, 0, 0, 1}}),
+        client_port(client_rx, client_tx, MacAddress{{2, 0, 0, 0, 0, 2}}),
+        server(server_port, server_rx, server_tx),
+        generator(config, stack_config(kClient, 4, 2), client_port, client_rx, client_tx, {kServer, 80}) {
+    PairPort::connect(server_port, client_port);
+  }
+
+  void run_until(Phase phase, Nanos limit) {
+    for (Nanos end = now + limit; now < end && generator.engine().phase() != phase; now += kTurn) {
+      server.turn(now);
+      generator.turn(now);
+    }
+    REQUIRE(generator.engine().phase() == phase);
+  }
+  void open() {
+    generator.engine().connect(now);
+    run_until(Phase::ready, 5 * kSecond);
+  }
+  void run(ArrivalKind kind, uint32_t amount, Nanos duration) {
+    Plan plan;
+    plan.kind = kind;
+    plan.rate = plan.burst = plan.window = amount;
+    plan.duration = duration;
+    generator.engine().run(plan, now + 1000, now);
+    run_until(Phase::ready, duration + 6 * kSecond);
+  }
+
+  HeapRegion region;
+  HeapPool server_rx, server_tx, client_rx, client_tx;
+  PairPort server_port, client_port;
+  Server server;
+  Generator generator;
+  Nanos now = kSecond;
+};
+
+}  // namespace
+
+TEST_CASE("waves over a real stack: every message is answered, none lost, none mismatched, no packet left behind") {
+  Wire wire(engine_config(500));
+  wire.open();
+  wire.run(ArrivalKind::wave, 100, kSecond);
+  Engine& engine = wire.generator.engine();
+  uint64_t sent = 0, answered = 0;
+  for (uint8_t level = 0; level < 2; ++level) {
+    sent += engine.level(level).counts.sent;
+    answered += engine.level(level).counts.answered;
+    CHECK(engine.level(level).latency.max() < 20'000'000);
+  }
+  CHECK(sent == 500);
+  CHECK(answered == 500);
+  CHECK(engine.level(0).counts.sent > 5);
+  CHECK(wire.server.messages == 500);
+  CHECK(wire.server.bytes == 500 * 200);
+  CHECK(engine.view().mismatched == 0);
+  engine.close(wire.now);
+  wire.run_until(Phase::closed, 10 * kSecond);
+  for (int i = 0; i < 40'000; ++i, wire.now += kTurn) wire.server.turn(wire.now), wire.generator.turn(wire.now);
+  CHECK(wire.server.closes == 500);
+  CHECK(wire.client_tx.available() == wire.client_tx.capacity());
+  CHECK(wire.client_rx.available() == wire.client_rx.capacity());
+  CHECK(wire.server_tx.available() == wire.server_tx.capacity());
+}
+
+TEST_CASE("a constant rate and a closed loop on the same connections, one after the other") {
+  Wire wire(engine_config(50));
+  wire.open();
+  wire.run(ArrivalKind::paced, 1000, kSecond);
+  Engine& engine = wire.generator.engine();
+  CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered == 1000);
+  wire.run(ArrivalKind::window, 32, kSecond / 10);
+  CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered > 1000);
+  CHECK(engine.view().mismatched == 0);
+}
+
+TEST_CASE("a server that answers twice is found out") {
+  Wire wire(engine_config(10));
+  wire.open();
+  wire.server.doubling = true;
+  wire.run(ArrivalKind::paced, 100, kSecond);
+  Engine& engine = wire.generator.engine();
+  CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered == 100);
+  CHECK(engine.view().mismatched + engine.view().late >= 99);
+  CHECK(engine.view().mismatched >= 90);
+}
+
+TEST_CASE("a silent server: everything is lost, and the run ends 5 s after its last message") {
+  Wire wire(engine_config(10));
+  wire.open();
+  wire.server.answering = false;
+  Nanos begin = wire.now;
+  wire.run(ArrivalKind::paced, 100, kSecond);
+  CHECK(wire.now - begin >= 6 * kSecond);
+  Engine& engine = wire.generator.engine();
+  CHECK(engine.level(0).counts.sent + engine.level(1).counts.sent == 100);
+  CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered == 0);
+}
+
+TEST_CASE("a port without a listener refuses, and the open is tried again") {
+  EngineConfig config = engine_config(3);
+  Wire wire(config);
+  StackConfig other = stack_config(kClient, 4, 2);
+  Generator wrong(config, other, wire.client_port, wire.client_rx, wire.client_tx, {kServer, 81});
+  wrong.engine().connect(wire.now);
+  for (int i = 0; i < 50'000; ++i, wire.now += kTurn) {
+    wire.server.turn(wire.now);
+    wrong.turn(wire.now);
+  }
+  CHECK(wrong.engine().view().retries >= 6);
+  CHECK(wrong.engine().view().connected == 0);
+}
