@@ -508,6 +508,8 @@ TEST_CASE("a full transmit queue drops and counts, and loses no packet of the po
   const uint32_t neighbor = bench.ip.route(kPeer, bench.now);
   for (int i = 0; i < 130; ++i) bench.output(kPeer, neighbor);
   CHECK(bench.count(Counter::drop_tx_full) == 2);
+  CHECK(bench.count(Counter::tx_packets) == 1 + 128);
+  CHECK(bench.count(Counter::tx_bytes) == 42 + 128 * 55);
   bench.sent();
   CHECK(bench.tx.available() == bench.tx.capacity());
 }

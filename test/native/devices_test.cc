@@ -1,0 +1,91 @@
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "native/port/devices.hh"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+using namespace qstack;
+
+namespace {
+
+struct Folder {
+  std::string path;
+  Folder() {
+    char name[] = "/tmp/qstack-devices-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+/// A socket as a memif server leaves it: bound, and listening as long as the descriptor lives.
+int listen_at(const std::string& path) {
+  const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, path.c_str());
+  REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  REQUIRE(listen(fd, 1) == 0);
+  return fd;
+}
+
+}  // namespace
+
+TEST_CASE("a memif device says its role, socket, ring and MAC in DPDK's words") {
+  const MemifOptions options{
+      .role = MemifRole::server, .socket = "/tmp/q/s", .number = 2, .id = 5, .mac = derive_mac(0x0a000001)};
+  CHECK(memif_device(options) ==
+        "net_memif2,role=server,id=5,socket=/tmp/q/s,socket-abstract=no,rsize=14,bsize=2048,mac=02:71:0a:00:00:01");
+}
+
+TEST_CASE("words that DPDK would misread are refused") {
+  CHECK_THROWS_AS(memif_device({.socket = "/tmp/a,b"}), std::invalid_argument);
+  CHECK_THROWS_AS(memif_device({.socket = ""}), std::invalid_argument);
+  CHECK_THROWS_AS(memif_device({.socket = std::string(108, 'x')}), std::invalid_argument);
+  CHECK_THROWS_AS(tap_device(0, "sixteen-letters-"), std::invalid_argument);
+  CHECK_THROWS_AS(af_packet_device(0, "v0,qpairs=2"), std::invalid_argument);
+  CHECK(tap_device(1, "q0") == "net_tap1,iface=q0");
+  CHECK(af_packet_device(0, "v0") == "net_af_packet0,iface=v0");
+}
+
+TEST_CASE("derived MACs are locally administered, of one station, and differ") {
+  CHECK((derive_mac(0x0a000001)[0] & 3) == 2);
+  CHECK(derive_mac(0x0a000001) != derive_mac(0x0a000002));
+}
+
+TEST_CASE("the socket's folder is made for this user alone") {
+  Folder folder;
+  prepare_memif_socket({.role = MemifRole::client, .socket = folder.path + "/inner/memif"});
+  struct stat status {};
+  REQUIRE(stat((folder.path + "/inner").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0700);
+  CHECK_THROWS_AS(prepare_memif_socket({.socket = folder.path + "/no/such/memif"}), std::runtime_error);
+}
+
+TEST_CASE("a server removes a socket that nobody listens on, and leaves one in use alone") {
+  Folder folder;
+  const std::string path = folder.path + "/memif";
+  const int fd = listen_at(path);
+  CHECK_THROWS_AS(prepare_memif_socket({.role = MemifRole::server, .socket = path}), std::runtime_error);
+  CHECK(std::filesystem::exists(path));
+  close(fd);
+  prepare_memif_socket({.role = MemifRole::client, .socket = path});
+  CHECK(std::filesystem::exists(path));
+  prepare_memif_socket({.role = MemifRole::server, .socket = path});
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("a file that is no socket is not removed") {
+  Folder folder;
+  const std::string path = folder.path + "/memif";
+  std::ofstream(path) << "precious";
+  CHECK_THROWS_AS(prepare_memif_socket({.role = MemifRole::server, .socket = path}), std::runtime_error);
+  CHECK(std::filesystem::exists(path));
+}

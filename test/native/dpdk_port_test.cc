@@ -1,0 +1,391 @@
+// EAL starts once per process: each case forks children before any EAL exists, and a child tells what went wrong.
+// Children are ordinary users even when the test is run by root, but those that need a namespace.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "native/port/dpdk_port.hh"
+
+#include <doctest/doctest.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <stdexcept>
+
+#include "native/ip/ip_layer.hh"
+#include "native/ip/tx_queue.hh"
+#include "native/mempool/mapping.hh"
+#include "native/port/devices.hh"
+#include "native/port/eal.hh"
+#include "native/wire/bytes.hh"
+
+using namespace qstack;
+
+namespace {
+
+constexpr uid_t kNobody = 65534;
+constexpr uint32_t kFrames = 100'000;
+constexpr double kPatience = 30;  // seconds; a sanitizer and a busy machine are slow
+
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+Nanos nanos() { return static_cast<Nanos>(seconds() * 1e9); }
+
+void require(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error(what);
+}
+
+void wait_until(const std::function<bool()>& done, const std::string& what) {
+  const double end = seconds() + kPatience;
+  while (!done()) {
+    require(seconds() < end, "timed out: " + what);
+    sched_yield();
+  }
+}
+
+void become_nobody() {
+  if (geteuid() != 0) return;
+  require(setgroups(0, nullptr) == 0 && setresgid(kNobody, kNobody, kNobody) == 0 &&
+              setresuid(kNobody, kNobody, kNobody) == 0,
+          "privileges not dropped");
+}
+
+/// A process of its own; result() is "" when its work went well.
+class Child {
+ public:
+  explicit Child(const std::function<void()>& work) {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    fflush(nullptr);
+    pid_ = fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) run(work, ends[1]);
+    close(ends[1]);
+    pipe_ = ends[0];
+  }
+
+  std::string result() {
+    std::string text;
+    char buffer[512];
+    for (ssize_t n; (n = read(pipe_, buffer, sizeof(buffer))) > 0;) text.append(buffer, static_cast<size_t>(n));
+    close(pipe_);
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) text += " (ended with status " + std::to_string(status) + ")";
+    return text;
+  }
+
+ private:
+  [[noreturn]] static void run(const std::function<void()>& work, int out) {
+    std::string text;
+    try {
+      work();
+    } catch (const std::exception& error) {
+      text = error.what();
+    }
+    const bool told = write(out, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    _exit(told ? 0 : 1);
+  }
+
+  pid_t pid_;
+  int pipe_;
+};
+
+std::string in_child(const std::function<void()>& work) { return Child(work).result(); }
+
+/// Pools on memory of ours, as a stack has them.
+struct Pools {
+  static constexpr uint32_t kRx = 2048, kTx = 1024;
+  Mapping memory;
+  PacketRegion region;
+  DpdkPool rx, tx;
+  Pools()
+      : memory(size_t{dpdk_region(nullptr, 1).stride} * (kRx + kTx)),
+        region(dpdk_region(memory.data(), kRx + kTx)),
+        rx("rx", region, 0, kRx),
+        tx("tx", region, kRx, kTx) {}
+
+  Packet* frame(uint32_t number) {
+    Packet* const packet = tx.allocate();
+    if (packet == nullptr) return nullptr;
+    packet->length = 64;
+    store_be32(packet->data, number);
+    return packet;
+  }
+  void require_full() {
+    require(rx.available() == kRx, "RX packets lost: " + std::to_string(rx.available()));
+    require(tx.available() == kTx, "TX packets lost: " + std::to_string(tx.available()));
+  }
+};
+
+/// What `work` throws, as a text; "" when it throws nothing.
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void require_mentions(const std::string& text, const std::string& word) {
+  require(text.find(word) != std::string::npos, "\"" + text + "\" does not mention \"" + word + "\"");
+}
+
+void start_as_nobody() {
+  become_nobody();
+  start_eal({});
+}
+
+struct SocketFolder {
+  std::string path;
+  SocketFolder() {
+    char name[] = "/tmp/qstack-memif-XXXXXX";
+    path = mkdtemp(name);
+    if (geteuid() == 0) REQUIRE(chown(path.c_str(), kNobody, kNobody) == 0);
+  }
+  ~SocketFolder() { std::filesystem::remove_all(path); }
+};
+
+void memif_receiver(const std::string& socket) {
+  start_as_nobody();
+  Pools pools;
+  {
+    const MemifOptions options{.role = MemifRole::server, .socket = socket};
+    prepare_memif_socket(options);
+    DpdkPort port({.device = memif_device(options), .mac = derive_mac(1)}, pools.rx);
+    uint32_t next = 0;
+    wait_until(
+        [&] {
+          Packet* burst[32];
+          const uint32_t n = port.rx_burst(burst, 32, nanos());
+          for (uint32_t i = 0; i < n; ++i) {
+            require(burst[i]->length == 64, "wrong length");
+            require(load_be32(burst[i]->data) == next, "out of order at " + std::to_string(next));
+            require(burst[i]->arrival == next++, "wrong arrival number");
+            require(pools.region.at(burst[i]->index) == burst[i], "wrong index");
+            pools.rx.release(burst[i]);
+          }
+          return next == kFrames;
+        },
+        "receiving");
+    Packet* done = pools.frame(kFrames);
+    wait_until([&] { return port.tx_burst(&done, 1, nanos()) == 1; }, "answering");
+    wait_until([&] { return !port.link_up(); }, "the peer's end seen as link down");
+  }
+  pools.require_full();
+}
+
+void memif_sender(const std::string& socket) {
+  start_as_nobody();
+  Pools pools;
+  {
+    DpdkPort port({.device = memif_device({.role = MemifRole::client, .socket = socket}), .mac = derive_mac(2)},
+                  pools.rx);
+    wait_until([&] { return port.link_up(); }, "link up");
+    uint32_t next = 0;
+    Packet* packet = nullptr;
+    wait_until(
+        [&] {
+          if (packet == nullptr) packet = pools.frame(next);
+          if (packet == nullptr || port.tx_burst(&packet, 1, nanos()) == 0) return false;
+          packet = nullptr;
+          return ++next == kFrames;
+        },
+        "sending");
+    Packet* answer = nullptr;
+    wait_until([&] { return port.rx_burst(&answer, 1, nanos()) == 1; }, "the answer");
+    require(load_be32(answer->data) == kFrames, "wrong answer");
+    pools.rx.release(answer);
+  }
+  pools.require_full();
+}
+
+void shell(const std::string& command) {
+  require(system((command + " >/dev/null 2>&1").c_str()) == 0, "command failed: " + command);
+}
+
+/// Answers for 10.99.0.2 on a device in a network namespace of this child while the kernel's ping asks.
+void answer_ping(const std::string& device, const std::string& before, const std::string& after) {
+  require(unshare(CLONE_NEWNET) == 0, "no network namespace");
+  if (!before.empty()) shell(before);
+  start_eal({});
+  Pools pools;
+  {
+    IpConfig config;
+    config.address = 0x0a630002;
+    config.prefix_length = 24;
+    config.mac = derive_mac(config.address);
+    DpdkPort port({.device = device, .mac = config.mac}, pools.rx);
+    shell(after);
+    Counters counters;
+    TxQueue queue(256);
+    IpLayer ip(config, pools.rx, pools.tx, queue, counters);
+    FILE* const ping = popen("ping -q -c 5 -i 0.2 -W 2 10.99.0.2 >/dev/null 2>&1; echo $?", "r");
+    require(ping != nullptr, "ping not started");
+    wait_until(
+        [&] {
+          Packet* burst[32];
+          const uint32_t n = port.rx_burst(burst, 32, nanos());
+          for (uint32_t i = 0; i < n; ++i) {
+            if (ip.input(burst[i], nanos()) == IpLayer::Verdict::tcp) pools.rx.release(burst[i]);
+          }
+          queue.flush(port, nanos());
+          return counters.get(Counter::icmp_out) >= 5;
+        },
+        "five echo requests");
+    int code = -1;
+    require(fscanf(ping, "%d", &code) == 1, "ping tells nothing");
+    pclose(ping);
+    require(code == 0, "ping saw loss");
+    require(counters.get(Counter::arp_out) >= 1, "nobody asked by ARP");
+  }
+  pools.require_full();
+}
+
+/// False, with the reason printed, where the machine does not allow the test.
+bool can_make_networks() {
+  const char* reason = nullptr;
+  if (geteuid() != 0) {
+    reason = "needs root";
+  } else if (access("/dev/net/tun", R_OK | W_OK) != 0) {
+    reason = "needs /dev/net/tun";
+  } else if (system("command -v ip >/dev/null && command -v ping >/dev/null") != 0) {
+    reason = "needs ip and ping";
+  } else if (!in_child([] { require(unshare(CLONE_NEWNET) == 0, "no"); }).empty()) {
+    reason = "needs network namespaces";
+  }
+  if (reason != nullptr) MESSAGE("skipped: " << reason);
+  return reason == nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("EAL starts for an ordinary user without hugepages, once, and says so") {
+  CHECK(in_child([] {
+          require(!eal_running(), "running before the start");
+          start_as_nobody();
+          require(eal_running(), "not running after the start");
+          require_mentions(message_of([] { start_eal({}); }), "only once");
+        }) == "");
+}
+
+TEST_CASE("a start that fails says why") {
+  CHECK(in_child([] {
+          become_nobody();
+          require_mentions(message_of([] { start_eal({.memory_mib = 0x7fffffff}); }), "MiB of memory");
+          require_mentions(message_of([] { start_eal({}); }), "failed to start");
+        }) == "");
+}
+
+TEST_CASE("EAL leaves the process on all its CPUs") {
+  CHECK(in_child([] {
+          cpu_set_t before, after;
+          sched_getaffinity(0, sizeof(before), &before);
+          start_as_nobody();
+          sched_getaffinity(0, sizeof(after), &after);
+          require(CPU_EQUAL(&before, &after), "pinned to fewer");
+        }) == "");
+}
+
+TEST_CASE("pools and devices before EAL, and devices that nobody makes, are refused with a sentence") {
+  CHECK(in_child([] {
+          require_mentions(message_of([] { Pools pools; }), "DPDK is not started");
+          start_as_nobody();
+          Pools pools;
+          require_mentions(message_of([&] { DpdkPort({.device = "net_nonesuch0,a=b"}, pools.rx); }), "net_nonesuch0");
+          require_mentions(message_of([&] { DpdkPort({.device = "net_memif0,role=king"}, pools.rx); }), "role=king");
+          DpdkPort first({.device = "net_null0"}, pools.rx);
+          require_mentions(message_of([&] { DpdkPort({.device = "net_null0"}, pools.rx); }), "in use");
+        }) == "");
+}
+
+TEST_CASE("a failed device leaves nothing behind: the same name works afterwards") {
+  CHECK(in_child([] {
+          start_as_nobody();
+          Pools pools;
+          for (int i = 0; i < 3; ++i) {
+            message_of([&] { DpdkPort({.device = "net_memif0,role=king"}, pools.rx); });
+            DpdkPort port({.device = "net_null0"}, pools.rx);
+          }
+        }) == "");
+}
+
+TEST_CASE("every packet of both pools lies where its index says, and is counted") {
+  CHECK(in_child([] {
+          start_as_nobody();
+          Pools pools;
+          std::vector<Packet*> all(Pools::kTx);
+          require(pools.tx.allocate(all.data(), Pools::kTx) == Pools::kTx, "not all allocated");
+          require(pools.tx.allocate() == nullptr, "more than all");
+          for (uint32_t i = 0; i < Pools::kTx; ++i) {
+            require(all[i]->index == Pools::kRx + i, "not first in, first out");
+            require(pools.region.at(all[i]->index) == all[i], "wrong place");
+            require(all[i]->data == PacketRegion::payload_start(all[i]), "wrong start");
+            require(all[i]->owner == PacketOwner::stack, "wrong owner");
+          }
+          pools.tx.hold(all[0]);
+          require(pools.tx.shared(all[0]), "not shared");
+          pools.tx.release(all[0]);
+          require(!pools.tx.shared(all[0]), "still shared");
+          require(pools.tx.available() == 0, "freed with a reference left");
+          for (Packet* const packet : all) pools.tx.release(packet);
+          require(all[0]->owner == PacketOwner::pool, "free packet with an owner");
+          pools.require_full();
+        }) == "");
+}
+
+TEST_CASE("a ring device brings frames back as they were, headers in the headroom included") {
+  CHECK(in_child([] {
+          start_as_nobody();
+          Pools pools;
+          {
+            DpdkPort port({.device = "net_ring0", .mac = derive_mac(7)}, pools.rx);
+            require(port.mac() == derive_mac(7), "wrong MAC");
+            require(port.link_up(), "link down");
+            for (uint32_t i = 0; i < 1000; ++i) {
+              Packet* packet = pools.frame(i);
+              packet->data -= 54;
+              packet->length = 54 + 64;
+              store_be32(packet->data, ~i);
+              require(port.tx_burst(&packet, 1, 0) == 1, "not sent");
+              Packet* received = nullptr;
+              require(port.rx_burst(&received, 1, 6400) == 1, "not received");
+              require(received->length == 118 && load_be32(received->data) == ~i, "changed on the way");
+              require(load_be32(received->data + 54) == i, "payload changed");
+              require(received->rx_stamp == 100 && received->arrival == i, "not stamped");
+              pools.tx.release(received);
+            }
+          }
+          pools.require_full();
+        }) == "");
+}
+
+TEST_CASE("memif between two unprivileged processes moves 100,000 frames in order and loses no packet") {
+  SocketFolder folder;
+  const std::string socket = folder.path + "/memif";
+  Child receiver([&] { memif_receiver(socket); });
+  Child sender([&] { memif_sender(socket); });
+  CHECK(sender.result() == "");
+  CHECK(receiver.result() == "");
+}
+
+TEST_CASE("the kernel's ping is answered through a tap device") {
+  if (!can_make_networks()) return;
+  CHECK(in_child([] {
+          answer_ping(tap_device(0, "qtap0"), "", "ip addr add 10.99.0.1/24 dev qtap0 && ip link set qtap0 up");
+        }) == "");
+}
+
+TEST_CASE("the kernel's ping is answered through af_packet on a veth pair") {
+  if (!can_make_networks()) return;
+  CHECK(in_child([] {
+          answer_ping(af_packet_device(0, "qv1"),
+                      "ip link add qv0 type veth peer name qv1 && ip link set qv1 up && ip link set qv0 up",
+                      "ip addr add 10.99.0.1/24 dev qv0");
+        }) == "");
+}
