@@ -2,7 +2,7 @@
 // In: options and the native generator. Out: a Report; events for whoever watches (a terminal, a parent process).
 // The engine does all timing; this file only polls its snapshots, so a busy event loop cannot shift a send.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ealDeviceString } from '../../stack/config/device.js';
+import type { Device } from '../../stack/config/device.js';
 import type { NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
 import { PHASES } from './native.js';
 import type { MccOptions } from './options.js';
@@ -26,11 +26,25 @@ function packets(options: MccOptions): { rxPackets: number; txPackets: number } 
   return { rxPackets: 32_768, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
 }
 
+/** As native/node reads it; it makes the socket's folder and the names that DPDK wants. */
+export function deviceText(device: Device): string {
+  switch (device.kind) {
+    case 'memif':
+      return `memif:${device.path}?role=client`;
+    case 'tap':
+      return `tap:${device.name}`;
+    case 'af_packet':
+      return `af_packet:${device.interface}`;
+    case 'eal':
+      return device.device;
+  }
+}
+
 export function nativeOptions(options: MccOptions): NativeMccOptions {
   const { destination, port, prefixLength, gateway, connections, batches, seed, core } = options;
   const { messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs } = options;
   return {
-    device: ealDeviceString(options.device),
+    device: deviceText(options.device),
     ...(options.mac === undefined ? {} : { mac: options.mac }),
     firstAddress: options.source,
     addressCount: options.ips,

@@ -1,0 +1,42 @@
+// Host: a generator with its thread, as control sees it. Every call is made from control and runs between two turns.
+//
+// In: a port that is made already. Out: views at any time, results when a run is over.
+#pragma once
+
+#include <memory>
+
+#include "native/mcc/generator.hh"
+#include "native/stack/stack_thread.hh"
+
+namespace qstack::mcc {
+
+struct RunResult {
+  std::array<LevelCounts, kLevels> counts;
+  std::array<Histogram, kLevels> latency;
+  HiccupProbe::Summary hiccups;
+};
+
+class Host {
+ public:
+  Host(const EngineConfig& config, const StackConfig& stack, Port& port, PacketPool& rx, PacketPool& tx,
+       Endpoint remote, StackThreadConfig thread);
+  /// Stops and joins the thread.
+  ~Host() { thread_->stop(); }
+
+  void connect();
+  /// Starts a run; its first message is intended 1 ms from now. False: a run is under way, or not all are connected.
+  bool run(const Plan& plan);
+  void stop_run();
+  void close();
+  View view() const { return engine_->view(); }
+  /// Of the last run.
+  RunResult result();
+  Counters counters();
+
+ private:
+  std::unique_ptr<Generator> generator_;
+  Engine* engine_;
+  std::unique_ptr<StackThread> thread_;
+};
+
+}  // namespace qstack::mcc

@@ -1,0 +1,262 @@
+// The load generator for JavaScript: control calls only, see tools/mcc/native.ts.
+//
+// In: plain options. Out: numbers of generators in this process; each has its own device, stack and thread. They are
+// freed by destroyMcc, or when the environment ends.
+#include <napi.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+
+#include "native/mcc/host.hh"
+#include "native/mempool/mapping.hh"
+#include "native/node/call.hh"
+#include "native/node/device.hh"
+#include "native/node/options.hh"
+
+namespace qstack::node {
+
+namespace {
+
+using mcc::EngineConfig;
+using mcc::Host;
+
+struct Instance {
+  napi_env env;  ///< whose end is its end
+  Mapping memory;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<Host> host;  ///< last: its thread ends before the device goes
+};
+
+std::mutex instances_mutex;
+std::map<uint32_t, std::shared_ptr<Instance>> instances;
+uint32_t next_instance = 1;
+
+std::shared_ptr<Instance> find(const Napi::CallbackInfo& info) {
+  std::lock_guard lock(instances_mutex);
+  auto found = info[0].IsNumber() ? instances.find(info[0].As<Napi::Number>().Uint32Value()) : instances.end();
+  if (found == instances.end()) throw CodedError("QST_ERR_NATIVE_OPTION", "mcc: there is no such generator");
+  return found->second;
+}
+
+EngineConfig read_engine(const OptionReader& options) {
+  EngineConfig config;
+  config.connections = static_cast<uint32_t>(options.required("connections", 1, 1u << 24));
+  config.first_address = static_cast<uint32_t>(options.required("firstAddress", 1, UINT32_MAX));
+  config.addresses = static_cast<uint32_t>(options.required("addressCount", 1, 1u << 16));
+  config.connector.batches = options.u32("batches", 1, 1, 1u << 24);
+  config.connector.connecting_max = options.u32("connectingMax", 1024, 1, 1u << 20);
+  config.message_length = options.u16("messageLength", 16, mcc::kMessageMin, 1448);
+  config.request_ratio = options.probability("requestRatio");
+  config.level_per_message = options.boolean("levelPerMessage", false);
+  config.answered_all = options.boolean("answeredAll", false);
+  config.reply = options.boolean("echo", false) ? mcc::ReplyKind::echo : mcc::ReplyKind::iot_or_http;
+  config.seed = options.integer("seed", 1, 0, (uint64_t{1} << 53) - 1);
+  config.think_time = options.integer("thinkNs", 0, 0, mcc::kSecond);
+  config.clock = monotonic_now;
+  config.pending_max = options.u32("pendingMax", config.pending_max, 1, 1u << 26);
+  return config;
+}
+
+/// Connections that close keep their slot for a while: reconnects need a few more than there are connections.
+uint32_t slots_for(uint32_t connections) { return connections + std::max(1024u, connections / 64); }
+
+StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, const DeviceConfig& device) {
+  StackConfig config;
+  config.ip.address = engine.first_address;
+  config.ip.address_count = engine.addresses;
+  config.ip.prefix_length = static_cast<uint8_t>(options.u32("prefixLength", 16, 8, 30));
+  config.ip.gateway = options.u32("gateway", 0);
+  config.ip.mac = device.mac;
+  config.ip.mtu = config.tcp.mtu = device.mtu;
+  config.tcp.connections = engine.slots;
+  config.tcp.busy = std::min(engine.slots, 262'144u);
+  config.tcp.half_open = 64;  // nobody connects to the generator
+  config.tcp.levels = mcc::kLevels;
+  std::random_device random;
+  for (uint64_t& word : config.tcp.secret) word = uint64_t{random()} << 32 | random();
+  return config;
+}
+
+StackThreadConfig read_thread(const OptionReader& options) {
+  StackThreadConfig config;
+  config.name = "mcc";
+  double core = options.has("core") ? options.value("core").As<Napi::Number>().DoubleValue() : -1;
+  config.core = core >= 0 ? static_cast<int>(core) : -1;
+  return config;
+}
+
+Napi::Value create(const Napi::CallbackInfo& info) {
+  const OptionReader options(info[0], "createMcc");
+  EngineConfig engine = read_engine(options);
+  engine.slots = slots_for(engine.connections);
+  const DeviceConfig device = read_device(options, engine.first_address);
+  const Endpoint remote{static_cast<uint32_t>(options.required("destination", 1, UINT32_MAX)),
+                        static_cast<uint16_t>(options.required("port", 1, 65535))};
+  auto instance = std::make_shared<Instance>();
+  instance->env = info.Env();
+  instance->memory = Mapping(Device::bytes(device));
+  instance->device = Device::make(device, instance->memory.data());
+  Device& made = *instance->device;
+  instance->host = std::make_unique<Host>(engine, read_stack(options, engine, device), made.port(), made.rx(),
+                                          made.tx(), remote, read_thread(options));
+  std::lock_guard lock(instances_mutex);
+  instances[next_instance] = std::move(instance);
+  return Napi::Number::New(info.Env(), next_instance++);
+}
+
+Napi::Value connect(const Napi::CallbackInfo& info) {
+  find(info)->host->connect();
+  return info.Env().Undefined();
+}
+
+mcc::ArrivalKind read_kind(const OptionReader& options) {
+  const std::string kind = options.text("kind", "");
+  if (kind == "wave") return mcc::ArrivalKind::wave;
+  if (kind == "paced") return mcc::ArrivalKind::paced;
+  if (kind != "window") options.fail("kind", "wave, paced or window is expected");
+  return mcc::ArrivalKind::window;
+}
+
+Napi::Value run(const Napi::CallbackInfo& info) {
+  constexpr uint64_t kYear = 365ull * 24 * 3600 * mcc::kSecond;
+  const auto instance = find(info);
+  const OptionReader options(info[1], "mccRun");
+  mcc::Plan plan;
+  plan.kind = read_kind(options);
+  plan.burst = options.u32("burst", 1, 1);
+  plan.epoch = options.integer("epochNs", mcc::kSecond, 1, kYear);
+  plan.rate = options.integer("rate", 1, 1, mcc::kSecond);
+  plan.window = options.u32("window", 1, 1);
+  plan.duration = options.integer("durationNs", mcc::kSecond, 1, kYear);
+  if (!instance->host->run(plan)) throw CodedError("QST_ERR_MCC_BUSY", "mccRun: connections are not ready");
+  return info.Env().Undefined();
+}
+
+Napi::Value stop_run(const Napi::CallbackInfo& info) {
+  find(info)->host->stop_run();
+  return info.Env().Undefined();
+}
+
+Napi::Value close(const Napi::CallbackInfo& info) {
+  find(info)->host->close();
+  return info.Env().Undefined();
+}
+
+void put(Napi::Object& object, const char* name, uint64_t value) { object.Set(name, static_cast<double>(value)); }
+
+Napi::Object counts_object(Napi::Env env, const mcc::LevelCounts& counts) {
+  Napi::Object object = Napi::Object::New(env);
+  put(object, "offered", counts.offered);
+  put(object, "sent", counts.sent);
+  put(object, "answered", counts.answered);
+  put(object, "errors", counts.errors);
+  put(object, "failed", counts.failed);
+  put(object, "unsent", counts.unsent);
+  return object;
+}
+
+Napi::Value view(const Napi::CallbackInfo& info) {
+  const mcc::View view = find(info)->host->view();
+  Napi::Object object = Napi::Object::New(info.Env());
+  put(object, "number", view.number);
+  put(object, "phase", view.phase);
+  put(object, "run", view.run);
+  put(object, "elapsedNs", view.elapsed_ns);
+  put(object, "connected", view.connected);
+  put(object, "retries", view.retries);
+  put(object, "reconnects", view.reconnects);
+  put(object, "mismatched", view.mismatched);
+  put(object, "late", view.late);
+  put(object, "unexpected", view.unexpected);
+  put(object, "inFlight", view.in_flight);
+  put(object, "waiting", view.waiting);
+  Napi::Array levels = Napi::Array::New(info.Env(), mcc::kLevels);
+  for (uint32_t i = 0; i < mcc::kLevels; ++i) {
+    Napi::Object level = counts_object(info.Env(), view.levels[i].counts);
+    put(level, "p50Ns", view.levels[i].p50_ns);
+    put(level, "p99Ns", view.levels[i].p99_ns);
+    put(level, "maxNs", view.levels[i].max_ns);
+    levels[i] = level;
+  }
+  object.Set("levels", levels);
+  return object;
+}
+
+/// Highest value and count of each cell that is not empty.
+Napi::Value cells_of(Napi::Env env, const mcc::Histogram& histogram) {
+  std::vector<double> cells;
+  for (uint32_t cell = 0; cell < mcc::Histogram::kCells; ++cell) {
+    if (histogram.at(cell) == 0) continue;
+    cells.push_back(static_cast<double>(mcc::Histogram::highest(cell)));
+    cells.push_back(static_cast<double>(histogram.at(cell)));
+  }
+  Napi::Float64Array array = Napi::Float64Array::New(env, cells.size());
+  std::copy(cells.begin(), cells.end(), array.Data());
+  return array;
+}
+
+Napi::Value result(const Napi::CallbackInfo& info) {
+  const mcc::RunResult result = find(info)->host->result();
+  Napi::Env env = info.Env();
+  Napi::Array levels = Napi::Array::New(env, mcc::kLevels);
+  for (uint32_t i = 0; i < mcc::kLevels; ++i) {
+    const mcc::Histogram& latency = result.latency[i];
+    Napi::Object level = counts_object(env, result.counts[i]);
+    put(level, "p50Ns", latency.quantile(0.5));
+    put(level, "p90Ns", latency.quantile(0.9));
+    put(level, "p99Ns", latency.quantile(0.99));
+    put(level, "p999Ns", latency.quantile(0.999));
+    put(level, "maxNs", latency.max());
+    level.Set("cells", cells_of(env, latency));
+    levels[i] = level;
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("levels", levels);
+  put(object, "hiccupP99Ns", result.hiccups.p99);
+  put(object, "hiccupMaxNs", result.hiccups.max);
+  return object;
+}
+
+Napi::Value counters(const Napi::CallbackInfo& info) {
+  const auto instance = find(info);
+  const Counters counters = instance->host->counters();
+  Napi::Object object = Napi::Object::New(info.Env());
+  for (size_t i = 0; i < kCounters; ++i)
+    object.Set(std::string(kCounterNames[i]), static_cast<double>(counters.values[i]));
+  for (const auto& [name, count] : instance->device->stats()) object.Set("device_" + name, static_cast<double>(count));
+  object.Set("link_up", instance->device->port().link_up());
+  return object;
+}
+
+Napi::Value destroy(const Napi::CallbackInfo& info) {
+  const auto instance = find(info);
+  instance->host.reset();
+  std::lock_guard lock(instances_mutex);
+  std::erase_if(instances, [&](const auto& entry) { return entry.second == instance; });
+  return info.Env().Undefined();
+}
+
+/// An environment must not end with a polling thread of its own under way.
+void destroy_of(napi_env env) {
+  std::lock_guard lock(instances_mutex);
+  std::erase_if(instances, [&](const auto& entry) { return entry.second->env == env; });
+}
+
+}  // namespace
+
+void register_mcc(Napi::Env env, Napi::Object exports) {
+  export_call<create>(env, exports, "createMcc");
+  export_call<connect>(env, exports, "mccConnect");
+  export_call<run>(env, exports, "mccRun");
+  export_call<stop_run>(env, exports, "mccStopRun");
+  export_call<close>(env, exports, "mccClose");
+  export_call<view>(env, exports, "mccView");
+  export_call<result>(env, exports, "mccResult");
+  export_call<counters>(env, exports, "mccCounters");
+  export_call<destroy>(env, exports, "destroyMcc");
+  env.AddCleanupHook(destroy_of, static_cast<napi_env>(env));
+}
+
+}  // namespace qstack::node
