@@ -1,0 +1,75 @@
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "native/tcp/timer_wheel.hh"
+
+using namespace qstack;
+
+namespace {
+
+struct Nodes {
+  std::vector<TimerNode>* all;
+  TimerNode& operator()(uint32_t slot) const { return (*all)[slot]; }
+};
+
+}  // namespace
+
+TEST_CASE("each timer fires once, at its tick, however far away, also over the wrap of the clock") {
+  for (const uint32_t start : {0u, 1'000u, 0xffff0000u}) {
+    std::vector<TimerNode> nodes(4'000);
+    TimerWheel<Nodes> wheel{Nodes{&nodes}};
+    wheel.start(start);
+    std::mt19937 random(11);
+    std::multimap<uint32_t, uint32_t> expected;  // delay → slot
+    for (uint32_t slot = 0; slot < nodes.size(); ++slot) {
+      const uint32_t delay = 1 + random() % (1u << (random() % 18));
+      wheel.arm(slot, start + delay);
+      expected.emplace(delay, slot);
+    }
+    std::set<uint32_t> fired;
+    uint32_t passed = 0;
+    while (passed < (1u << 18)) {
+      passed += 1 + random() % 50;
+      wheel.advance(start + passed, [&](uint32_t slot) {
+        REQUIRE(fired.insert(slot).second);
+        REQUIRE(nodes[slot].tick - start <= passed);
+      });
+      while (!expected.empty() && expected.begin()->first <= passed) {
+        REQUIRE(fired.contains(expected.begin()->second));
+        expected.erase(expected.begin());
+      }
+    }
+    CHECK(fired.size() == nodes.size());
+  }
+}
+
+TEST_CASE("a disarmed timer does not fire, and its neighbours do") {
+  std::vector<TimerNode> nodes(3);
+  TimerWheel<Nodes> wheel{Nodes{&nodes}};
+  wheel.start(100);
+  for (uint32_t slot = 0; slot < 3; ++slot) wheel.arm(slot, 150);
+  wheel.disarm(1);
+  std::set<uint32_t> fired;
+  wheel.advance(200, [&](uint32_t slot) { fired.insert(slot); });
+  CHECK(fired == std::set<uint32_t>{0, 2});
+}
+
+TEST_CASE("a timer that arms itself again while firing fires again at its new tick") {
+  std::vector<TimerNode> nodes(1);
+  TimerWheel<Nodes> wheel{Nodes{&nodes}};
+  wheel.start(0);
+  wheel.arm(0, 10);
+  std::vector<uint32_t> ticks;
+  for (uint32_t now = 0; now < 100; ++now) {
+    wheel.advance(now, [&](uint32_t slot) {
+      ticks.push_back(now);
+      wheel.arm(slot, now + 30);
+    });
+  }
+  CHECK(ticks == std::vector<uint32_t>{10, 40, 70});
+}
