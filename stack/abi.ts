@@ -48,6 +48,15 @@ export const NO_INDEX = 0xffffffff;
 /** Listener number of an active open. */
 export const NO_LISTENER = 0xffff;
 
+/** Arguments of one RedisCommand. */
+export const REDIS_ARGUMENTS_MAX = 4;
+
+/** RedisCommand.shard: chosen by the key. */
+export const REDIS_BY_KEY = 0xffff;
+
+/** RedisCommand.shape: the command is complete in argument 0. */
+export const REDIS_RAW = 0;
+
 /** A stamp is monotonic nanoseconds >> 6, modulo 2^32. */
 export const STAMP_SHIFT = 6;
 
@@ -121,6 +130,49 @@ export const CLOSE_CODE_STACK_STOPPED = 7;
 
 /** the app thread that owned it died */
 export const CLOSE_CODE_APP_LOST = 8;
+
+// RedisStatus: RedisCompletion.status.
+
+/** a reply came */
+export const REDIS_STATUS_OK = 0;
+
+/** Redis answered with an error; the value is its text */
+export const REDIS_STATUS_ERROR = 1;
+
+/** the connection broke after the command was sent: it may have been carried out */
+export const REDIS_STATUS_LOST = 2;
+
+/** no reply in time: it may have been carried out if it was sent */
+export const REDIS_STATUS_TIMEOUT = 3;
+
+/** the command was not sent: malformed, or longer than a command may be */
+export const REDIS_STATUS_REFUSED = 4;
+
+/** a reply came, but there was no room for it */
+export const REDIS_STATUS_TOO_BIG = 5;
+
+// RedisType: RedisCompletion.type, and type of an item of an array.
+
+/** no reply */
+export const REDIS_TYPE_NONE = 0;
+
+/** bulk string */
+export const REDIS_TYPE_STRING = 1;
+
+/** items */
+export const REDIS_TYPE_ARRAY = 2;
+
+/** 64 bits, signed */
+export const REDIS_TYPE_INTEGER = 3;
+
+/** nothing */
+export const REDIS_TYPE_NIL = 4;
+
+/** simple string */
+export const REDIS_TYPE_STATUS = 5;
+
+/** error text */
+export const REDIS_TYPE_ERROR = 6;
 
 // ArenaHeader: First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.
 
@@ -345,3 +397,93 @@ export const RELEASE_RECORD_GENERATION_U32 = 2;
 
 /** bytes that leave the receive window: the length of the message */
 export const RELEASE_RECORD_LENGTH_U32 = 3;
+
+// RedisCommand: JavaScript to the Redis client of its own thread, in the client's block.
+
+/** Size in bytes. */
+export const REDIS_COMMAND_BYTES = 64;
+
+/** comes back in the completion */
+export const REDIS_COMMAND_OP_U32 = 0;
+
+/** number of the template; REDIS_RAW: argument 0 is the whole command, argument 1 its key */
+export const REDIS_COMMAND_SHAPE_U16 = 2;
+
+/** level of the command, 0 is the highest */
+export const REDIS_COMMAND_LEVEL_U8 = 6;
+
+/** arguments in use, 0 to REDIS_ARGUMENTS_MAX */
+export const REDIS_COMMAND_ARGUMENTS_U8 = 7;
+
+/** which server; REDIS_BY_KEY: the one that has the slot of the key */
+export const REDIS_COMMAND_SHARD_U16 = 4;
+
+/** bit k: argument k lies in the client's scratch area, else in the stack's arena */
+export const REDIS_COMMAND_SCRATCH_U8 = 10;
+
+/** from now on; then it completes as timeout */
+export const REDIS_COMMAND_TIMEOUT_MS_U32 = 3;
+
+/** IPv4, host order, for a peer hole */
+export const REDIS_COMMAND_PEER_ADDRESS_U32 = 4;
+
+export const REDIS_COMMAND_PEER_PORT_U16 = 10;
+
+/** for a number hole */
+export const REDIS_COMMAND_NUMBER_U32 = 6;
+
+/** when the op started */
+export const REDIS_COMMAND_STAMP_U32 = 7;
+
+/** first byte of argument 0 */
+export const REDIS_COMMAND_OFFSET_0_U32 = 8;
+
+/** bytes of argument 0 */
+export const REDIS_COMMAND_LENGTH_0_U32 = 9;
+
+export const REDIS_COMMAND_OFFSET_1_U32 = 10;
+
+export const REDIS_COMMAND_LENGTH_1_U32 = 11;
+
+export const REDIS_COMMAND_OFFSET_2_U32 = 12;
+
+export const REDIS_COMMAND_LENGTH_2_U32 = 13;
+
+export const REDIS_COMMAND_OFFSET_3_U32 = 14;
+
+export const REDIS_COMMAND_LENGTH_3_U32 = 15;
+
+// RedisCompletion: Redis client to JavaScript: the outcome of one command.
+
+/** Size in bytes. */
+export const REDIS_COMPLETION_BYTES = 32;
+
+/** of the command */
+export const REDIS_COMPLETION_OP_U32 = 0;
+
+/** RedisStatus */
+export const REDIS_COMPLETION_STATUS_U8 = 4;
+
+/** RedisType of the reply */
+export const REDIS_COMPLETION_TYPE_U8 = 5;
+
+/** which server */
+export const REDIS_COMPLETION_SHARD_U16 = 3;
+
+/** first byte of the value, from the block's start */
+export const REDIS_COMPLETION_OFFSET_U32 = 2;
+
+/** bytes of the value; an array: of its items, each with a type and a length */
+export const REDIS_COMPLETION_LENGTH_U32 = 3;
+
+/** integer reply, low half */
+export const REDIS_COMPLETION_VALUE_LOW_U32 = 4;
+
+/** integer reply, high half */
+export const REDIS_COMPLETION_VALUE_HIGH_U32 = 5;
+
+/** what holds the value: goes back in the release ring; NO_INDEX: nothing to give back */
+export const REDIS_COMPLETION_PLACE_U32 = 6;
+
+/** stamps from the start of the op to its outcome */
+export const REDIS_COMPLETION_ELAPSED_U32 = 7;

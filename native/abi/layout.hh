@@ -25,6 +25,9 @@ inline constexpr uint32_t kRingEmpty = 17u;  ///< Directory index of the empty r
 inline constexpr uint32_t kEmptyRecordBytes = 4u;  ///< A record of the empty ring is the u32 index of a TX packet.
 inline constexpr uint32_t kNoIndex = 0xffffffffu;  ///< No packet, no slot.
 inline constexpr uint32_t kNoListener = 0xffffu;  ///< Listener number of an active open.
+inline constexpr uint32_t kRedisArgumentsMax = 4u;  ///< Arguments of one RedisCommand.
+inline constexpr uint32_t kRedisByKey = 0xffffu;  ///< RedisCommand.shard: chosen by the key.
+inline constexpr uint32_t kRedisRaw = 0u;  ///< RedisCommand.shape: the command is complete in argument 0.
 inline constexpr uint32_t kStampShift = 6u;  ///< A stamp is monotonic nanoseconds >> 6, modulo 2^32.
 
 /// EventRecord.type
@@ -62,6 +65,27 @@ enum class CloseCode : uint32_t {
   unreachable = 6,  ///< no route, or no answer to ARP
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,  ///< the app thread that owned it died
+};
+
+/// RedisCompletion.status
+enum class RedisStatus : uint8_t {
+  ok = 0,  ///< a reply came
+  error = 1,  ///< Redis answered with an error; the value is its text
+  lost = 2,  ///< the connection broke after the command was sent: it may have been carried out
+  timeout = 3,  ///< no reply in time: it may have been carried out if it was sent
+  refused = 4,  ///< the command was not sent: malformed, or longer than a command may be
+  too_big = 5,  ///< a reply came, but there was no room for it
+};
+
+/// RedisCompletion.type, and type of an item of an array
+enum class RedisType : uint8_t {
+  none = 0,  ///< no reply
+  string = 1,  ///< bulk string
+  array = 2,  ///< items
+  integer = 3,  ///< 64 bits, signed
+  nil = 4,  ///< nothing
+  status = 5,  ///< simple string
+  error = 6,  ///< error text
 };
 
 /// First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.
@@ -231,6 +255,76 @@ static_assert(offsetof(ReleaseRecord, packet) == 0);
 static_assert(offsetof(ReleaseRecord, slot) == 4);
 static_assert(offsetof(ReleaseRecord, generation) == 8);
 static_assert(offsetof(ReleaseRecord, length) == 12);
+
+/// JavaScript to the Redis client of its own thread, in the client's block.
+struct alignas(64) RedisCommand {
+  uint32_t op;  ///< comes back in the completion
+  uint16_t shape;  ///< number of the template; REDIS_RAW: argument 0 is the whole command, argument 1 its key
+  uint8_t level;  ///< level of the command, 0 is the highest
+  uint8_t arguments;  ///< arguments in use, 0 to REDIS_ARGUMENTS_MAX
+  uint16_t shard;  ///< which server; REDIS_BY_KEY: the one that has the slot of the key
+  uint8_t scratch;  ///< bit k: argument k lies in the client's scratch area, else in the stack's arena
+  uint8_t gap_11[1];
+  uint32_t timeout_ms;  ///< from now on; then it completes as timeout
+  uint32_t peer_address;  ///< IPv4, host order, for a peer hole
+  uint16_t peer_port;
+  uint8_t gap_22[2];
+  uint32_t number;  ///< for a number hole
+  uint32_t stamp;  ///< when the op started
+  uint32_t offset_0;  ///< first byte of argument 0
+  uint32_t length_0;  ///< bytes of argument 0
+  uint32_t offset_1;
+  uint32_t length_1;
+  uint32_t offset_2;
+  uint32_t length_2;
+  uint32_t offset_3;
+  uint32_t length_3;
+};
+static_assert(sizeof(RedisCommand) == 64);
+static_assert(offsetof(RedisCommand, op) == 0);
+static_assert(offsetof(RedisCommand, shape) == 4);
+static_assert(offsetof(RedisCommand, level) == 6);
+static_assert(offsetof(RedisCommand, arguments) == 7);
+static_assert(offsetof(RedisCommand, shard) == 8);
+static_assert(offsetof(RedisCommand, scratch) == 10);
+static_assert(offsetof(RedisCommand, timeout_ms) == 12);
+static_assert(offsetof(RedisCommand, peer_address) == 16);
+static_assert(offsetof(RedisCommand, peer_port) == 20);
+static_assert(offsetof(RedisCommand, number) == 24);
+static_assert(offsetof(RedisCommand, stamp) == 28);
+static_assert(offsetof(RedisCommand, offset_0) == 32);
+static_assert(offsetof(RedisCommand, length_0) == 36);
+static_assert(offsetof(RedisCommand, offset_1) == 40);
+static_assert(offsetof(RedisCommand, length_1) == 44);
+static_assert(offsetof(RedisCommand, offset_2) == 48);
+static_assert(offsetof(RedisCommand, length_2) == 52);
+static_assert(offsetof(RedisCommand, offset_3) == 56);
+static_assert(offsetof(RedisCommand, length_3) == 60);
+
+/// Redis client to JavaScript: the outcome of one command.
+struct alignas(32) RedisCompletion {
+  uint32_t op;  ///< of the command
+  uint8_t status;  ///< RedisStatus
+  uint8_t type;  ///< RedisType of the reply
+  uint16_t shard;  ///< which server
+  uint32_t offset;  ///< first byte of the value, from the block's start
+  uint32_t length;  ///< bytes of the value; an array: of its items, each with a type and a length
+  uint32_t value_low;  ///< integer reply, low half
+  uint32_t value_high;  ///< integer reply, high half
+  uint32_t place;  ///< what holds the value: goes back in the release ring; NO_INDEX: nothing to give back
+  uint32_t elapsed;  ///< stamps from the start of the op to its outcome
+};
+static_assert(sizeof(RedisCompletion) == 32);
+static_assert(offsetof(RedisCompletion, op) == 0);
+static_assert(offsetof(RedisCompletion, status) == 4);
+static_assert(offsetof(RedisCompletion, type) == 5);
+static_assert(offsetof(RedisCompletion, shard) == 6);
+static_assert(offsetof(RedisCompletion, offset) == 8);
+static_assert(offsetof(RedisCompletion, length) == 12);
+static_assert(offsetof(RedisCompletion, value_low) == 16);
+static_assert(offsetof(RedisCompletion, value_high) == 20);
+static_assert(offsetof(RedisCompletion, place) == 24);
+static_assert(offsetof(RedisCompletion, elapsed) == 28);
 
 // clang-format on
 

@@ -193,6 +193,53 @@ const release: Struct = {
   ]),
 };
 
+const redisCommand: Struct = {
+  name: 'RedisCommand',
+  bytes: 64,
+  align: 64,
+  doc: "JavaScript to the Redis client of its own thread, in the client's block.",
+  fields: sequence([
+    ['op', 'u32', 'comes back in the completion'],
+    ['shape', 'u16', 'number of the template; REDIS_RAW: argument 0 is the whole command, argument 1 its key'],
+    ['level', 'u8', 'level of the command, 0 is the highest'],
+    ['arguments', 'u8', 'arguments in use, 0 to REDIS_ARGUMENTS_MAX'],
+    ['shard', 'u16', 'which server; REDIS_BY_KEY: the one that has the slot of the key'],
+    ['scratch', 'u8', "bit k: argument k lies in the client's scratch area, else in the stack's arena"],
+    ['timeout_ms', 'u32', 'from now on; then it completes as timeout'],
+    ['peer_address', 'u32', 'IPv4, host order, for a peer hole'],
+    ['peer_port', 'u16', ''],
+    ['number', 'u32', 'for a number hole'],
+    ['stamp', 'u32', 'when the op started'],
+    ['offset_0', 'u32', 'first byte of argument 0'],
+    ['length_0', 'u32', 'bytes of argument 0'],
+    ['offset_1', 'u32', ''],
+    ['length_1', 'u32', ''],
+    ['offset_2', 'u32', ''],
+    ['length_2', 'u32', ''],
+    ['offset_3', 'u32', ''],
+    ['length_3', 'u32', ''],
+  ]),
+};
+
+const redisCompletion: Struct = {
+  name: 'RedisCompletion',
+  bytes: 32,
+  align: 32,
+  doc: 'Redis client to JavaScript: the outcome of one command.',
+  fields: sequence([
+    ['op', 'u32', 'of the command'],
+    ['status', 'u8', 'RedisStatus'],
+    ['type', 'u8', 'RedisType of the reply'],
+    ['shard', 'u16', 'which server'],
+    ['offset', 'u32', "first byte of the value, from the block's start"],
+    ['length', 'u32', 'bytes of the value; an array: of its items, each with a type and a length'],
+    ['value_low', 'u32', 'integer reply, low half'],
+    ['value_high', 'u32', 'integer reply, high half'],
+    ['place', 'u32', 'what holds the value: goes back in the release ring; NO_INDEX: nothing to give back'],
+    ['elapsed', 'u32', 'stamps from the start of the op to its outcome'],
+  ]),
+};
+
 export const layout: Layout = {
   constants: [
     { name: 'abi_version', value: 1, doc: 'Counted up whenever an older reader would misread the arena.' },
@@ -210,6 +257,9 @@ export const layout: Layout = {
     { name: 'empty_record_bytes', value: 4, doc: 'A record of the empty ring is the u32 index of a TX packet.' },
     { name: 'no_index', value: 0xffffffff, hex: true, doc: 'No packet, no slot.' },
     { name: 'no_listener', value: 0xffff, hex: true, doc: 'Listener number of an active open.' },
+    { name: 'redis_arguments_max', value: 4, doc: 'Arguments of one RedisCommand.' },
+    { name: 'redis_by_key', value: 0xffff, hex: true, doc: 'RedisCommand.shard: chosen by the key.' },
+    { name: 'redis_raw', value: 0, doc: 'RedisCommand.shape: the command is complete in argument 0.' },
     { name: 'stamp_shift', value: 6, doc: 'A stamp is monotonic nanoseconds >> 6, modulo 2^32.' },
   ],
   enumerations: [
@@ -260,6 +310,37 @@ export const layout: Layout = {
         { name: 'app_lost', value: 8, doc: 'the app thread that owned it died' },
       ],
     },
+    {
+      name: 'RedisStatus',
+      type: 'u8',
+      doc: 'RedisCompletion.status',
+      values: [
+        { name: 'ok', value: 0, doc: 'a reply came' },
+        { name: 'error', value: 1, doc: 'Redis answered with an error; the value is its text' },
+        {
+          name: 'lost',
+          value: 2,
+          doc: 'the connection broke after the command was sent: it may have been carried out',
+        },
+        { name: 'timeout', value: 3, doc: 'no reply in time: it may have been carried out if it was sent' },
+        { name: 'refused', value: 4, doc: 'the command was not sent: malformed, or longer than a command may be' },
+        { name: 'too_big', value: 5, doc: 'a reply came, but there was no room for it' },
+      ],
+    },
+    {
+      name: 'RedisType',
+      type: 'u8',
+      doc: 'RedisCompletion.type, and type of an item of an array',
+      values: [
+        { name: 'none', value: 0, doc: 'no reply' },
+        { name: 'string', value: 1, doc: 'bulk string' },
+        { name: 'array', value: 2, doc: 'items' },
+        { name: 'integer', value: 3, doc: '64 bits, signed' },
+        { name: 'nil', value: 4, doc: 'nothing' },
+        { name: 'status', value: 5, doc: 'simple string' },
+        { name: 'error', value: 6, doc: 'error text' },
+      ],
+    },
   ],
-  structs: [header, appLine, ringEntry, ringHeader, event, send, release],
+  structs: [header, appLine, ringEntry, ringHeader, event, send, release, redisCommand, redisCompletion],
 };
