@@ -1,0 +1,59 @@
+// Whether the Redis servers of a configuration answer, asked once at the start: a wrong socket is a sentence, not a retry.
+// In: settings. Out: a fault for each server that is not there or is no Redis. While a program runs, a Redis that goes away is
+// not a fault: its client comes back by itself.
+import { connect, type NetConnectOpts } from 'node:net';
+import type { Fault } from './fault.js';
+import type { RedisAddress } from './keys.js';
+
+const ANSWER_MS = 2_000;
+const START_ONE = 'start one with `qstack redis up`, or name another';
+
+function options(address: RedisAddress): NetConnectOpts {
+  return address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+}
+
+export function formatRedis(address: RedisAddress): string {
+  return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
+}
+
+function reasonOf(code: string | undefined): string {
+  const reasons: Record<string, string> = {
+    ENOENT: 'there is no such socket',
+    ECONNREFUSED: 'nobody listens there',
+    EACCES: 'this user may not open it',
+    ENOTSOCK: 'it is no socket',
+    ENOTDIR: 'there is no such folder',
+  };
+  return reasons[code ?? ''] ?? `it cannot be reached (${code ?? 'unknown'})`;
+}
+
+/** What a first PING comes to: undefined when it is answered as Redis does. */
+function ask(address: RedisAddress): Promise<string | undefined> {
+  return new Promise((done) => {
+    const socket = connect(options(address));
+    const end = (said: string | undefined) => {
+      socket.destroy();
+      done(said);
+    };
+    socket.setTimeout(ANSWER_MS, () => end(`it does not answer within ${ANSWER_MS / 1_000} s`));
+    socket.once('connect', () => socket.write('PING\r\n'));
+    socket.once('data', (bytes) => {
+      const answer = bytes.toString('latin1').split('\r\n', 1)[0] ?? '';
+      if (answer === '+PONG' || answer.startsWith('-LOADING')) end(undefined);
+      else if (answer.startsWith('-NOAUTH')) end('it asks for a password, which is not supported');
+      else end('what answers there is no Redis');
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => end(reasonOf(error.code)));
+    socket.once('end', () => end('it closed the connection'));
+  });
+}
+
+export async function redisFaults(redis: readonly RedisAddress[], where = 'redis'): Promise<Fault[]> {
+  const said = await Promise.all(redis.map(ask));
+  return redis.flatMap((address, index) => {
+    const reason = said[index];
+    return reason === undefined
+      ? []
+      : [{ where, key: 'redis', fault: `${formatRedis(address)}: ${reason}`, accepts: START_ONE }];
+  });
+}

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { formatFault } from '../../stack/config/fault.js';
+import { redisFaults } from '../../stack/config/redis-check.js';
+
+const check = suite('redis check');
+let dir = '';
+let path = '';
+let server: Server | undefined;
+
+check.before.each(() => {
+  dir = mkdtempSync(join(tmpdir(), 'qstack-ping-'));
+  path = join(dir, 'r.sock');
+});
+check.after.each(() => {
+  server?.close();
+  server = undefined;
+  rmSync(dir, { recursive: true });
+});
+
+async function answering(answer: string): Promise<string[]> {
+  server = createServer((socket) => socket.once('data', () => socket.end(answer)));
+  await new Promise<void>((done) => server?.listen(path, done));
+  return faults();
+}
+
+async function faults(): Promise<string[]> {
+  const found = await redisFaults([{ kind: 'unix', path }], 'a.conf:3');
+  return found.map((fault) => formatFault(fault).replace(path, 'SOCKET'));
+}
+
+const START = 'start one with `qstack redis up`, or name another';
+
+check('a server that answers PONG is right, also while it loads its data', async () => {
+  assert.equal(await answering('+PONG\r\n'), []);
+});
+
+check('a server that is still loading is right', async () => {
+  assert.equal(await answering('-LOADING Redis is loading the dataset in memory\r\n'), []);
+});
+
+check('a socket that is not there is a sentence with what to do', async () => {
+  assert.equal(await faults(), [`a.conf:3: redis: SOCKET: there is no such socket; ${START}`]);
+});
+
+check('a file that is no socket is a sentence', async () => {
+  writeFileSync(path, '');
+  assert.match((await faults())[0] ?? '', /SOCKET: (nobody listens there|it is no socket); start one/);
+});
+
+check('something that is no Redis is a sentence', async () => {
+  assert.equal(await answering('HTTP/1.1 400 Bad Request\r\n'), [
+    `a.conf:3: redis: SOCKET: what answers there is no Redis; ${START}`,
+  ]);
+});
+
+check('a Redis with a password is a sentence', async () => {
+  assert.match((await answering('-NOAUTH Authentication required.\r\n'))[0] ?? '', /asks for a password/);
+});
+
+check('every server that is wrong is named', async () => {
+  const two = [path, join(dir, 'other.sock')].map((name) => ({ kind: 'unix' as const, path: name }));
+  assert.is((await redisFaults([...two, { kind: 'tcp', host: '127.0.0.1', port: 1 }])).length, 3);
+});
+
+check.run();
