@@ -63,6 +63,11 @@ export class Scheduler {
     return this.queues.reduce((sum, queue) => sum + queue.length, 0);
   }
 
+  /** An async handler's microtasks are to run before anything else. */
+  get isPaused(): boolean {
+    return context.paused !== null;
+  }
+
   get hasReady(): boolean {
     return this.mask !== 0;
   }

@@ -18,6 +18,8 @@ export const DRAINING = 32;
 export const READ = 64;
 /** We opened it. */
 export const ACTIVE = 128;
+/** No message boundaries: its bytes leave at one level, in order. */
+export const STREAM = 256;
 
 const COLUMNS = {
   u8: Uint8Array,
@@ -48,7 +50,7 @@ export function connectionId(slot: number, generation: number): ConnectionId {
 
 export class ConnectionTable {
   readonly size: number;
-  readonly flags: Uint8Array;
+  readonly flags: Uint16Array;
   readonly generation: Uint32Array;
   readonly listener: Uint16Array;
   readonly remoteAddress: Uint32Array;
@@ -67,7 +69,7 @@ export class ConnectionTable {
 
   constructor(size: number) {
     this.size = size;
-    this.flags = new Uint8Array(size);
+    this.flags = new Uint16Array(size);
     this.generation = new Uint32Array(size);
     this.listener = new Uint16Array(size);
     this.remoteAddress = new Uint32Array(size);

@@ -1,0 +1,475 @@
+// AppCore: one app thread's half of a stack, put together: events in, handlers in between, sends and releases out.
+// In: turn() by the native poller, once per non-empty turn of libuv. Out: records, published at the end of each turn.
+// Invariant: one thread; a connection's events are judged by slot and generation, and a stale one only gives its packet back.
+// Read poller.ts (events), dispatcher.ts (handlers) and sender.ts (replies) first; app.ts is what a user sees of it.
+import type { Op } from '../coroutine/op.js';
+import { Scheduler } from '../coroutine/scheduler.js';
+import type { AnyHandler } from '../coroutine/task.js';
+import type { Arena } from '../mempool/arena.js';
+import type { Payload } from '../mempool/view.js';
+import {
+  APP_LINE_DEADLINE_SET_U32,
+  APP_LINE_DEADLINE_U32,
+  APP_LINE_QUIET_LEVELS_U32,
+  APP_LINE_STAMP_U32,
+  APP_LINE_WANT_BUFFERS_U32,
+  EVENT_RECORD_COOKIE_U32,
+  EVENT_RECORD_GENERATION_U32,
+  EVENT_RECORD_LOCAL_ADDRESS_U32,
+  EVENT_RECORD_LOCAL_PORT_U16,
+  EVENT_RECORD_REASON_U32,
+  EVENT_RECORD_REMOTE_ADDRESS_U32,
+  EVENT_RECORD_SLOT_U32,
+  EVENT_RECORD_TOKEN_LOW_U32,
+  NO_INDEX,
+  NO_LISTENER,
+  SEND_TYPE_ABORT,
+  SEND_TYPE_CLOSE,
+  SEND_TYPE_DRAIN,
+  SEND_TYPE_SHUTDOWN,
+} from './abi.js';
+import { type CloseReason, closeError, closeReason } from './close-reason.js';
+import { formatIpv4 } from './config/address.js';
+import { Connection, type ConnectionHost, type DrainOp } from './connection.js';
+import { ACTIVE, CLOSING, ConnectionTable, DRAINING, ENDED, OPEN, READ, SHUT, STREAM } from './connection-table.js';
+import { type ConnectOp, Connector } from './connector.js';
+import { Dispatcher, type DispatcherHost } from './dispatcher.js';
+import { QstackError } from './errors.js';
+import { type ListenerState, ORDER_LEVEL } from './listener-state.js';
+import { type Address, Message } from './message.js';
+import { type EventSink, Poller } from './poller.js';
+import { Reader, type ReaderHost, ReceiveOp } from './reader.js';
+import { Releaser } from './release.js';
+import { Sender } from './sender.js';
+import { Watchers } from './watchers.js';
+
+/** Something that is polled once per turn beside the rings: the Redis client. */
+export interface TurnSource {
+  /** Completions come in: before events are taken. */
+  beginTurn(): void;
+  /** Commands go out: after handlers have run. */
+  endTurn(): void;
+}
+
+export interface AppCoreOptions<L extends string> {
+  arena: Arena;
+  /** Number of the app thread. */
+  app: number;
+  /** Highest first. */
+  levels: readonly L[];
+  /** Level of what has no other. */
+  otherwise: L;
+  starvationBoundMs: number;
+  /** The poller is to come back soon. */
+  kick: () => void;
+  /** A handler threw. True: it was dealt with; otherwise the connection is aborted. */
+  onError: (error: unknown, message: Message<L> | null) => boolean;
+}
+
+export interface AppCounts {
+  connections: number;
+  messages: number;
+  sent: number;
+  sendsRefused: number;
+  sendOverflows: number;
+  handlersFailed: number;
+  stale: number;
+  waiting: number;
+}
+
+/** Connections that a shutdown looks at in one turn. */
+const CLOSES_PER_TURN = 4096;
+
+export class AppCore<L extends string = string>
+  implements EventSink, DispatcherHost<L>, ConnectionHost<L>, ReaderHost<L>
+{
+  readonly arena: Arena;
+  readonly app: number;
+  readonly levelNames: readonly L[];
+  readonly otherwise: number;
+  readonly scheduler: Scheduler;
+  readonly table: ConnectionTable;
+  readonly listeners: ListenerState<L>[] = [];
+  readonly connector: Connector<L>;
+  readonly sources: TurnSource[] = [];
+  private readonly line: number;
+  private readonly poller: Poller;
+  private readonly sender: Sender;
+  private readonly releaser: Releaser;
+  private readonly dispatcher: Dispatcher<L>;
+  private readonly watchers = new Watchers();
+  /** Listeners of active opens, by slot. */
+  private readonly clients = new Map<number, ListenerState<L>>();
+  private readonly readers = new Map<number, Reader<L>>();
+  private readonly onError: AppCoreOptions<L>['onError'];
+  private handlersFailed = 0;
+  private stale = 0;
+  private messages = 0;
+  /** The next slot that a shutdown looks at; -1: no shutdown. */
+  private closingAt = -1;
+  private inTurn = false;
+
+  constructor(options: AppCoreOptions<L>) {
+    const { arena, app, levels } = options;
+    this.arena = arena;
+    this.app = app;
+    this.levelNames = levels;
+    this.otherwise = levels.indexOf(options.otherwise);
+    this.onError = options.onError;
+    this.line = arena.appLine(app);
+    this.scheduler = new Scheduler({
+      levels: levels.length,
+      starvationBoundMs: options.starvationBoundMs,
+      kick: options.kick,
+    });
+    this.table = new ConnectionTable(arena.connections);
+    this.sender = new Sender(arena, app, this.table);
+    this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
+    this.releaser = new Releaser(arena, app);
+    this.dispatcher = new Dispatcher(arena, this.table, this.scheduler, this.releaser, this);
+    this.connector = new Connector(this.sender, () => this.kick());
+    this.poller = new Poller(arena, app, this.scheduler, this, options.starvationBoundMs);
+  }
+
+  /** One turn; true when there is more to do at once. */
+  turn(): boolean {
+    this.inTurn = true;
+    this.scheduler.advance(this.arena.u32[this.line + APP_LINE_STAMP_U32] as number);
+    this.sender.begin();
+    for (const source of this.sources) source.beginTurn();
+    this.poller.levelsTaken = this.sender.isStalled ? this.levelsWhileStalled : 0xff;
+    const more = this.poller.turn();
+    if (this.closingAt >= 0) this.closeSome();
+    this.inTurn = false;
+    return this.endTurn() || more;
+  }
+
+  /** Shows what was written since the turn began; also called after code that ran outside of a turn. */
+  endTurn(): boolean {
+    this.sender.flush();
+    for (const source of this.sources) source.endTurn();
+    this.sender.publish();
+    this.releaser.publish();
+    this.writeLine();
+    return this.releaser.isLate || (this.closingAt >= 0 && this.closingAt < this.table.size);
+  }
+
+  /** While TX packets are short only the highest level of several is taken on. */
+  private get levelsWhileStalled(): number {
+    return this.levelNames.length > 1 ? 1 : 0;
+  }
+
+  private writeLine(): void {
+    const { u32 } = this.arena;
+    const stalled = this.sender.isStalled;
+    u32[this.line + APP_LINE_WANT_BUFFERS_U32] = stalled ? 1 : 0;
+    u32[this.line + APP_LINE_QUIET_LEVELS_U32] = stalled ? ~this.levelsWhileStalled & 0xff : 0;
+    const deadline = this.scheduler.timers.nextDeadline();
+    if (deadline >= 0) u32[this.line + APP_LINE_DEADLINE_U32] = deadline;
+    u32[this.line + APP_LINE_DEADLINE_SET_U32] = deadline >= 0 ? 1 : 0;
+  }
+
+  counts(): AppCounts {
+    return {
+      connections: this.table.openCount,
+      messages: this.messages,
+      sent: this.sender.messages,
+      sendsRefused: this.sender.refused,
+      sendOverflows: this.sender.overflowed,
+      handlersFailed: this.handlersFailed,
+      stale: this.stale,
+      waiting: this.dispatcher.waiting,
+    };
+  }
+
+  addListener(number: number, listener: ListenerState<L>): void {
+    this.listeners[number] = listener;
+    if (listener.order === ORDER_LEVEL) this.dispatcher.prepareLevels();
+  }
+
+  // ---- events
+
+  isKnown(slot: number, generation: number): boolean {
+    return this.table.isOpen(slot, generation);
+  }
+
+  opened(words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
+    if (!this.table.isOpen(slot, generation)) this.open(words, at);
+  }
+
+  private open(words: Uint32Array, at: number): void {
+    const { table } = this;
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
+    if (table.has(slot, OPEN)) this.replace(slot, table.generation[slot] as number);
+    const number = (words[at] as number) >>> 16;
+    const connecting =
+      number === NO_LISTENER ? this.connector.take(words[at + EVENT_RECORD_TOKEN_LOW_U32] as number) : null;
+    const listener = connecting?.listener ?? this.listeners[number];
+    const stream = listener?.framing.kind === 'stream' ? STREAM : 0;
+    const read = listener?.handler === null ? READ : 0;
+    table.open(slot, generation, stream | read | (number === NO_LISTENER ? ACTIVE : 0));
+    table.listener[slot] = number;
+    table.remoteAddress[slot] = words[at + EVENT_RECORD_REMOTE_ADDRESS_U32] as number;
+    table.localAddress[slot] = words[at + EVENT_RECORD_LOCAL_ADDRESS_U32] as number;
+    const ports = words[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number;
+    table.remotePort[slot] = ports & 0xffff;
+    table.localPort[slot] = ports >>> 16;
+    if (connecting !== null) this.connected(slot, generation, connecting);
+    else if (listener === undefined) this.abort(slot, generation);
+    else if (listener.onConnect !== null) this.call(listener.onConnect, new Connection<L>(this, slot, generation));
+  }
+
+  /** The slot has a new owner: the end of the old connection comes first. */
+  private replace(slot: number, old: number): void {
+    this.poller.takeClosed(slot, old);
+    if (this.table.isOpen(slot, old)) this.forget(slot, old, 'aborted');
+  }
+
+  private connected(slot: number, generation: number, connecting: ConnectOp<L> | undefined): void {
+    if (connecting === undefined) {
+      this.abort(slot, generation);
+      return;
+    }
+    this.clients.set(slot, connecting.listener);
+    connecting.complete(new Connection<L>(this, slot, generation));
+  }
+
+  /** Runs user code that belongs to no message. */
+  private call(handler: AnyHandler, argument: unknown): void {
+    const owner = {
+      taskDone: (_task: unknown, failed: boolean, error: unknown) => {
+        if (failed) this.report(error, null);
+      },
+    };
+    this.scheduler.task(0, owner).begin(handler, argument);
+  }
+
+  message(words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
+    const { table } = this;
+    if (!table.isOpen(slot, generation)) this.openByMessage(words, at, slot, generation);
+    this.messages++;
+    const listener = this.listenerOf(slot);
+    if (!table.isOpen(slot, generation) || table.has(slot, CLOSING) || listener === undefined) {
+      this.stale++;
+      this.dispatcher.discard(words, at);
+    } else if (table.has(slot, READ)) {
+      this.dispatcher.pending.push(slot, words, at);
+      this.readers.get(slot)?.arrive();
+    } else this.dispatcher.message(listener, words, at);
+  }
+
+  /** A starved level went first: the record carries what an `opened` says. An older generation is stale. */
+  private openByMessage(words: Uint32Array, at: number, slot: number, generation: number): void {
+    const newer = ((generation - (this.table.generation[slot] as number)) | 0) > 0;
+    if (newer && (words[at] as number) >>> 16 !== NO_LISTENER) this.open(words, at);
+  }
+
+  ended(words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
+    const { table } = this;
+    if (!table.isOpen(slot, generation) || table.has(slot, ENDED)) return;
+    table.set(slot, ENDED);
+    this.readers.get(slot)?.end();
+    if (table.inFlight[slot] === 0) this.connectionIdle(slot);
+  }
+
+  closed(words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
+    const reason = closeReason(words[at + EVENT_RECORD_REASON_U32] as number);
+    if (slot === NO_INDEX || !this.table.isOpen(slot, generation)) {
+      this.connector.failed(words[at + EVENT_RECORD_TOKEN_LOW_U32] as number, reason);
+      return;
+    }
+    const listener = this.listenerOf(slot);
+    const connection = new Connection<L>(this, slot, generation);
+    this.forget(slot, generation, reason);
+    const onClose = listener?.onClose;
+    if (onClose) this.call(() => onClose(connection, reason), undefined);
+  }
+
+  private forget(slot: number, generation: number, reason: CloseReason): void {
+    const reader = this.readers.get(slot);
+    this.readers.delete(slot);
+    this.clients.delete(slot);
+    reader?.letGo();
+    this.dispatcher.drop(slot);
+    this.sender.drop(slot);
+    this.table.close(slot);
+    this.watchers.closed(slot, generation, reason);
+    reader?.close(reason === 'finished' ? undefined : closeError(reason, 'receive()'));
+  }
+
+  drained(words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const cookie = words[at + EVENT_RECORD_COOKIE_U32] as number;
+    if (!this.table.isOpen(slot, words[at + EVENT_RECORD_GENERATION_U32] as number)) return;
+    if (!this.sender.drained(slot, cookie)) this.watchers.drained(cookie);
+  }
+
+  // ---- what the dispatcher asks
+
+  listenerOf(slot: number): ListenerState<L> | undefined {
+    const number = this.table.listener[slot] as number;
+    return number === NO_LISTENER ? this.clients.get(slot) : this.listeners[number];
+  }
+
+  /** All that came is handled: answers the peer's end with ours, unless the app keeps it half open. */
+  connectionIdle(slot: number): void {
+    const { table } = this;
+    const ended = table.has(slot, ENDED) && !this.listenerOf(slot)?.halfOpen && !table.has(slot, READ);
+    if (ended || this.closingAt >= 0) this.close(slot, table.generation[slot] as number);
+  }
+
+  handlerFailed(error: unknown, message: Message<L>): void {
+    this.report(error, message);
+  }
+
+  private report(error: unknown, message: Message<L> | null): void {
+    this.handlersFailed++;
+    if (this.onError(error, message) || message === null) return;
+    this.abort(message.slot, message.generation);
+  }
+
+  levelOf(name: L): number {
+    const level = this.levelNames.indexOf(name);
+    if (level >= 0) return level;
+    throw new QstackError('QST_ERR_INVALID_ARGUMENT', `level "${name}" is none of ${this.levelNames.join(', ')}`);
+  }
+
+  transmit(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {
+    const { table } = this;
+    const kept = this.kick();
+    if (!table.isOpen(slot, generation) || !table.has(slot, STREAM)) {
+      return this.sender.send(slot, generation, level, payload, rxStamp) && kept;
+    }
+    if (table.sendLevel[slot] === 0) table.sendLevel[slot] = level + 1;
+    return this.sender.send(slot, generation, (table.sendLevel[slot] as number) - 1, payload, rxStamp) && kept;
+  }
+
+  /** Code outside of a turn wrote something: the poller has to come and publish it. */
+  private kick(): true {
+    if (!this.inTurn) this.scheduler.kick();
+    return true;
+  }
+
+  connectionOf(slot: number, generation: number): Connection<L> {
+    return new Connection<L>(this, slot, generation);
+  }
+
+  signalOf(message: Message<L>): AbortSignal {
+    return this.watchers.signal(message.slot, message.generation, this.isOpen(message.slot, message.generation));
+  }
+
+  // ---- what a connection asks
+
+  isOpen(slot: number, generation: number): boolean {
+    return this.table.isOpen(slot, generation) && !this.table.has(slot, CLOSING);
+  }
+
+  addressOf(slot: number, generation: number, remote: boolean): Address {
+    const { table } = this;
+    if (table.generation[slot] !== generation) return { address: '0.0.0.0', port: 0 };
+    const [address, port] = remote
+      ? [table.remoteAddress[slot], table.remotePort[slot]]
+      : [table.localAddress[slot], table.localPort[slot]];
+    return { address: formatIpv4(address as number), port: port as number };
+  }
+
+  endSending(slot: number, generation: number): void {
+    if (!this.table.canSend(slot, generation)) return;
+    this.table.set(slot, SHUT);
+    this.sender.command(SEND_TYPE_SHUTDOWN, slot, generation);
+    this.kick();
+  }
+
+  close(slot: number, generation: number): void {
+    if (!this.isOpen(slot, generation)) return;
+    this.table.set(slot, CLOSING);
+    this.sender.command(SEND_TYPE_CLOSE, slot, generation);
+    this.kick();
+  }
+
+  abort(slot: number, generation: number): void {
+    if (!this.table.isOpen(slot, generation)) return;
+    this.sender.drop(slot);
+    this.table.set(slot, CLOSING);
+    this.sender.command(SEND_TYPE_ABORT, slot, generation);
+    this.kick();
+  }
+
+  requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void {
+    if (!this.isOpen(slot, generation)) throw closeError('finished', 'drain()');
+    this.table.set(slot, DRAINING);
+    this.sender.command(SEND_TYPE_DRAIN, slot, generation, lowWater, this.watchers.watchDrain(op));
+    this.kick();
+  }
+
+  cancelDrain(op: DrainOp): void {
+    this.watchers.forgetDrain(op);
+  }
+
+  closing(slot: number, generation: number): Promise<CloseReason> {
+    return this.watchers.closing(slot, generation, this.table.isOpen(slot, generation));
+  }
+
+  receive(slot: number, generation: number): Op<Message<L> | null> {
+    let reader = this.readers.get(slot);
+    if (reader?.generation !== generation) {
+      reader = new Reader<L>(this, new Message<L>(this.arena, this), slot, generation);
+      if (!this.table.isOpen(slot, generation)) reader.close(undefined);
+      else this.addReader(reader, slot);
+    }
+    return new ReceiveOp<L>(reader);
+  }
+
+  private addReader(reader: Reader<L>, slot: number): void {
+    if (!this.table.has(slot, READ)) {
+      throw new QstackError('QST_ERR_INVALID_ARGUMENT', 'this connection has a handler: its messages go there');
+    }
+    this.readers.set(slot, reader);
+    if (this.table.has(slot, ENDED)) reader.end();
+  }
+
+  takePending(slot: number, message: Message<L>): boolean {
+    const { pending } = this.dispatcher;
+    if (pending.isEmpty(slot)) return false;
+    const at = pending.shift(slot);
+    message.fill(pending.words, at);
+    return true;
+  }
+
+  giveBack(message: Message<L>): void {
+    this.releaser.release(message.packet, message.slot, message.generation, message.releaseLength);
+    message.expire();
+    this.kick();
+  }
+
+  // ---- the end
+
+  /** Closes every connection as soon as nothing of it is being handled. */
+  beginShutdown(): void {
+    this.closingAt = 0;
+    this.scheduler.kick();
+  }
+
+  /** A shutdown has begun and every connection is gone. */
+  get isShutDown(): boolean {
+    return this.closingAt >= 0 && this.table.openCount === 0;
+  }
+
+  private closeSome(): void {
+    const { table } = this;
+    const end = Math.min(table.size, this.closingAt + CLOSES_PER_TURN);
+    for (let slot = this.closingAt; slot < end; slot++) {
+      if (table.has(slot, OPEN) && table.inFlight[slot] === 0) this.connectionIdle(slot);
+    }
+    this.closingAt = end;
+  }
+}

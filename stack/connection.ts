@@ -1,0 +1,140 @@
+// Connection: the object that stands for a connection where somebody asked for one.
+// In: a slot and a generation. Out: send, drain, end, close, abort, and an async iterator over what arrives. Invariant: it
+// holds no state of its own: any number of these objects may name the same connection, and all of them notice when it is gone.
+import { type Op, PooledOp } from '../coroutine/op.js';
+import { type WaitOptions, withSignal } from '../coroutine/signal.js';
+import type { Payload } from '../mempool/view.js';
+import type { CloseReason } from './close-reason.js';
+import { type ConnectionId, connectionId } from './connection-table.js';
+import type { Address, Message, SendOptions } from './message.js';
+
+export interface DrainOptions extends WaitOptions {
+  /** Bytes that may still be unacknowledged; default 64 KiB. */
+  lowWater?: number;
+}
+
+/** What a connection asks of its app. */
+export interface ConnectionHost<L extends string> {
+  levelOf(name: L): number;
+  transmit(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean;
+  /** Level of what is sent without any other. */
+  readonly otherwise: number;
+  isOpen(slot: number, generation: number): boolean;
+  addressOf(slot: number, generation: number, remote: boolean): Address;
+  endSending(slot: number, generation: number): void;
+  close(slot: number, generation: number): void;
+  abort(slot: number, generation: number): void;
+  requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void;
+  cancelDrain(op: DrainOp): void;
+  receive(slot: number, generation: number): Op<Message<L> | null>;
+  closing(slot: number, generation: number): Promise<CloseReason>;
+}
+
+const LOW_WATER = 64 * 1024;
+
+export class DrainOp extends PooledOp<void> {
+  cookie = 0;
+  readonly slot: number;
+  readonly generation: number;
+  private readonly host: ConnectionHost<never>;
+  private readonly lowWater: number;
+
+  constructor(host: ConnectionHost<never>, slot: number, generation: number, lowWater: number) {
+    super();
+    this.host = host;
+    this.slot = slot;
+    this.generation = generation;
+    this.lowWater = lowWater;
+  }
+
+  protected override start(): void {
+    this.host.requestDrain(this, this.slot, this.generation, this.lowWater);
+  }
+
+  protected override abandon(): boolean {
+    this.host.cancelDrain(this);
+    return true;
+  }
+}
+
+export class Connection<L extends string = string> implements AsyncDisposable, AsyncIterable<Message<L>> {
+  readonly slot: number;
+  readonly generation: number;
+  private readonly host: ConnectionHost<L>;
+
+  constructor(host: ConnectionHost<L>, slot: number, generation: number) {
+    this.host = host;
+    this.slot = slot;
+    this.generation = generation;
+  }
+
+  /** A number that names this connection; app.connection(id) finds it again. */
+  get id(): ConnectionId {
+    return connectionId(this.slot, this.generation);
+  }
+
+  get isOpen(): boolean {
+    return this.host.isOpen(this.slot, this.generation);
+  }
+
+  /** Address of the peer; 0.0.0.0:0 once the connection is gone. */
+  get remote(): Address {
+    return this.host.addressOf(this.slot, this.generation, true);
+  }
+
+  get local(): Address {
+    return this.host.addressOf(this.slot, this.generation, false);
+  }
+
+  /** False when the connection is gone. The bytes are taken at once; drain() says when there is room for more. */
+  send(payload: Payload, options?: SendOptions<L>): boolean {
+    const level = options?.level === undefined ? this.host.otherwise : this.host.levelOf(options.level);
+    return this.host.transmit(this.slot, this.generation, level, payload, 0);
+  }
+
+  /** Completes when all but `lowWater` bytes that were sent before are acknowledged. */
+  drain(options?: DrainOptions): Op<void> {
+    const host = this.host as unknown as ConnectionHost<never>;
+    return withSignal(options?.signal, new DrainOp(host, this.slot, this.generation, options?.lowWater ?? LOW_WATER));
+  }
+
+  /** The next message, or null when the peer has ended. For connections without a handler. */
+  receive(): Op<Message<L> | null> {
+    return this.host.receive(this.slot, this.generation);
+  }
+
+  /** FIN after what was sent; we go on receiving. */
+  end(): void {
+    this.host.endSending(this.slot, this.generation);
+  }
+
+  /** FIN after what was sent, and nothing is received any more. */
+  close(): void {
+    this.host.close(this.slot, this.generation);
+  }
+
+  /** RST at once. */
+  abort(): void {
+    this.host.abort(this.slot, this.generation);
+  }
+
+  /** Settles when the connection is gone, with the reason. */
+  get closed(): Promise<CloseReason> {
+    return this.host.closing(this.slot, this.generation);
+  }
+
+  /** Messages until the peer ends, each valid until the next one is asked for. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message<L>, void, undefined> {
+    for (;;) {
+      const message = await this.receive();
+      if (message === null) return;
+      yield message;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.isOpen) return;
+    this.close();
+    await this.closed;
+  }
+}

@@ -1,0 +1,195 @@
+// Dispatcher: from a message's record to a handler, in the order that its listener asks for.
+// In: event records, ends of tasks. Out: tasks in the run queues, release records. Invariant: per list (a connection, or a
+// connection and a level) at most one handler runs, and the rest wait in order; each message is released exactly once.
+import type { Scheduler } from '../coroutine/scheduler.js';
+import type { Task, TaskOwner } from '../coroutine/task.js';
+import type { Arena } from '../mempool/arena.js';
+import {
+  EVENT_RECORD_GENERATION_U32,
+  EVENT_RECORD_LENGTH_U32,
+  EVENT_RECORD_PACKET_U32,
+  EVENT_RECORD_SLOT_U32,
+} from './abi.js';
+import { type ConnectionTable, STREAM } from './connection-table.js';
+import { type ListenerState, ORDER_CONNECTION, ORDER_LEVEL } from './listener-state.js';
+import { Message, type MessageHost } from './message.js';
+import { PendingLists } from './pending.js';
+import { PooledCoroutine, type PooledOwner } from './pooled-coroutine.js';
+import type { Releaser } from './release.js';
+
+/** Handlers of one connection at once, also without any order. */
+const IN_FLIGHT_MAX = 65_000;
+
+export interface DispatcherHost<L extends string> extends MessageHost<L> {
+  /** The listener of an open connection. */
+  listenerOf(slot: number): ListenerState<L> | undefined;
+  /** Nothing of this connection is being handled, and nothing waits. */
+  connectionIdle(slot: number): void;
+  handlerFailed(error: unknown, message: Message<L>): void;
+}
+
+export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
+  readonly pending: PendingLists;
+  private byLevel: PendingLists | null = null;
+  /** Bit L of a slot: a handler of level L runs (order `level` only). */
+  private busyLevels: Uint8Array | null = null;
+  private readonly arena: Arena;
+  private readonly table: ConnectionTable;
+  private readonly scheduler: Scheduler;
+  private readonly releaser: Releaser;
+  private readonly host: DispatcherHost<L>;
+  /** New coroutines, until they ask for their first message. */
+  private readonly starting = new Map<PooledCoroutine<L>, Task>();
+
+  constructor(arena: Arena, table: ConnectionTable, scheduler: Scheduler, releaser: Releaser, host: DispatcherHost<L>) {
+    this.arena = arena;
+    this.table = table;
+    this.scheduler = scheduler;
+    this.releaser = releaser;
+    this.host = host;
+    this.pending = new PendingLists(table.size);
+  }
+
+  /** A listener of order `level` exists: 9 more bytes per connection and level. */
+  prepareLevels(): void {
+    this.byLevel ??= new PendingLists(this.table.size * this.arena.levels);
+    this.busyLevels ??= new Uint8Array(this.table.size);
+  }
+
+  /** Messages that wait for their turn. */
+  get waiting(): number {
+    return this.pending.size + (this.byLevel?.size ?? 0);
+  }
+
+  /** A message of an open connection. */
+  message(listener: ListenerState<L>, words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const level = ((words[at] as number) >>> 8) & 0xff;
+    if (!this.mayStart(listener, slot, level)) {
+      const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
+      lists.push(this.listOf(listener, slot, level), words, at);
+      return;
+    }
+    if (this.table.has(slot, STREAM) && this.table.sendLevel[slot] === 0) this.table.sendLevel[slot] = level + 1;
+    this.start(listener, words, at, slot, level);
+  }
+
+  private listOf(listener: ListenerState<L>, slot: number, level: number): number {
+    return listener.order === ORDER_LEVEL ? slot * this.arena.levels + level : slot;
+  }
+
+  private mayStart(listener: ListenerState<L>, slot: number, level: number): boolean {
+    const inFlight = this.table.inFlight[slot] as number;
+    if (listener.order === ORDER_CONNECTION) return inFlight === 0;
+    if (listener.order !== ORDER_LEVEL) return inFlight < IN_FLIGHT_MAX;
+    return (((this.busyLevels as Uint8Array)[slot] as number) & (1 << level)) === 0;
+  }
+
+  private start(listener: ListenerState<L>, words: Uint32Array, at: number, slot: number, level: number): void {
+    this.table.inFlight[slot] = (this.table.inFlight[slot] as number) + 1;
+    if (listener.order === ORDER_LEVEL) this.setBusy(slot, level, true);
+    if (listener.isPooled) this.startPooled(listener, words, at, level);
+    else this.startTask(listener, words, at, level);
+  }
+
+  private setBusy(slot: number, level: number, busy: boolean): void {
+    const bits = this.busyLevels as Uint8Array;
+    const before = bits[slot] as number;
+    bits[slot] = busy ? before | (1 << level) : before & ~(1 << level);
+  }
+
+  private startTask(listener: ListenerState<L>, words: Uint32Array, at: number, level: number): void {
+    const message = new Message<L>(this.arena, this.host);
+    message.fill(words, at);
+    const task = this.scheduler.task(level, this);
+    task.message = message;
+    task.slot = message.slot;
+    task.generation = message.generation;
+    task.begin(listener.handler as NonNullable<typeof listener.handler>, message);
+  }
+
+  private startPooled(listener: ListenerState<L>, words: Uint32Array, at: number, level: number): void {
+    const idle = listener.idle.pop();
+    const coroutine = idle ?? new PooledCoroutine<L>(this, listener, new Message<L>(this.arena, this.host));
+    coroutine.message.fill(words, at);
+    if (idle !== undefined) {
+      idle.deliver();
+      return;
+    }
+    const task = this.scheduler.task(level, this);
+    task.message = coroutine.message;
+    this.starting.set(coroutine, task);
+    task.begin(listener.handler as NonNullable<typeof listener.handler>, coroutine.inbox);
+  }
+
+  coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void {
+    if (this.starting.delete(coroutine)) {
+      coroutine.deliver();
+      return;
+    }
+    (coroutine.listener as ListenerState<L>).idle.push(coroutine);
+    if (done !== null) this.finish(done);
+  }
+
+  taskDone(task: Task, failed: boolean, error: unknown): void {
+    const message = task.message as Message<L> | null;
+    if (message === null) return;
+    if (this.starting.size > 0) this.forgetStarting(task);
+    if (failed) this.host.handlerFailed(error, message);
+    if (message.isValid) this.finish(message);
+  }
+
+  private forgetStarting(task: Task): void {
+    for (const [coroutine, starting] of this.starting) if (starting === task) this.starting.delete(coroutine);
+  }
+
+  /** The message is handled: its packet goes back, and the next of its list starts. */
+  private finish(message: Message<L>): void {
+    const { slot, generation, levelIndex } = message;
+    this.releaser.release(message.packet, slot, generation, message.releaseLength);
+    message.expire();
+    const { table } = this;
+    if (!table.isOpen(slot, generation)) return;
+    table.inFlight[slot] = (table.inFlight[slot] as number) - 1;
+    const listener = this.host.listenerOf(slot);
+    if (listener === undefined) return;
+    if (listener.order === ORDER_LEVEL) this.setBusy(slot, levelIndex, false);
+    if (!this.startNext(listener, slot, levelIndex) && table.inFlight[slot] === 0) this.host.connectionIdle(slot);
+  }
+
+  private startNext(listener: ListenerState<L>, slot: number, level: number): boolean {
+    const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
+    const list = this.listOf(listener, slot, level);
+    if (lists.isEmpty(list)) return false;
+    const at = lists.shift(list);
+    const { words } = lists;
+    this.start(listener, words, at, slot, ((words[at] as number) >>> 8) & 0xff);
+    return true;
+  }
+
+  /** Gives a message back that no handler will see. */
+  discard(words: Uint32Array, at: number): void {
+    this.releaser.release(
+      words[at + EVENT_RECORD_PACKET_U32] as number,
+      words[at + EVENT_RECORD_SLOT_U32] as number,
+      words[at + EVENT_RECORD_GENERATION_U32] as number,
+      words[at + EVENT_RECORD_LENGTH_U32] as number,
+    );
+  }
+
+  /** The connection is gone: what waits is given back. */
+  drop(slot: number): void {
+    this.dropList(this.pending, slot);
+    if (this.byLevel === null) return;
+    for (let level = 0; level < this.arena.levels; level++)
+      this.dropList(this.byLevel, slot * this.arena.levels + level);
+    (this.busyLevels as Uint8Array)[slot] = 0;
+  }
+
+  private dropList(lists: PendingLists, list: number): void {
+    while (!lists.isEmpty(list)) {
+      const at = lists.shift(list);
+      this.discard(lists.words, at);
+    }
+  }
+}

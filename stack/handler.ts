@@ -1,0 +1,54 @@
+// Handlers: what a user gives to listen() and connect(), as types.
+// A generator, a plain function, an async function (slower, with a weaker order), or a pooled coroutine: a loop that serves
+// one message after the other and leaves no garbage. An op that nobody awaits does not fit these types where it is returned.
+import type { Inbox } from '../coroutine/inbox.js';
+import type { Coroutine } from '../coroutine/op.js';
+import type { CloseReason } from './close-reason.js';
+import type { Connection } from './connection.js';
+import type { Framing } from './framing.js';
+import type { Message } from './message.js';
+
+export type HandlerResult = undefined | boolean | Coroutine<void> | Promise<void>;
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the common one.
+export type Handler<L extends string> = (message: Message<L>) => HandlerResult | void;
+
+export type MessageInbox<L extends string> = Inbox<Message<L>>;
+
+/** Made by pooled(). */
+export interface PooledHandler<L extends string> {
+  readonly pooled: (inbox: MessageInbox<L>) => Coroutine<void>;
+}
+
+/** A coroutine that serves many messages: `pooled(function* (inbox) { for (;;) { const m = yield* inbox.next(); … } })`. */
+export function pooled<L extends string>(handler: (inbox: MessageInbox<L>) => Coroutine<void>): PooledHandler<L> {
+  return { pooled: handler };
+}
+
+/** `connection`: one handler at a time per connection. `level`: per connection and level. `none`: as many as there are. */
+export type HandlerOrder = 'connection' | 'level' | 'none';
+
+export interface ConnectionOptions<L extends string> {
+  framing?: Framing;
+  /** Default `connection`, which streams always have. */
+  order?: HandlerOrder;
+  /** When the peer has ended, we stay open until the app closes. Default: close once all its messages are handled. */
+  halfOpen?: boolean;
+  /** Collects small writes (RFC 1122 4.2.3.4). Default false. */
+  nagle?: boolean;
+  onClose?: (connection: Connection<L>, reason: CloseReason) => void | Coroutine<void> | Promise<void>;
+}
+
+export interface ListenOptions<L extends string> extends ConnectionOptions<L> {
+  port: number;
+  /** One of the stack's addresses; otherwise all. */
+  address?: string;
+  onConnect?: (connection: Connection<L>) => void | Coroutine<void> | Promise<void>;
+}
+
+export interface ConnectOptions<L extends string> extends ConnectionOptions<L> {
+  address: string;
+  port: number;
+  /** Otherwise the stack picks one. */
+  localPort?: number;
+}

@@ -1,0 +1,37 @@
+// ListenerState: what the app thread keeps per listener, and per active open with a handler.
+import type { AnyHandler } from '../coroutine/task.js';
+import type { Framing } from './framing.js';
+import type { ConnectionOptions, Handler, PooledHandler } from './handler.js';
+import type { PooledCoroutine } from './pooled-coroutine.js';
+
+export const ORDER_CONNECTION = 0;
+export const ORDER_LEVEL = 1;
+export const ORDER_NONE = 2;
+
+const ORDERS = { connection: ORDER_CONNECTION, level: ORDER_LEVEL, none: ORDER_NONE } as const;
+
+export class ListenerState<L extends string> {
+  readonly framing: Framing;
+  readonly order: number;
+  readonly halfOpen: boolean;
+  /** A coroutine factory when `isPooled`; null: messages wait for a reader. */
+  readonly handler: AnyHandler | null;
+  readonly isPooled: boolean;
+  readonly onConnect: AnyHandler | null;
+  readonly onClose: ConnectionOptions<L>['onClose'] | null;
+  /** Pooled coroutines that wait for a message. */
+  readonly idle: PooledCoroutine<L>[] = [];
+
+  constructor(
+    options: ConnectionOptions<L> & { onConnect?: AnyHandler },
+    handler: Handler<L> | PooledHandler<L> | undefined,
+  ) {
+    this.framing = options.framing ?? { kind: 'stream' };
+    this.order = this.framing.kind === 'stream' ? ORDER_CONNECTION : ORDERS[options.order ?? 'connection'];
+    this.isPooled = typeof handler === 'object';
+    this.handler = ((typeof handler === 'object' ? handler.pooled : handler) as AnyHandler | undefined) ?? null;
+    this.halfOpen = options.halfOpen ?? false;
+    this.onConnect = options.onConnect ?? null;
+    this.onClose = options.onClose ?? null;
+  }
+}

@@ -1,0 +1,50 @@
+// PooledCoroutine: one coroutine that serves message after message of a listener, with one Message object for all of them.
+// In: give(record). Out: the message in its inbox; idle() when it asks for the next one. Invariant: it is in its listener's
+// idle list exactly while it waits.
+import { Inbox, type InboxOwner } from '../coroutine/inbox.js';
+import type { Task } from '../coroutine/task.js';
+import type { Message } from './message.js';
+
+export interface PooledOwner<L extends string> {
+  /** It waits for a message; `done` is the one that it has finished, if any. */
+  coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void;
+}
+
+export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>> {
+  readonly inbox: Inbox<Message<L>>;
+  readonly message: Message<L>;
+  /** Its own listener, as the owner knows it. */
+  readonly listener: unknown;
+  private readonly owner: PooledOwner<L>;
+  private serving = false;
+
+  constructor(owner: PooledOwner<L>, listener: unknown, message: Message<L>) {
+    this.owner = owner;
+    this.listener = listener;
+    this.message = message;
+    this.inbox = new Inbox<Message<L>>(this);
+  }
+
+  /** True while it works on `message`. */
+  get isServing(): boolean {
+    return this.serving;
+  }
+
+  inboxIdle(inbox: Inbox<Message<L>>): void {
+    const done = this.serving ? this.message : null;
+    this.serving = false;
+    if (done !== null) (inbox.task as Task).releaseResources();
+    this.owner.coroutineIdle(this, done);
+  }
+
+  /** The message has been filled. */
+  deliver(): void {
+    const task = this.inbox.task as Task;
+    const { message } = this;
+    this.serving = true;
+    task.message = message;
+    task.slot = message.slot;
+    task.generation = message.generation;
+    this.inbox.deliver(message, message.levelIndex);
+  }
+}

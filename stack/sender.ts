@@ -1,0 +1,349 @@
+// Sender: what the app sends, as records and TX packets.
+// In: send(), command(), drained(). Out: send records per level, published once per turn, the highest level first.
+// Invariant: the bytes of one connection leave in the order in which they were sent here. While no TX packet is there, and
+// while the peer has not acknowledged WINDOW bytes, they wait in queues of bounded size (send-queue.ts); the packets that
+// one slow reader can keep from all others are bounded that way.
+import type { Arena } from '../mempool/arena.js';
+import type { RingConsumer, RingProducer } from '../mempool/ring.js';
+import { type ByteSource, isByteSource, type Payload } from '../mempool/view.js';
+import {
+  APP_LINE_STAMP_U32,
+  RING_EMPTY,
+  RING_SEND,
+  SEND_FLAG_MORE,
+  SEND_RECORD_COOKIE_U32,
+  SEND_RECORD_GENERATION_U32,
+  SEND_RECORD_OFFSET_U16,
+  SEND_RECORD_PACKET_U32,
+  SEND_RECORD_RX_STAMP_U32,
+  SEND_RECORD_SEND_STAMP_U32,
+  SEND_RECORD_SLOT_U32,
+  SEND_TYPE_DRAIN,
+  SEND_TYPE_SEND,
+} from './abi.js';
+import { type ConnectionTable, QUEUED } from './connection-table.js';
+import { type Entry, SendQueue } from './send-queue.js';
+
+/** Bytes of one connection that may be on their way before the stack is asked whether they were acknowledged. */
+const WINDOW = 256 * 1024;
+/** `offset` (0: the payload starts where payloadOf says) and `length` share a word. */
+const OFFSET_AND_LENGTH = SEND_RECORD_OFFSET_U16 >>> 1;
+/** Cookie of the sender's own drain requests. */
+const WINDOW_COOKIE = 0xffffffff;
+/** UTF-16 units to UTF-8 bytes, at most. */
+const UTF8_MAX = 3;
+const NOT_STALLED = 255;
+
+export interface SenderOptions {
+  /** Bytes that may wait for one connection; one that asks for more is a peer that does not read. */
+  connectionBytesMax?: number;
+}
+
+export class Sender {
+  /** Sends to connections that were gone. */
+  refused = 0;
+  /** Connections whose peers did not read. */
+  overflowed = 0;
+  messages = 0;
+  private readonly arena: Arena;
+  private readonly words: Uint32Array;
+  private readonly table: ConnectionTable;
+  private readonly rings: RingProducer[] = [];
+  private readonly empty: RingConsumer;
+  private readonly stampAt: number;
+  private readonly queues = new Map<number, SendQueue>();
+  /** Queues that wait for packets, by level, the oldest first. */
+  private readonly lines: SendQueue[][] = [];
+  private readonly connectionBytesMax: number;
+  /** The highest level whose line is not empty: what is sent there or below takes its place behind. */
+  private stalledLevel = NOT_STALLED;
+  /** Told when the queue of a connection overflows. */
+  onOverflow: (slot: number, generation: number) => void = () => {};
+
+  constructor(arena: Arena, app: number, table: ConnectionTable, options: SenderOptions = {}) {
+    this.arena = arena;
+    this.words = arena.u32;
+    this.table = table;
+    this.empty = arena.consumer(app, RING_EMPTY);
+    this.stampAt = arena.appLine(app) + APP_LINE_STAMP_U32;
+    this.connectionBytesMax = options.connectionBytesMax ?? 4 * 1024 * 1024;
+    for (let level = 0; level < arena.levels; level++) {
+      this.rings.push(arena.producer(app, RING_SEND + level));
+      this.lines.push([]);
+    }
+  }
+
+  private get lowest(): number {
+    return this.rings.length - 1;
+  }
+
+  /** Bytes wait for TX packets: the app is not to take on more work of lower levels. */
+  get isStalled(): boolean {
+    return this.stalledLevel < NOT_STALLED;
+  }
+
+  /** False when the connection is gone or closing. The bytes are taken at once, here or in a queue. */
+  send(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {
+    const { table } = this;
+    if (!table.canSend(slot, generation)) {
+      this.refused++;
+      return false;
+    }
+    this.messages++;
+    if (!table.has(slot, QUEUED) && level < this.stalledLevel && (table.unconfirmed[slot] as number) < WINDOW) {
+      if (this.sendNow(slot, generation, level, payload, rxStamp)) return true;
+    }
+    return this.enqueue(slot, generation, level, payload, rxStamp);
+  }
+
+  /** True when the whole message is in packets now. */
+  private sendNow(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {
+    if (typeof payload === 'string') {
+      if (payload.length * UTF8_MAX > this.arena.mss) return false;
+      return this.sendText(slot, generation, level, payload, rxStamp);
+    }
+    const length = isByteSource(payload) ? payload.byteLength : payload.length;
+    const count = Math.ceil(length / this.arena.mss);
+    if (length > WINDOW || !this.hasPackets(level, count)) return false;
+    for (let from = 0; from < length; from += this.arena.mss) {
+      this.sendPart(slot, generation, level, payload, from, length, rxStamp);
+    }
+    this.confirmLater(slot, generation, length);
+    return true;
+  }
+
+  private sendText(slot: number, generation: number, level: number, text: string, rxStamp: number): boolean {
+    if (text.length === 0) return true;
+    if (!this.hasPackets(level, 1)) return false;
+    const packet = this.takePacket();
+    const length = this.arena.bytes.utf8Write(text, this.arena.payloadOf(packet), this.arena.mss);
+    this.writeSend(slot, generation, level, packet, length, 0, rxStamp);
+    this.confirmLater(slot, generation, length);
+    return true;
+  }
+
+  private hasPackets(level: number, count: number): boolean {
+    return this.empty.available >= count && (this.rings[level] as RingProducer).hasRoom(count);
+  }
+
+  private takePacket(): number {
+    const packet = this.words[this.empty.peek()] as number;
+    this.empty.advance();
+    return packet;
+  }
+
+  /** One packet's worth of `payload` from byte `from` on. Returns the bytes sent. */
+  private sendPart(
+    slot: number,
+    generation: number,
+    level: number,
+    payload: Uint8Array | ByteSource,
+    from: number,
+    total: number,
+    rxStamp: number,
+  ): number {
+    const { u8, mss } = this.arena;
+    const length = Math.min(mss, total - from);
+    const packet = this.takePacket();
+    const at = this.arena.payloadOf(packet);
+    if (isByteSource(payload)) payload.copyInto(u8, at, from, length);
+    else u8.set(length === payload.length ? payload : payload.subarray(from, from + length), at);
+    const flags = from + length < total ? SEND_FLAG_MORE : 0;
+    this.writeSend(slot, generation, level, packet, length, flags, rxStamp);
+    return length;
+  }
+
+  private writeSend(
+    slot: number,
+    generation: number,
+    level: number,
+    packet: number,
+    length: number,
+    flags: number,
+    rxStamp: number,
+  ): void {
+    const at = this.writeRecord(SEND_TYPE_SEND, level, level, flags, slot, generation, packet, 0);
+    this.words[at + OFFSET_AND_LENGTH] = length << 16;
+    this.words[at + SEND_RECORD_RX_STAMP_U32] = rxStamp;
+  }
+
+  /** The caller has checked that the ring has room. Returns the record's word index. */
+  private writeRecord(
+    type: number,
+    ring: number,
+    level: number,
+    flags: number,
+    slot: number,
+    generation: number,
+    packet: number,
+    cookie: number,
+  ): number {
+    const { words } = this;
+    const at = (this.rings[ring] as RingProducer).push();
+    words[at] = type | (level << 8) | (flags << 16);
+    words[at + SEND_RECORD_SLOT_U32] = slot;
+    words[at + SEND_RECORD_GENERATION_U32] = generation;
+    words[at + SEND_RECORD_PACKET_U32] = packet;
+    words[at + OFFSET_AND_LENGTH] = 0;
+    words[at + SEND_RECORD_RX_STAMP_U32] = 0;
+    words[at + SEND_RECORD_SEND_STAMP_U32] = words[this.stampAt] as number;
+    words[at + SEND_RECORD_COOKIE_U32] = cookie;
+    return at;
+  }
+
+  /** Behind every WINDOW bytes of a connection the stack is asked to say when half of them are acknowledged. */
+  private confirmLater(slot: number, generation: number, bytes: number): void {
+    const { unconfirmed } = this.table;
+    const before = unconfirmed[slot] as number;
+    unconfirmed[slot] = before + bytes;
+    if (before < WINDOW && before + bytes >= WINDOW) this.askWhenDrained(slot, generation);
+  }
+
+  private askWhenDrained(slot: number, generation: number): void {
+    if ((this.rings[this.lowest] as RingProducer).hasRoom(1)) {
+      this.writeRecord(SEND_TYPE_DRAIN, this.lowest, this.lowest, 0, slot, generation, WINDOW / 2, WINDOW_COOKIE);
+    } else this.table.unconfirmed[slot] = WINDOW - 1;
+  }
+
+  /** shutdown, close, abort, drain and connect: in order behind what waits for the same connection. */
+  command(type: number, slot: number, generation: number, packet = 0, cookie = 0): void {
+    const entry: Entry = { type, level: this.lowest, bytes: null, from: 0, rxStamp: 0, packet, cookie };
+    if (this.table.has(slot, QUEUED) || !this.writeCommand(slot, generation, entry)) {
+      this.append(slot, generation, entry);
+    }
+  }
+
+  private writeCommand(slot: number, generation: number, entry: Entry): boolean {
+    if (!(this.rings[this.lowest] as RingProducer).hasRoom(1)) return false;
+    this.writeRecord(entry.type, this.lowest, this.lowest, 0, slot, generation, entry.packet, entry.cookie);
+    return true;
+  }
+
+  /** An active open; it belongs to no slot yet. False: the ring is full. */
+  connect(type: number, address: number, ports: number, listener: number, cookie: number): boolean {
+    if (!(this.rings[0] as RingProducer).hasRoom(1)) return false;
+    this.writeRecord(type, 0, 0, 0, address, ports, listener, cookie);
+    return true;
+  }
+
+  private enqueue(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {
+    const bytes = copyOf(payload);
+    if (bytes.length === 0) return true;
+    const waiting = this.waiting(slot);
+    if (waiting > 0 && waiting + bytes.length > this.connectionBytesMax) {
+      this.overflowed++;
+      this.drop(slot);
+      this.onOverflow(slot, generation);
+      return false;
+    }
+    this.append(slot, generation, { type: SEND_TYPE_SEND, level, bytes, from: 0, rxStamp, packet: 0, cookie: 0 });
+    return true;
+  }
+
+  /** Behind what waits for this connection already. */
+  private append(slot: number, generation: number, entry: Entry): void {
+    const known = this.queues.get(slot);
+    if (known !== undefined && this.table.has(slot, QUEUED)) {
+      known.push(entry);
+      return;
+    }
+    const queue = new SendQueue(slot, generation);
+    this.queues.set(slot, queue);
+    this.table.set(slot, QUEUED);
+    queue.push(entry);
+    this.arrange(queue);
+  }
+
+  /** Into the line of its level, unless the peer has to acknowledge first. */
+  private arrange(queue: SendQueue): void {
+    queue.waitsForPeer = (this.table.unconfirmed[queue.slot] as number) >= WINDOW;
+    if (queue.waitsForPeer) return;
+    (this.lines[queue.level] as SendQueue[]).push(queue);
+    this.stalledLevel = Math.min(this.stalledLevel, queue.level);
+  }
+
+  /** A drained event. True when it answers the sender itself. */
+  drained(slot: number, cookie: number): boolean {
+    if (cookie !== WINDOW_COOKIE) return false;
+    this.table.unconfirmed[slot] = WINDOW / 2;
+    const queue = this.queues.get(slot);
+    if (queue?.waitsForPeer) this.arrange(queue);
+    return true;
+  }
+
+  /** The connection is gone: what waits for it is dropped. */
+  drop(slot: number): void {
+    const queue = this.queues.get(slot);
+    if (queue === undefined) return;
+    queue.clear();
+    this.queues.delete(slot);
+    this.table.clear(slot, QUEUED);
+  }
+
+  /** Bytes that wait here for a connection. */
+  waiting(slot: number): number {
+    return this.queues.get(slot)?.bytes ?? 0;
+  }
+
+  /** At the start of a turn: sees new TX packets and sends what waits for them. */
+  begin(): void {
+    this.empty.refresh();
+    this.flush();
+  }
+
+  /** Sends what waits, as far as packets go. */
+  flush(): void {
+    if (!this.isStalled) return;
+    for (const line of this.lines) this.flushLine(line);
+    const level = this.lines.findIndex((line) => line.length > 0);
+    this.stalledLevel = level < 0 ? NOT_STALLED : level;
+  }
+
+  private flushLine(line: SendQueue[]): void {
+    let done = 0;
+    for (; done < line.length; done++) {
+      if (!this.flushQueue(line[done] as SendQueue)) break;
+    }
+    line.splice(0, done);
+  }
+
+  /** False: it needs packets that are not there. */
+  private flushQueue(queue: SendQueue): boolean {
+    for (let entry = queue.first; entry !== undefined; entry = queue.first) {
+      if (entry.bytes !== null && (this.table.unconfirmed[queue.slot] as number) >= WINDOW) {
+        this.arrange(queue);
+        return true;
+      }
+      if (entry.bytes === null) {
+        if (!this.writeCommand(queue.slot, queue.generation, entry)) return false;
+      } else if (!this.flushPart(queue, entry, entry.bytes)) return false;
+      if (entry.bytes === null || entry.from >= entry.bytes.length) queue.shift();
+    }
+    if (this.queues.get(queue.slot) === queue) this.drop(queue.slot);
+    return true;
+  }
+
+  private flushPart(queue: SendQueue, entry: Entry, bytes: Uint8Array): boolean {
+    if (!this.hasPackets(entry.level, 1)) return false;
+    const { slot, generation } = queue;
+    const sent = this.sendPart(slot, generation, entry.level, bytes, entry.from, bytes.length, entry.rxStamp);
+    entry.from += sent;
+    queue.bytes -= sent;
+    this.confirmLater(slot, generation, sent);
+    return true;
+  }
+
+  /** At the end of a turn. The highest level first: what is published before a close is seen before it. */
+  publish(): void {
+    for (const ring of this.rings) ring.publish();
+    this.empty.publish();
+  }
+}
+
+function copyOf(payload: Payload): Uint8Array {
+  if (typeof payload === 'string') return Buffer.from(payload, 'utf8');
+  if (!isByteSource(payload)) return new Uint8Array(payload);
+  const bytes = new Uint8Array(payload.byteLength);
+  payload.copyInto(bytes, 0, 0, bytes.length);
+  return bytes;
+}
