@@ -1,0 +1,37 @@
+# The binding alone. The core below it is built by Meson (tools/build-native.mjs), which passes its folder and DPDK's flags.
+{
+  'variables': {
+    'meson_build%': '../../build/release',
+    'dpdk_libs%': '-lrte_eal',
+  },
+  'targets': [
+    {
+      'target_name': 'qstack',
+      'sources': [
+        'binding.cc',
+        'classify_frame.cc',
+        'control.cc',
+        'control_values.cc',
+        'device.cc',
+        'options.cc',
+        'poller.cc',
+        'poller_object.cc',
+        'read_config.cc',
+        'registry.cc',
+        'ring_wires.cc',
+        'stack_instance.cc',
+      ],
+      'include_dirs': ['../..', '<!@(node -p "require(\'node-addon-api\').include")'],
+      'defines': ['NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'cflags!': ['-fno-exceptions'],
+      'cflags_cc!': ['-fno-exceptions', '-std=gnu++17'],
+      'cflags_cc': ['-std=c++20', '-fexceptions', '-Wall', '-Wextra', '-fno-strict-aliasing', '-fvisibility=hidden'],
+      'libraries': [
+        '<(meson_build)/native/port/dpdk/libqstack_port.a',
+        '<(meson_build)/libqstack_core.a',
+        '<(dpdk_libs)',
+        '-lpthread',
+      ],
+    },
+  ],
+}

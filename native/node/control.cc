@@ -1,0 +1,201 @@
+// Control calls: what stack/native.ts describes, one function each.
+//
+// In: arguments from JavaScript, any thread. Out: calls on a StackInstance. No call here is made per packet or per
+// message.
+#include <string_view>
+
+#include "native/node/classify_frame.hh"
+#include "native/node/control_values.hh"
+#include "native/node/env_data.hh"
+#include "native/node/read_config.hh"
+#include "native/node/registry.hh"
+#include "native/port/eal.hh"
+
+namespace qstack::node {
+
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+uint32_t number_argument(const Info& info, size_t index, const char* name, uint32_t max = UINT32_MAX) {
+  const double value = info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
+  if (!(value >= 0 && value <= max) || value != static_cast<double>(static_cast<uint32_t>(value))) {
+    throw CodedError("QST_ERR_NATIVE_OPTION",
+                     std::string(name) + ": an integer from 0 to " + std::to_string(max) + " is expected");
+  }
+  return static_cast<uint32_t>(value);
+}
+
+std::shared_ptr<StackInstance> stack_argument(const Info& info) {
+  return find_instance(number_argument(info, 0, "stack"));
+}
+
+uint32_t app_argument(const Info& info, const StackInstance& instance) {
+  return number_argument(info, 1, "app", instance.config().arena.apps - 1);
+}
+
+std::span<const uint8_t> bytes_argument(const Info& info, size_t index, const char* name) {
+  const bool right =
+      info[index].IsTypedArray() && info[index].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  if (!right) throw CodedError("QST_ERR_NATIVE_OPTION", std::string(name) + ": a Uint8Array is expected");
+  const auto bytes = info[index].As<Napi::Uint8Array>();
+  return {bytes.Data(), bytes.ByteLength()};
+}
+
+Classifier classifier_argument(const Info& info, size_t index) {
+  std::variant<Classifier, std::string> loaded = Classifier::load(bytes_argument(info, index, "table"));
+  if (std::string* const fault = std::get_if<std::string>(&loaded)) {
+    throw CodedError("QST_ERR_CLASSIFIER_INVALID", *fault);
+  }
+  return std::get<Classifier>(std::move(loaded));
+}
+
+Napi::Value start(const Info& info) {
+  const OptionReader options(info[0], "startEal");
+  EalOptions eal;
+  eal.hugepages = options.boolean("hugepages", false);
+  eal.memory_mib = options.u32("memoryMb", eal.memory_mib, 16, 1u << 20);
+  if (options.has("pci")) {
+    const auto devices = options.value("pci").As<Napi::Array>();
+    for (uint32_t i = 0; i < devices.Length(); ++i) eal.pci_devices.push_back(devices.Get(i).ToString());
+  }
+  try {
+    start_eal(eal);
+  } catch (const std::runtime_error& error) {
+    throw CodedError("QST_ERR_EAL", error.what());
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value create_stack(const Info& info) {
+  const InstanceConfig config = read_stack(OptionReader(info[0], "createStack"));
+  try {
+    return Napi::Number::New(info.Env(), add_instance(std::make_shared<StackInstance>(config)));
+  } catch (const CodedError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw CodedError("QST_ERR_NO_MEMORY", "there is not enough memory for " +
+                                              std::to_string(config.stack.tcp.connections) + " connections and " +
+                                              std::to_string(config.device.rx_packets + config.device.tx_packets) +
+                                              " packets");
+  } catch (const std::length_error& error) {
+    throw CodedError("QST_ERR_NO_MEMORY", error.what());
+  } catch (const std::exception& error) {
+    throw CodedError("QST_ERR_DEVICE", error.what());
+  }
+}
+
+Napi::Value attach_arena(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  auto& arenas = env_data(info.Env()).arenas;
+  const uint32_t id = number_argument(info, 0, "stack");
+  const auto found = arenas.find(id);
+  if (found != arenas.end()) return found->second.Value();
+  instance->keep_arena();
+  const Arena& arena = instance->arena();
+  const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(info.Env(), arena.base(), arena.plan().bytes);
+  arenas[id] = Napi::Persistent(buffer);
+  return buffer;
+}
+
+Napi::Value listen(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  return Napi::Number::New(info.Env(), instance->listen(read_listener(OptionReader(info[1], "listen"))));
+}
+
+Napi::Value unlisten(const Info& info) {
+  stack_argument(info)->unlisten(static_cast<uint16_t>(number_argument(info, 1, "listener", UINT16_MAX)));
+  return info.Env().Undefined();
+}
+
+Napi::Value classify(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  instance->classify(classifier_argument(info, 1));
+  return info.Env().Undefined();
+}
+
+Napi::Value classify_one(const Info& info) {
+  const Classifier classifier = classifier_argument(info, 0);
+  return Napi::Number::New(info.Env(), classify_frame(classifier, bytes_argument(info, 1, "frame")));
+}
+
+Napi::Value run(const Info& info) {
+  stack_argument(info)->run(read_run(OptionReader(info[1], "run")));
+  return info.Env().Undefined();
+}
+
+Napi::Value stop(const Info& info) {
+  stack_argument(info)->stop();
+  return info.Env().Undefined();
+}
+
+Napi::Value destroy(const Info& info) {
+  const uint32_t id = number_argument(info, 0, "stack");
+  remove_instance(id);
+  return info.Env().Undefined();
+}
+
+Napi::Value turn(const Info& info) {
+  return Napi::Number::New(info.Env(), stack_argument(info)->turn(monotonic_now()));
+}
+
+Napi::Value counters(const Info& info) { return counters_value(info.Env(), stack_argument(info)->counters()); }
+
+Napi::Value hiccups(const Info& info) {
+  return hiccups_value(info.Env(), stack_argument(info)->hiccups(info[1].ToBoolean()));
+}
+
+Napi::Value reclaim_app(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  return Napi::Number::New(info.Env(), instance->reclaim(app_argument(info, *instance)));
+}
+
+Napi::Value wake(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  instance->wake(app_argument(info, *instance));
+  return info.Env().Undefined();
+}
+
+Napi::Value stamp(const Info& info) { return Napi::Number::New(info.Env(), to_stamp(monotonic_now())); }
+
+Napi::Value set_affinity(const Info& info) {
+  const uint32_t core = number_argument(info, 0, "core", 1023);
+  if (!set_own_affinity(static_cast<int>(core))) {
+    throw CodedError("QST_ERR_CORE", "this thread cannot run on core " + std::to_string(core));
+  }
+  return info.Env().Undefined();
+}
+
+template <Napi::Value (*function)(const Info&)>
+void add(Napi::Object exports, const char* name) {
+  const auto call = [](const Info& info) { return guarded(info, [&info] { return function(info); }); };
+  exports.Set(name, Napi::Function::New(exports.Env(), call, name));
+}
+
+}  // namespace
+
+void register_control(Napi::Env env, Napi::Object exports) {
+  exports.Set("abiVersion", abi::kAbiVersion);
+  Napi::Array names = Napi::Array::New(env);
+  for (uint32_t i = 0; i < kCounters; ++i) names.Set(i, std::string(kCounterNames[i]));
+  exports.Set("counterNames", names);
+  add<start>(exports, "startEal");
+  add<create_stack>(exports, "createStack");
+  add<attach_arena>(exports, "attachArena");
+  add<listen>(exports, "listen");
+  add<unlisten>(exports, "unlisten");
+  add<classify>(exports, "classify");
+  add<classify_one>(exports, "classifyFrame");
+  add<run>(exports, "run");
+  add<stop>(exports, "stop");
+  add<destroy>(exports, "destroy");
+  add<turn>(exports, "turn");
+  add<counters>(exports, "counters");
+  add<hiccups>(exports, "hiccups");
+  add<reclaim_app>(exports, "reclaimApp");
+  add<wake>(exports, "wake");
+  add<stamp>(exports, "stamp");
+  add<set_affinity>(exports, "setAffinity");
+}
+
+}  // namespace qstack::node

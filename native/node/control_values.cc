@@ -1,0 +1,38 @@
+#include "native/node/control_values.hh"
+
+namespace qstack::node {
+
+namespace {
+
+Napi::Object pools_value(Napi::Env env, const CounterSnapshot& snapshot) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("rxFree", snapshot.rx_free);
+  out.Set("rxPackets", snapshot.rx_packets);
+  out.Set("txFree", snapshot.tx_free);
+  out.Set("txPackets", snapshot.tx_packets);
+  out.Set("rxWithApps", snapshot.rx_with_apps);
+  out.Set("txWithApps", snapshot.tx_with_apps);
+  return out;
+}
+
+}  // namespace
+
+Napi::Object counters_value(Napi::Env env, const CounterSnapshot& snapshot) {
+  Napi::Object counters = Napi::Object::New(env);
+  for (size_t i = 0; i < kCounters; ++i) {
+    counters.Set(std::string(kCounterNames[i]), static_cast<double>(snapshot.counters.values[i]));
+  }
+  Napi::Array levels = Napi::Array::New(env);
+  uint32_t level = 0;
+  for (const uint64_t count : snapshot.counters.messages_by_level) levels.Set(level++, static_cast<double>(count));
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("counters", counters);
+  out.Set("messagesByLevel", levels);
+  out.Set("pools", pools_value(env, snapshot));
+  out.Set("device", map_value(env, snapshot.device));
+  if (!snapshot.faults.empty()) out.Set("fault", map_value(env, snapshot.faults));
+  out.Set("linkUp", snapshot.link_up);
+  return out;
+}
+
+}  // namespace qstack::node

@@ -1,0 +1,204 @@
+#include "native/node/device.hh"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "native/mempool/heap_pool.hh"
+#include "native/node/ring_wires.hh"
+#include "native/port/devices.hh"
+#include "native/port/dpdk_port.hh"
+#include "native/port/eal.hh"
+#include "native/port/fault_port.hh"
+
+namespace qstack::node {
+
+namespace {
+
+constexpr uint32_t kPlainStride = sizeof(Packet) + kHeadroom + kRoom;
+
+/// Devices of this process so far: DPDK wants a name for each.
+uint32_t next_number() {
+  static std::atomic<uint32_t> number{0};
+  return number++;
+}
+
+FaultConfig read_rates(const OptionReader& fault, const char* name) {
+  FaultConfig config;
+  config.delay_us_max = fault.u32("delayMaxUs", config.delay_us_max, 1, 10'000'000);
+  if (!fault.has(name)) return config;
+  const OptionReader rates = fault.object(name);
+  config.drop = rates.probability("drop");
+  config.duplicate = rates.probability("duplicate");
+  config.reorder = rates.probability("reorder");
+  config.corrupt = rates.probability("corrupt");
+  config.delay = rates.probability("delay");
+  return config;
+}
+
+void add_counts(std::map<std::string, uint64_t>& out, const std::string& way, const FaultCounts& counts) {
+  out[way + "_frames"] = counts.frames;
+  out[way + "_dropped"] = counts.dropped;
+  out[way + "_duplicated"] = counts.duplicated;
+  out[way + "_corrupted"] = counts.corrupted;
+  out[way + "_reordered"] = counts.reordered;
+  out[way + "_delayed"] = counts.delayed;
+  out[way + "_spared"] = counts.spared;
+}
+
+/// The fault port, when there is one, stands before whatever port the device has.
+class FaultedDevice : public Device {
+ public:
+  Port& port() override { return fault_ ? static_cast<Port&>(*fault_) : inside(); }
+  std::map<std::string, uint64_t> faults() override {
+    std::map<std::string, uint64_t> counts;
+    if (fault_) {
+      add_counts(counts, "rx", fault_->received());
+      add_counts(counts, "tx", fault_->sent());
+    }
+    return counts;
+  }
+
+ protected:
+  virtual Port& inside() = 0;
+  void add_faults(const DeviceConfig& config) {
+    if (config.faults) fault_.emplace(inside(), rx(), tx(), config.fault_seed, config.fault_rx, config.fault_tx);
+  }
+  /// Before the pools go: what it holds returns to them.
+  void remove_faults() { fault_.reset(); }
+
+ private:
+  std::optional<FaultPort> fault_;
+};
+
+class RingDevice final : public FaultedDevice {
+ public:
+  RingDevice(const DeviceConfig& config, uint8_t* memory)
+      : wire_(take_ring_end(config.ring, config.ring_side)), region_of_ring_(plain_region(config, memory)) {
+    region_ = region_of_ring_;
+    rx_.emplace(region_, 0, config.rx_packets);
+    tx_.emplace(region_, config.rx_packets, config.tx_packets);
+    port_.emplace(*wire_, config.ring_side, *rx_, *tx_, config.mac, config.mtu);
+    add_faults(config);
+  }
+  ~RingDevice() override { remove_faults(); }
+
+  PacketPool& rx() override { return *rx_; }
+  PacketPool& tx() override { return *tx_; }
+  std::map<std::string, uint64_t> stats() override { return {}; }
+
+ protected:
+  Port& inside() override { return *port_; }
+
+ private:
+  static PacketRegion plain_region(const DeviceConfig& config, uint8_t* memory) {
+    return {.base = memory, .stride = kPlainStride, .packet_at = 0, .count = config.rx_packets + config.tx_packets};
+  }
+
+  std::shared_ptr<RingWire> wire_;
+  PacketRegion region_of_ring_;
+  std::optional<HeapPool> rx_, tx_;
+  std::optional<RingPort> port_;
+};
+
+class DpdkDevice final : public FaultedDevice {
+ public:
+  DpdkDevice(const DeviceConfig& config, uint8_t* memory) {
+    const uint32_t number = next_number();
+    const std::string name = "qstack" + std::to_string(number);
+    region_ = dpdk_region(memory, config.rx_packets + config.tx_packets);
+    rx_.emplace(name + "rx", region_, 0, config.rx_packets);
+    tx_.emplace(name + "tx", region_, config.rx_packets, config.tx_packets);
+    DpdkPortOptions options{.device = device_string(config, number), .mac = config.mac, .mtu = config.mtu};
+    options.ring_size = config.descriptors != 0 ? config.descriptors : default_descriptors(options.device);
+    port_.emplace(options, *rx_);
+    add_faults(config);
+  }
+  ~DpdkDevice() override { remove_faults(); }
+
+  PacketPool& rx() override { return *rx_; }
+  PacketPool& tx() override { return *tx_; }
+  std::map<std::string, uint64_t> stats() override {
+    const DpdkPortStats stats = port_->stats();
+    return {{"rx_missed", stats.rx_missed},
+            {"rx_errors", stats.rx_errors},
+            {"rx_no_packet", stats.rx_no_packet},
+            {"rx_oversize", stats.rx_oversize},
+            {"tx_errors", stats.tx_errors}};
+  }
+
+ protected:
+  Port& inside() override { return *port_; }
+
+ private:
+  static std::string device_string(const DeviceConfig& config, uint32_t number);
+  static std::string memif_string(const DeviceConfig& config, uint32_t number);
+  /// memif's ring is the queue between two processes: as long as it can be.
+  static uint16_t default_descriptors(const std::string& device) {
+    return device.starts_with("net_memif") ? 1u << 14 : 1024;
+  }
+
+  std::optional<DpdkPool> rx_, tx_;
+  std::optional<DpdkPort> port_;
+};
+
+std::string DpdkDevice::memif_string(const DeviceConfig& config, uint32_t number) {
+  const std::string rest = config.device.substr(6);
+  const size_t question = rest.find('?');
+  const std::string role = question == std::string::npos ? "client" : rest.substr(question + 1);
+  MemifOptions options{.socket = rest.substr(0, question), .number = number, .mac = config.mac};
+  if (role == "role=server" || role == "server") {
+    options.role = MemifRole::server;
+  } else if (role != "role=client" && role != "client") {
+    throw CodedError("QST_ERR_DEVICE", "memif: \"" + role + "\", but role=server or role=client is expected");
+  }
+  prepare_memif_socket(options);
+  return memif_device(options);
+}
+
+std::string DpdkDevice::device_string(const DeviceConfig& config, uint32_t number) {
+  if (config.device.starts_with("memif:")) return memif_string(config, number);
+  if (config.device.starts_with("tap:")) return tap_device(number, config.device.substr(4));
+  if (config.device.starts_with("af_packet:")) return af_packet_device(number, config.device.substr(10));
+  return config.device;
+}
+
+}  // namespace
+
+DeviceConfig read_device(const OptionReader& options, uint32_t address) {
+  DeviceConfig config;
+  if (options.value("device").IsObject()) {
+    const OptionReader ring = options.object("device");
+    config.ring = ring.text("ring", "");
+    config.ring_side = static_cast<uint32_t>(ring.required("side", 0, 1));
+    if (config.ring.empty()) ring.fail("ring", "a name is expected");
+  } else {
+    config.device = options.text("device", "");
+    if (config.device.empty()) options.fail("device", "a device string or { ring, side } is expected");
+  }
+  config.mac = options.mac("mac", derive_mac(address));
+  config.mtu = options.u16("mtu", 1500, 576, 1500);
+  config.descriptors = options.u16("descriptors", 0, 0, 1u << 14);
+  config.rx_packets = static_cast<uint32_t>(options.required("rxPackets", 1, 1u << 24));
+  config.tx_packets = static_cast<uint32_t>(options.required("txPackets", 1, 1u << 24));
+  if (!options.has("fault")) return config;
+  const OptionReader fault = options.object("fault");
+  config.faults = true;
+  config.fault_seed = fault.required("seed", 0, (uint64_t{1} << 53) - 1);
+  config.fault_rx = read_rates(fault, "rx");
+  config.fault_tx = read_rates(fault, "tx");
+  return config;
+}
+
+uint64_t Device::bytes(const DeviceConfig& config) {
+  const uint64_t count = uint64_t{config.rx_packets} + config.tx_packets;
+  return count * (config.ring.empty() ? dpdk_region(nullptr, 1).stride : kPlainStride);
+}
+
+std::unique_ptr<Device> Device::make(const DeviceConfig& config, uint8_t* memory) {
+  if (!config.ring.empty()) return std::make_unique<RingDevice>(config, memory);
+  if (!eal_running()) throw CodedError("QST_ERR_EAL", "createStack: a device needs startEal first");
+  return std::make_unique<DpdkDevice>(config, memory);
+}
+
+}  // namespace qstack::node

@@ -1,0 +1,57 @@
+// Device: the packet pools of one stack and the port that uses them, made from one description.
+//
+// In: a device string, or one end of a pair inside the process, and the memory for the packets. Out: a Port with its
+// two pools. Forms of the string: "memif:PATH?role=server", "tap:NAME", "af_packet:INTERFACE"; anything else is passed
+// to DPDK as it is. Made and destroyed by a control thread, with nobody polling. The ends of a pair are freed together
+// (ring_wires.hh).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "native/node/options.hh"
+#include "native/port/fault_lane.hh"
+#include "native/port/port.hh"
+
+namespace qstack::node {
+
+struct DeviceConfig {
+  std::string device;
+  std::string ring;  ///< name of the pair; empty: `device` counts
+  uint32_t ring_side = 0;
+  MacAddress mac{};
+  uint16_t mtu = 1500;
+  uint16_t descriptors = 0;
+  uint32_t rx_packets = 0;
+  uint32_t tx_packets = 0;
+  bool faults = false;
+  uint64_t fault_seed = 0;
+  FaultConfig fault_rx, fault_tx;
+};
+
+/// Reads `device`, `descriptors`, `fault`, `mac`, `mtu`, `rxPackets`, `txPackets`; `address` gives the MAC its default.
+DeviceConfig read_device(const OptionReader& options, uint32_t address);
+
+class Device {
+ public:
+  /// Bytes of memory that the packets need.
+  static uint64_t bytes(const DeviceConfig& config);
+  /// `memory` has bytes(config) bytes and outlives the device.
+  static std::unique_ptr<Device> make(const DeviceConfig& config, uint8_t* memory);
+  virtual ~Device() = default;
+
+  virtual Port& port() = 0;
+  virtual PacketPool& rx() = 0;
+  virtual PacketPool& tx() = 0;
+  virtual std::map<std::string, uint64_t> stats() = 0;
+
+  const PacketRegion& region() const { return region_; }
+  /// Counts of the fault port; empty without one.
+  virtual std::map<std::string, uint64_t> faults() = 0;
+
+ protected:
+  PacketRegion region_;
+};
+
+}  // namespace qstack::node

@@ -1,0 +1,26 @@
+// EnvData: what the addon keeps per JavaScript thread.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <map>
+
+namespace qstack::node {
+
+struct EnvData {
+  Napi::FunctionReference poller_class;
+  /// Arena buffers of this thread, by stack: one memory must not get two buffers in one thread.
+  std::map<uint32_t, Napi::Reference<Napi::ArrayBuffer>> arenas;
+};
+
+inline EnvData& env_data(Napi::Env env) { return *env.GetInstanceData<EnvData>(); }
+
+/// Runs `body`; what it throws becomes a JavaScript Error with its `code`.
+Napi::Value guarded(const Napi::CallbackInfo& info, const std::function<Napi::Value()>& body);
+
+// Each file of this folder that exports something has one of these.
+void register_control(Napi::Env env, Napi::Object exports);
+void register_poller(Napi::Env env, Napi::Object exports);
+
+}  // namespace qstack::node

@@ -1,0 +1,144 @@
+#include "native/node/read_config.hh"
+
+#include <sys/random.h>
+
+#include <cstring>
+
+namespace qstack::node {
+
+namespace {
+
+/// Slots of one stack: the flow table keeps the kind of a record in the two highest bits.
+constexpr uint32_t kConnectionsMax = 1u << 28;
+
+void read_neighbors(const OptionReader& options, IpConfig& ip) {
+  if (!options.has("neighbors")) return;
+  const Napi::Value list = options.value("neighbors");
+  if (!list.IsArray()) options.fail("neighbors", "an array is expected");
+  const auto lines = list.As<Napi::Array>();
+  for (uint32_t i = 0; i < lines.Length(); ++i) {
+    const OptionReader line(lines.Get(i), "createStack: ip: neighbors: " + std::to_string(i));
+    StaticNeighbor neighbor;
+    neighbor.first = static_cast<uint32_t>(line.required("first", 0, UINT32_MAX));
+    neighbor.count = static_cast<uint32_t>(line.required("count", 1, UINT32_MAX));
+    if (!line.has("mac")) line.fail("mac", "a MAC address is expected");
+    neighbor.mac = line.mac("mac", {});
+    ip.neighbors.push_back(neighbor);
+  }
+}
+
+IpConfig read_ip(const OptionReader& options) {
+  IpConfig ip;
+  ip.address = static_cast<uint32_t>(options.required("address", 1, UINT32_MAX));
+  ip.address_count = options.u32("addressCount", 1, 1, UINT32_MAX - ip.address);
+  ip.prefix_length = static_cast<uint8_t>(options.u32("prefixLength", ip.prefix_length, 0, 32));
+  ip.gateway = options.u32("gateway", 0);
+  ip.neighbors_max = options.u32("neighborsMax", ip.neighbors_max, 1, 1u << 24);
+  read_neighbors(options, ip);
+  return ip;
+}
+
+TcpConfig read_tcp(const OptionReader& options) {
+  TcpConfig tcp;
+  tcp.connections = options.u32("connections", tcp.connections, 1, kConnectionsMax);
+  tcp.half_open = options.u32("halfOpen", tcp.half_open, 1, kConnectionsMax);
+  tcp.time_wait = options.u32("timeWait", tcp.time_wait, 1, kConnectionsMax);
+  tcp.busy = options.u32("busy", tcp.busy, 1, kConnectionsMax);
+  tcp.receive_buffer = options.u32("receiveBuffer", tcp.receive_buffer, 2048, 1u << 30);
+  tcp.send_buffer = options.u32("sendBuffer", tcp.send_buffer, 2048, 1u << 30);
+  tcp.rto_min_ms = options.u32("rtoMinMs", tcp.rto_min_ms, 1, 60'000);
+  tcp.rto_max_ms = options.u32("rtoMaxMs", tcp.rto_max_ms, tcp.rto_min_ms, 3'600'000);
+  tcp.delayed_ack_ms = options.u32("delayedAckMs", tcp.delayed_ack_ms, 0, 500);
+  tcp.time_wait_ms = options.u32("timeWaitMs", tcp.time_wait_ms, 0, 240'000);
+  tcp.idle_timeout_ms = options.u32("idleTimeoutMs", tcp.idle_timeout_ms, 0, 1u << 31);
+  tcp.retries_max = static_cast<uint8_t>(options.u32("retriesMax", tcp.retries_max, 1, 255));
+  tcp.syn_retries_max = static_cast<uint8_t>(options.u32("synRetriesMax", tcp.syn_retries_max, 0, 7));
+  tcp.timestamps = options.boolean("timestamps", tcp.timestamps);
+  tcp.sack = options.boolean("sack", tcp.sack);
+  return tcp;
+}
+
+std::array<uint64_t, 4> read_secret(const OptionReader& options) {
+  std::array<uint64_t, 4> secret{};
+  if (!options.has("secret")) {
+    if (getrandom(secret.data(), sizeof(secret), 0) != sizeof(secret)) {
+      throw CodedError("QST_ERR_NATIVE", "the system gives no random numbers");
+    }
+    return secret;
+  }
+  const Napi::Value value = options.value("secret");
+  const bool right = value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array &&
+                     value.As<Napi::Uint8Array>().ByteLength() == sizeof(secret);
+  if (!right) options.fail("secret", "a Uint8Array of 32 bytes is expected");
+  std::memcpy(secret.data(), value.As<Napi::Uint8Array>().Data(), sizeof(secret));
+  return secret;
+}
+
+ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config) {
+  ArenaConfig arena;
+  arena.levels = static_cast<uint32_t>(options.required("levels", 1, abi::kLevelsMax));
+  arena.apps = static_cast<uint32_t>(options.required("apps", 1, abi::kAppsMax));
+  arena.connections = config.stack.tcp.connections;
+  arena.rx_packets = config.device.rx_packets;
+  arena.tx_packets = config.device.tx_packets;
+  arena.empty_records = options.u32("emptyRecords", arena.empty_records, 1, 1u << 20);
+  arena.slab_bytes = options.u32("slabBytes", 0);
+  arena.mss = config.device.mtu - 40u;
+  return arena;
+}
+
+}  // namespace
+
+InstanceConfig read_stack(const OptionReader& options) {
+  InstanceConfig config;
+  if (!options.has("ip")) options.fail("ip", "an object is expected");
+  config.stack.ip = read_ip(options.object("ip"));
+  if (options.has("tcp")) config.stack.tcp = read_tcp(options.object("tcp"));
+  config.device = read_device(options, config.stack.ip.address);
+  config.arena = read_arena(options, config);
+  config.stack.ip.mac = config.device.mac;
+  config.stack.ip.mtu = config.device.mtu;
+  config.stack.tcp.mtu = config.device.mtu;
+  config.stack.tcp.levels = static_cast<uint8_t>(config.arena.levels);
+  config.stack.tcp.secret = read_secret(options);
+  config.stack.rx_burst = options.u16("rxBurst", config.stack.rx_burst, 1, 64);
+  return config;
+}
+
+ListenerConfig read_listener(const OptionReader& options) {
+  ListenerConfig config;
+  config.address = options.u32("address", 0);
+  config.port = static_cast<uint16_t>(options.required("port", 0, UINT16_MAX));
+  config.nagle = options.boolean("nagle", false);
+  const std::string framing = options.text("framing", "");
+  if (framing == "stream") {
+    config.framing = Framing::stream;
+  } else if (framing == "segment") {
+    config.framing = Framing::segment;
+  } else if (framing == "fixed") {
+    config.framing = Framing::fixed;
+    config.fixed_length = static_cast<uint16_t>(options.required("fixedLength", 1, kRoom));
+  } else {
+    options.fail("framing", "\"" + framing + "\", but stream, segment or fixed is expected");
+  }
+  return config;
+}
+
+StackThreadConfig read_run(const OptionReader& options) {
+  StackThreadConfig config;
+  config.name = options.text("name", "qstack");
+  if (options.has("core")) config.core = static_cast<int>(options.required("core", 0, 1023));
+  const std::string poll = options.text("poll", "yield");
+  if (poll == "yield") {
+    config.poll = PollMode::yield;
+  } else if (poll == "busy") {
+    config.poll = PollMode::busy;
+  } else if (poll == "sleep") {
+    config.poll = PollMode::sleep;
+  } else {
+    options.fail("poll", "\"" + poll + "\", but yield, busy or sleep is expected");
+  }
+  return config;
+}
+
+}  // namespace qstack::node

@@ -1,0 +1,103 @@
+// StackInstance: everything of one stack, from its arena to its thread, and the control calls on it.
+//
+// In: options once, then control calls from any thread. Out: a running stack. Invariant: one thread at a time takes its
+// turns (its own thread, a driving poller, or a caller of turn()), and control runs in that thread, between two turns.
+// Instances are found by number (registry.hh); pollers share ownership, so a destroyed one is empty, never dangling.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "native/classify/classifier.hh"
+#include "native/node/device.hh"
+#include "native/stack/app_commands.hh"
+#include "native/stack/stack.hh"
+#include "native/stack/stack_thread.hh"
+
+namespace qstack::node {
+
+struct InstanceConfig {
+  StackConfig stack;
+  ArenaConfig arena;
+  DeviceConfig device;
+};
+
+struct CounterSnapshot {
+  Counters counters;
+  uint32_t rx_free, tx_free, rx_packets, tx_packets, rx_with_apps, tx_with_apps;
+  std::map<std::string, uint64_t> device, faults;
+  bool link_up;
+};
+
+class StackInstance {
+ public:
+  explicit StackInstance(const InstanceConfig& config);
+  ~StackInstance();
+  StackInstance(const StackInstance&) = delete;
+  StackInstance& operator=(const StackInstance&) = delete;
+
+  const InstanceConfig& config() const { return config_; }
+  Arena& arena() { return *arena_; }
+  /// JavaScript has a buffer over the arena: its addresses are kept for ever.
+  void keep_arena() { arena_shared_ = true; }
+
+  uint16_t listen(const ListenerConfig& config);
+  void unlisten(uint16_t listener);
+  void classify(Classifier classifier);
+  CounterSnapshot counters();
+  HiccupProbe::Summary hiccups(bool reset);
+  uint32_t reclaim(uint32_t app);
+  /// The eventfd that wakes the poller of `app`.
+  int wake_fd(uint32_t app) const { return wake_fds_[app]; }
+  void attach_app(uint32_t app);
+  void wake(uint32_t app);
+  /// True once for each wake().
+  bool woken(uint32_t app) { return woken_[app].exchange(false, std::memory_order_acquire); }
+
+  void run(const StackThreadConfig& config);
+  void stop();
+  /// Takes one turn in the calling thread, which must be the driver if there is one.
+  uint32_t turn(Nanos now);
+  /// Makes the calling thread the driver (a poller that takes turns).
+  void begin_driving();
+  void end_driving();
+  /// Stops and frees; what is called afterwards fails with QST_ERR_STACK_DESTROYED.
+  void destroy();
+  bool destroyed() const { return destroyed_.load(std::memory_order_acquire); }
+
+ private:
+  /// What the stack's thread touches, in the order in which it is made.
+  struct Parts {
+    std::unique_ptr<Arena> arena;
+    std::unique_ptr<Device> device;
+    std::unique_ptr<AppRings> rings;
+    std::unique_ptr<Classifier> classifier;
+    std::unique_ptr<Stack> stack;
+    bool arena_shared = false;
+    ~Parts();
+  };
+
+  void make_parts();
+  uint32_t turn_parts(Nanos now);
+  void call(const std::function<void()>& work);
+  void check_driver() const;
+  void check_alive() const;
+
+  InstanceConfig config_;
+  std::shared_ptr<Parts> parts_;
+  Arena* arena_ = nullptr;
+  std::atomic<bool> arena_shared_{false};
+  std::atomic<bool> destroyed_{false};
+  std::vector<int> wake_fds_;
+  std::vector<std::atomic<bool>> woken_;
+  mutable std::mutex control_;  ///< one control call at a time
+  std::unique_ptr<StackThread> thread_;
+  std::optional<std::thread::id> driver_;
+  HiccupProbe::Summary last_hiccups_;
+};
+
+}  // namespace qstack::node
