@@ -11,8 +11,8 @@
 
 #include "native/mcc/host.hh"
 #include "native/mempool/mapping.hh"
-#include "native/node/call.hh"
 #include "native/node/device.hh"
+#include "native/node/env_data.hh"
 #include "native/node/options.hh"
 
 namespace qstack::node {
@@ -242,6 +242,16 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 void destroy_of(napi_env env) {
   std::lock_guard lock(instances_mutex);
   std::erase_if(instances, [&](const auto& entry) { return entry.second->env == env; });
+}
+
+template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
+Napi::Value call(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] { return Body(info); });
+}
+
+template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
+void export_call(Napi::Env env, Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<call<Body>>(env, name));
 }
 
 }  // namespace

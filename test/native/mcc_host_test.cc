@@ -1,0 +1,71 @@
+// The generator in its own thread against a server in another, joined by rings: real time, a short run.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+#include <time.h>
+
+#include "native/mcc/host.hh"
+#include "native/mempool/heap_pool.hh"
+#include "native/port/ring_port.hh"
+#include "test/native/mcc_server.hh"
+
+using namespace qstack;
+using namespace qstack::mcc;
+using namespace qstack::test;
+
+namespace {
+
+void wait_for(Host& host, Phase phase) {
+  const timespec nap{0, 5'000'000};
+  for (int i = 0; i < 4000 && host.view().phase != static_cast<uint64_t>(phase); ++i) nanosleep(&nap, nullptr);
+  REQUIRE(host.view().phase == static_cast<uint64_t>(phase));
+}
+
+EngineConfig engine_config() {
+  EngineConfig config;
+  config.connections = 100;
+  config.slots = 600;
+  config.first_address = kClient;
+  config.addresses = 4;
+  config.message_length = 64;
+  config.request_ratio = 0.5;
+  config.answered_all = true;
+  config.think_time = 1'000;
+  config.clock = monotonic_now;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("control connects, runs, reads and closes while the two stacks run in threads of their own") {
+  HeapRegion region(4096);
+  HeapPool server_rx(region.region(), 0, 1024), server_tx(region.region(), 1024, 1024);
+  HeapPool client_rx(region.region(), 2048, 1024), client_tx(region.region(), 3072, 1024);
+  RingWire wire(1024);
+  RingPort server_port(wire, 0, server_rx, server_tx, MacAddress{{2, 0, 0, 0, 0, 1}});
+  RingPort client_port(wire, 1, client_rx, client_tx, MacAddress{{2, 0, 0, 0, 0, 2}});
+  Server server(server_port, server_rx, server_tx);
+  StackThread server_thread([&](Nanos now) { return server.turn(now); }, {.name = "server"});
+  {
+    Host host(engine_config(), stack_config(kClient, 4, 2), client_port, client_rx, client_tx, {kServer, 80},
+              {.name = "mcc"});
+    CHECK_FALSE(host.run(Plan{}));
+    host.connect();
+    wait_for(host, Phase::ready);
+    CHECK(host.view().connected == 100);
+    Plan plan;
+    plan.kind = ArrivalKind::paced;
+    plan.rate = 500;
+    plan.duration = kSecond / 2;
+    REQUIRE(host.run(plan));
+    wait_for(host, Phase::ready);
+    RunResult result = host.result();
+    CHECK(result.counts[0].answered + result.counts[1].answered == 250);
+    CHECK(result.latency[0].count() == result.counts[0].answered);
+    CHECK(host.view().mismatched == 0);
+    CHECK(host.counters().get(Counter::messages_in) >= 250);
+    host.close();
+    wait_for(host, Phase::closed);
+  }
+  server_thread.stop();
+  CHECK(server.messages == 250);
+}
