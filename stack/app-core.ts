@@ -31,7 +31,7 @@ import {
 import { type CloseReason, closeError, closeReason } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
 import { Connection, type ConnectionHost, type DrainOp } from './connection.js';
-import { ACTIVE, CLOSING, ConnectionTable, DRAINING, ENDED, OPEN, READ, SHUT, STREAM } from './connection-table.js';
+import { ACTIVE, CLOSING, ConnectionTable, ENDED, OPEN, READ, SHUT, STREAM } from './connection-table.js';
 import { type ConnectOp, Connector } from './connector.js';
 import { Dispatcher, type DispatcherHost } from './dispatcher.js';
 import { QstackError } from './errors.js';
@@ -406,7 +406,6 @@ export class AppCore<L extends string = string>
 
   requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void {
     if (!this.isOpen(slot, generation)) throw closeError('finished', 'drain()');
-    this.table.set(slot, DRAINING);
     this.sender.command(SEND_TYPE_DRAIN, slot, generation, lowWater, this.watchers.watchDrain(op));
     this.kick();
   }

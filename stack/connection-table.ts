@@ -12,14 +12,12 @@ export const CLOSING = 4;
 export const SHUT = 8;
 /** The sender keeps bytes of this connection back. */
 export const QUEUED = 16;
-/** Somebody waits for a drained event. */
-export const DRAINING = 32;
 /** Messages go to a reader, not to a handler. */
-export const READ = 64;
+export const READ = 32;
 /** We opened it. */
-export const ACTIVE = 128;
+export const ACTIVE = 64;
 /** No message boundaries: its bytes leave at one level, in order. */
-export const STREAM = 256;
+export const STREAM = 128;
 
 const COLUMNS = {
   u8: Uint8Array,
@@ -50,7 +48,7 @@ export function connectionId(slot: number, generation: number): ConnectionId {
 
 export class ConnectionTable {
   readonly size: number;
-  readonly flags: Uint16Array;
+  readonly flags: Uint8Array;
   readonly generation: Uint32Array;
   readonly listener: Uint16Array;
   readonly remoteAddress: Uint32Array;
@@ -69,8 +67,9 @@ export class ConnectionTable {
 
   constructor(size: number) {
     this.size = size;
-    this.flags = new Uint16Array(size);
-    this.generation = new Uint32Array(size);
+    this.flags = new Uint8Array(size);
+    // The first generation of a slot is 0, and has to be newer than what stands here.
+    this.generation = new Uint32Array(size).fill(0xffffffff);
     this.listener = new Uint16Array(size);
     this.remoteAddress = new Uint32Array(size);
     this.remotePort = new Uint16Array(size);
