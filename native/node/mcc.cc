@@ -23,20 +23,28 @@ using mcc::EngineConfig;
 using mcc::Host;
 
 struct Instance {
-  napi_env env;  ///< whose end is its end
   Mapping memory;
   std::unique_ptr<Device> device;
   std::unique_ptr<Host> host;  ///< last: its thread ends before the device goes
 };
 
-std::mutex instances_mutex;
-std::map<uint32_t, std::shared_ptr<Instance>> instances;
-uint32_t next_instance = 1;
+/// Never destroyed: it is read while the process ends.
+struct Instances {
+  std::mutex mutex;
+  std::map<uint32_t, std::shared_ptr<Instance>> all;
+  uint32_t next = 1;
+};
+
+Instances& instances() {
+  static Instances* const list = new Instances;
+  return *list;
+}
 
 std::shared_ptr<Instance> find(const Napi::CallbackInfo& info) {
-  std::lock_guard lock(instances_mutex);
-  auto found = info[0].IsNumber() ? instances.find(info[0].As<Napi::Number>().Uint32Value()) : instances.end();
-  if (found == instances.end()) throw CodedError("QST_ERR_NATIVE_OPTION", "mcc: there is no such generator");
+  const std::lock_guard lock(instances().mutex);
+  auto& all = instances().all;
+  const auto found = info[0].IsNumber() ? all.find(info[0].As<Napi::Number>().Uint32Value()) : all.end();
+  if (found == all.end()) throw CodedError("QST_ERR_NATIVE_OPTION", "mcc: there is no such generator");
   return found->second;
 }
 
@@ -95,15 +103,14 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   const Endpoint remote{static_cast<uint32_t>(options.required("destination", 1, UINT32_MAX)),
                         static_cast<uint16_t>(options.required("port", 1, 65535))};
   auto instance = std::make_shared<Instance>();
-  instance->env = info.Env();
   instance->memory = Mapping(Device::bytes(device));
   instance->device = Device::make(device, instance->memory.data());
   Device& made = *instance->device;
   instance->host = std::make_unique<Host>(engine, read_stack(options, engine, device), made.port(), made.rx(),
                                           made.tx(), remote, read_thread(options));
-  std::lock_guard lock(instances_mutex);
-  instances[next_instance] = std::move(instance);
-  return Napi::Number::New(info.Env(), next_instance++);
+  const std::lock_guard lock(instances().mutex);
+  instances().all[instances().next] = std::move(instance);
+  return Napi::Number::New(info.Env(), instances().next++);
 }
 
 Napi::Value connect(const Napi::CallbackInfo& info) {
@@ -233,15 +240,15 @@ Napi::Value counters(const Napi::CallbackInfo& info) {
 Napi::Value destroy(const Napi::CallbackInfo& info) {
   const auto instance = find(info);
   instance->host.reset();
-  std::lock_guard lock(instances_mutex);
-  std::erase_if(instances, [&](const auto& entry) { return entry.second == instance; });
+  const std::lock_guard lock(instances().mutex);
+  std::erase_if(instances().all, [&](const auto& entry) { return entry.second == instance; });
   return info.Env().Undefined();
 }
 
-/// An environment must not end with a polling thread of its own under way.
-void destroy_of(napi_env env) {
-  std::lock_guard lock(instances_mutex);
-  std::erase_if(instances, [&](const auto& entry) { return entry.second->env == env; });
+/// No polling thread outlives the libraries that it uses.
+void stop_all() {
+  const std::lock_guard lock(instances().mutex);
+  instances().all.clear();
 }
 
 template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
@@ -266,7 +273,8 @@ void register_mcc(Napi::Env env, Napi::Object exports) {
   export_call<result>(env, exports, "mccResult");
   export_call<counters>(env, exports, "mccCounters");
   export_call<destroy>(env, exports, "destroyMcc");
-  env.AddCleanupHook(destroy_of, static_cast<napi_env>(env));
+  static const bool told = (at_process_end(stop_all), true);
+  (void)told;
 }
 
 }  // namespace qstack::node
