@@ -6,9 +6,11 @@
 #include <napi.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
 
 #include "native/node/env_data.hh"
-#include "native/node/registry.hh"
 
 namespace qstack::node {
 
@@ -20,18 +22,42 @@ void set_error(Napi::Env env, const std::string& sentence, const std::string& co
   throw error;
 }
 
-void add_cleanup(Napi::Env env) {
+struct Stops {
+  std::mutex mutex;
+  std::vector<void (*)()> all;
+};
+
+/// Never destroyed: it is read while the process ends.
+Stops& stops() {
+  static Stops* const list = new Stops;
+  return *list;
+}
+
+void run_stops() {
+  std::vector<void (*)()> all;
+  {
+    const std::lock_guard lock(stops().mutex);
+    all = stops().all;
+  }
+  for (void (*const stop)() : all) stop();
+}
+
+// process.exit() tears down no environment, so there is an exit handler as well; it was registered after the libraries
+// of this addon were loaded, so it runs before their destructors.
+void stop_threads_at_end(Napi::Env env) {
   static std::atomic<bool> first{true};
   if (!first.exchange(false)) return;
   napi_add_env_cleanup_hook(
-      env, [](void*) { stop_all(); }, nullptr);
+      env, [](void*) { run_stops(); }, nullptr);
+  std::atexit(run_stops);
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new EnvData);
-  add_cleanup(env);
+  stop_threads_at_end(env);
   register_control(env, exports);
   register_poller(env, exports);
+  register_mcc(env, exports);
   return exports;
 }
 
@@ -48,6 +74,11 @@ Napi::Value guarded(const Napi::CallbackInfo& info, const std::function<Napi::Va
     set_error(info.Env(), error.what(), "QST_ERR_NATIVE");
   }
   return info.Env().Undefined();
+}
+
+void at_process_end(void (*stop)()) {
+  const std::lock_guard lock(stops().mutex);
+  stops().all.push_back(stop);
 }
 
 }  // namespace qstack::node

@@ -13,6 +13,7 @@
         'control.cc',
         'control_values.cc',
         'device.cc',
+        'mcc.cc',
         'options.cc',
         'poller.cc',
         'poller_object.cc',
@@ -27,6 +28,7 @@
       'cflags_cc!': ['-fno-exceptions', '-std=gnu++17'],
       'cflags_cc': ['-std=c++20', '-fexceptions', '-Wall', '-Wextra', '-fno-strict-aliasing', '-fvisibility=hidden'],
       'libraries': [
+        '<(meson_build)/native/mcc/libqstack_mcc.a',
         '<(meson_build)/native/port/dpdk/libqstack_port.a',
         '<(meson_build)/libqstack_core.a',
         '<(dpdk_libs)',

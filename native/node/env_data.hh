@@ -3,8 +3,9 @@
 
 #include <napi.h>
 
-#include <functional>
 #include <map>
+
+#include "native/node/call.hh"
 
 namespace qstack::node {
 
@@ -16,11 +17,9 @@ struct EnvData {
 
 inline EnvData& env_data(Napi::Env env) { return *env.GetInstanceData<EnvData>(); }
 
-/// Runs `body`; what it throws becomes a JavaScript Error with its `code`.
-Napi::Value guarded(const Napi::CallbackInfo& info, const std::function<Napi::Value()>& body);
-
 // Each file of this folder that exports something has one of these.
 void register_control(Napi::Env env, Napi::Object exports);
 void register_poller(Napi::Env env, Napi::Object exports);
+void register_mcc(Napi::Env env, Napi::Object exports);
 
 }  // namespace qstack::node

@@ -1,7 +1,8 @@
 #include "native/node/registry.hh"
 
-#include <cstdlib>
 #include <map>
+
+#include "native/node/call.hh"
 
 namespace qstack::node {
 
@@ -17,7 +18,7 @@ struct Registry {
 /// loaded, so it runs before their destructors.
 Registry& registry() {
   static Registry* const all = [] {
-    std::atexit(stop_all);
+    at_process_end(stop_all);
     return new Registry;
   }();
   return *all;

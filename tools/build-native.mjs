@@ -1,0 +1,115 @@
+// Builds the native code: `node tools/build-native.mjs [--variant release|asan|tsan] [--tests]`.
+// In: the sources. Out: build/<variant> by Meson and ninja (with --tests: the test programs as well); for release also the addon,
+// build/release/node/qstack.node, by node-gyp. Quiet when nothing changed; on a failure the tools' own output, and their exit code.
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Meson options per variant. Sanitizers run native test programs, never the addon. @type {Record<string, string[]>} */
+const VARIANTS = {
+  release: ['-Dbuildtype=release', '-Ddebug=true', '-Db_ndebug=false'],
+  asan: ['-Dbuildtype=debugoptimized', '-Db_sanitize=address,undefined', '-Db_lundef=false'],
+  tsan: ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Db_lundef=false'],
+};
+
+/** Runs a tool; its output is shown only when it fails. @param {string} file @param {string[]} args @param {string} [cwd] */
+function run(file, args, cwd = ROOT) {
+  const result = spawnSync(file, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28 });
+  if (result.error) {
+    console.error(`${file} cannot be run: ${result.error.message}`);
+    process.exit(1);
+  }
+  if (result.status === 0) return result.stdout;
+  process.stderr.write(`${file} ${args.join(' ')}\n${result.stdout}${result.stderr}`);
+  process.exit(result.status ?? 1);
+}
+
+/** @param {string} variant @param {boolean} tests */
+function configure(variant, tests) {
+  const folder = join(ROOT, 'build', variant);
+  const options = [
+    ...(VARIANTS[variant] ?? []),
+    `-Dtests=${tests}`,
+    `-Dwerror=${process.env.CI !== undefined && process.env.CI !== ''}`,
+  ];
+  const known = join(folder, 'qstack-options');
+  const wanted = options.join(' ');
+  const configured = existsSync(join(folder, 'build.ninja'));
+  if (configured && existsSync(known) && readFileSync(known, 'utf8') === wanted) return folder;
+  run('meson', ['setup', ...(configured ? ['--reconfigure'] : []), folder, ROOT, ...options]);
+  writeFileSync(known, wanted);
+  return folder;
+}
+
+/** Folder with Node's headers, when npm is told of one: then node-gyp needs no download. */
+function headers() {
+  const result = spawnSync('npm', ['config', 'get', 'nodedir'], { cwd: ROOT, encoding: 'utf8' });
+  const nodedir = result.status === 0 ? result.stdout.trim() : '';
+  return nodedir === '' || nodedir === 'undefined' || nodedir === 'null' ? [] : [`--nodedir=${nodedir}`];
+}
+
+/** gyp's Makefile does not know that the addon depends on the static libraries. @param {string} gypBuild @param {string} folder */
+function relinkWhenOlder(gypBuild, folder) {
+  const built = ['Release/qstack.node', 'Release/obj.target/qstack.node'].map((path) => join(gypBuild, path));
+  const linked = Math.min(...built.map((path) => (existsSync(path) ? statSync(path).mtimeMs : 0)));
+  const libraries = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.a'));
+  if (!libraries.some((name) => statSync(join(folder, name)).mtimeMs > linked)) return;
+  for (const path of built) rmSync(path, { force: true });
+}
+
+/** @param {string} folder of Meson's build */
+function buildAddon(folder) {
+  const libraries = run('pkg-config', ['--libs', 'libdpdk']).trim();
+  const gyp = join(ROOT, 'native/node');
+  const work = join(folder, 'node');
+  const gypBuild = join(gyp, 'build');
+  const settings = [`--meson_build=${folder}`, `--dpdk_libs=${libraries}`];
+  const stamp = join(work, 'gyp-settings');
+  const wanted = [...settings, process.version, readFileSync(join(gyp, 'binding.gyp'), 'utf8')].join('\n');
+  mkdirSync(work, { recursive: true });
+  const nodeGyp = [join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), '--directory', gyp, '--silent'];
+  if (!existsSync(join(gypBuild, 'Makefile')) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
+    run(process.execPath, [
+      ...nodeGyp,
+      'configure',
+      ...headers(),
+      '--',
+      ...settings.map((text) => `-D${text.slice(2)}`),
+    ]);
+    writeFileSync(stamp, wanted);
+  }
+  relinkWhenOlder(gypBuild, folder);
+  run('make', ['--no-print-directory', '-j1', 'BUILDTYPE=Release', '-C', gypBuild]);
+  const built = join(gypBuild, 'Release/qstack.node');
+  const placed = join(work, 'qstack.node');
+  if (existsSync(placed) && readFileSync(placed).equals(readFileSync(built))) return;
+  // A process that has the old one loaded keeps it: the new file gets its own inode.
+  copyFileSync(built, `${placed}.new`);
+  renameSync(`${placed}.new`, placed);
+  console.log(`${relative(ROOT, placed)} built`);
+}
+
+const { values } = parseArgs({
+  options: { variant: { type: 'string', default: 'release' }, tests: { type: 'boolean', default: false } },
+});
+if (!(values.variant in VARIANTS)) {
+  console.error(`--variant ${values.variant}: one of ${Object.keys(VARIANTS).join(', ')} is expected`);
+  process.exit(2);
+}
+const folder = configure(values.variant, values.tests);
+run('ninja', ['-C', folder, '-j1', ...(values.tests ? [] : ['all'])]);
+if (values.variant === 'release') buildAddon(folder);
