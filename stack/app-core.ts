@@ -184,6 +184,11 @@ export class AppCore<L extends string = string>
 
   addListener(number: number, listener: ListenerState<L>): void {
     this.listeners[number] = listener;
+    this.prepare(listener);
+  }
+
+  /** Memory that the order of this listener needs. */
+  prepare(listener: ListenerState<L>): void {
     if (listener.order === ORDER_LEVEL) this.dispatcher.prepareLevels();
   }
 

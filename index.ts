@@ -1,0 +1,42 @@
+// The public door: what a program on the stack imports.
+export { all, type Coroutine, type Op, sleep, timeout, type WaitOptions, wait } from './coroutine/index.js';
+export { type ByteSource, formatPlan, type Payload, type Plan, plan, type Slice } from './mempool/index.js';
+export type { App } from './stack/app.js';
+export type { AppCounts } from './stack/app-core.js';
+export {
+  type Condition,
+  destinationAddress,
+  destinationPort,
+  dscp,
+  frame,
+  frameLength,
+  iotRules,
+  ip,
+  level,
+  parseRule,
+  payload,
+  type Rule,
+  sourceAddress,
+  sourcePort,
+  tcp,
+  tcpPayload,
+} from './stack/classifier.js';
+export type { CloseReason } from './stack/close-reason.js';
+export type { Column } from './stack/column.js';
+export type { Connection, DrainOptions } from './stack/connection.js';
+export type { ColumnType, ConnectionId, ConnectionRef } from './stack/connection-table.js';
+export { ERROR_CODES, type ErrorCode, QstackError } from './stack/errors.js';
+export { type Framing, fixed, type LengthPrefixOptions, lengthPrefix, segment, stream } from './stack/framing.js';
+export {
+  type ConnectOptions,
+  type Handler,
+  type HandlerOrder,
+  type ListenOptions,
+  type MessageInbox,
+  type PooledHandler,
+  pooled,
+} from './stack/handler.js';
+export { type ConfigObject, InlineStack, inline } from './stack/inline.js';
+export type { Listener } from './stack/listener.js';
+export type { Address, Message, SendOptions } from './stack/message.js';
+export { type ServeDefinition, type ServeOptions, type StrictPolicy, serve } from './stack/serve.js';

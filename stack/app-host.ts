@@ -1,0 +1,87 @@
+// AppHost: makes an App in the calling thread, on a stack that exists, and keeps its poller.
+// In: a definition, a stack's number, an app's number. Out: a running app. Invariant: setup() has run before the poller
+// begins, so no event comes before its listener is known.
+import { Arena } from '../mempool/arena.js';
+import { App } from './app.js';
+import { AppCore } from './app-core.js';
+import type { StackSettings } from './config/settings.js';
+import type { ListenerControl } from './listener.js';
+import type { Log } from './log.js';
+import type { Message } from './message.js';
+import { loadNative, type NativeAddon, type NativePoller, type StackId } from './native.js';
+import type { ServeDefinition } from './serve.js';
+
+export interface AppHostOptions<L extends string> {
+  definition: ServeDefinition<L>;
+  stack: StackId;
+  app: number;
+  settings: StackSettings;
+  control: ListenerControl;
+  log: Log;
+  /** The thread also takes the stack's turns. */
+  drive: boolean;
+}
+
+export class AppHost<L extends string> {
+  readonly app: App<L>;
+  readonly core: AppCore<L>;
+  private readonly options: AppHostOptions<L>;
+  private readonly native: NativeAddon = loadNative();
+  private poller: NativePoller | null = null;
+
+  constructor(options: AppHostOptions<L>) {
+    const { definition, stack, app, settings, control } = options;
+    this.options = options;
+    this.core = new AppCore<L>({
+      arena: new Arena(this.native.attachArena(stack)),
+      app,
+      levels: definition.levels,
+      otherwise: definition.otherwise,
+      starvationBoundMs: definition.starvationBoundMs ?? settings.starvationBoundMs,
+      kick: () => this.poller?.kick(),
+      onError: (error, message) => this.handlerFailed(error, message),
+    });
+    this.app = new App<L>(this.core, { control, settings: settings as unknown as Record<string, unknown> });
+  }
+
+  async setup(): Promise<void> {
+    await this.options.definition.setup(this.app);
+  }
+
+  begin(): void {
+    const { stack, app, drive } = this.options;
+    this.poller = this.native.createPoller({ stack, app, drive, onTurn: () => this.core.turn() });
+    this.poller.kick();
+  }
+
+  private handlerFailed(error: unknown, message: Message<L> | null): boolean {
+    const { definition, log } = this.options;
+    const code = (error as { code?: unknown } | null)?.code;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.error(typeof code === 'string' ? code : 'HANDLER_FAILED', `a handler threw: ${text}`);
+    if (definition.onError === undefined) return false;
+    try {
+      definition.onError(error, message);
+    } catch (second) {
+      log.error('ON_ERROR_FAILED', `onError threw: ${second instanceof Error ? second.stack : String(second)}`);
+    }
+    return true;
+  }
+
+  get nativePoller(): NativePoller | null {
+    return this.poller;
+  }
+
+  /** Closes all connections, each when its handlers are done; what is left after `limitMs` is left. */
+  async drain(limitMs: number): Promise<void> {
+    await this.app.stop();
+    this.core.beginShutdown();
+    const endMs = performance.now() + limitMs;
+    while (!this.core.isShutDown && performance.now() < endMs) await new Promise((done) => setTimeout(done, 5));
+  }
+
+  close(): void {
+    this.poller?.close();
+    this.poller = null;
+  }
+}

@@ -1,0 +1,128 @@
+// App: what setup() gets in every app thread: listeners, connections, columns, Redis.
+// In: the calls of user code. Out: the core's parts, put to use. Invariant: nothing here stands on the packet's line.
+import type { Op } from '../coroutine/op.js';
+import type { AppCore, AppCounts } from './app-core.js';
+import { Column } from './column.js';
+import { parseIpv4 } from './config/address.js';
+import { Connection } from './connection.js';
+import type { ColumnType, ConnectionRef } from './connection-table.js';
+import { ConnectOp } from './connector.js';
+import { QstackError } from './errors.js';
+import type { Framing } from './framing.js';
+import type { ConnectOptions, Handler, ListenOptions, PooledHandler } from './handler.js';
+import { Listener, type ListenerControl } from './listener.js';
+import { ListenerState } from './listener-state.js';
+import type { FramingName, ListenOptions as NativeListenOptions } from './native.js';
+
+/** What an app is given besides its core. */
+export interface AppServices {
+  control: ListenerControl;
+  /** The configuration under which the stack runs, as far as user code may see it. */
+  settings: Readonly<Record<string, unknown>>;
+}
+
+function address(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const parsed = parseIpv4(text);
+  if (parsed !== undefined) return parsed;
+  throw new QstackError('QST_ERR_INVALID_ARGUMENT', `"${text}" is no IPv4 address like 10.0.0.1`);
+}
+
+function checkPort(port: number, min: number): number {
+  if (Number.isInteger(port) && port >= min && port <= 65_535) return port;
+  throw new QstackError('QST_ERR_INVALID_ARGUMENT', `port ${port}; accepted is ${min} to 65535`);
+}
+
+function nativeOptions(framing: Framing, at: number, port: number, nagle = false): NativeListenOptions {
+  const fixed = framing.kind === 'fixed' ? { fixedLength: framing.length } : {};
+  return { address: at, port, framing: framing.kind satisfies FramingName, nagle, ...fixed };
+}
+
+export class App<L extends string = string> {
+  /** Number of this app thread. */
+  readonly index: number;
+  /** Highest first. */
+  readonly levels: readonly L[];
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** The machinery below: for rooms of this package, not for programs. */
+  readonly core: AppCore<L>;
+  private readonly control: ListenerControl;
+  private readonly framings = new Map<string, number>();
+  private readonly stops: (() => void | Promise<void>)[] = [];
+  private readonly reports: (() => object)[] = [];
+
+  constructor(core: AppCore<L>, { control, settings }: AppServices) {
+    this.core = core;
+    this.index = core.app;
+    this.levels = core.levelNames;
+    this.settings = settings;
+    this.control = control;
+  }
+
+  /** With app threads, in setup() only. Without a handler messages wait for the connection's reader. */
+  listen(options: ListenOptions<L>, handler?: Handler<L> | PooledHandler<L>): Listener {
+    const state = new ListenerState<L>(options, handler);
+    const listener = new Listener(this.control, checkPort(options.port, 1));
+    const at = address(options.address);
+    const native = nativeOptions(state.framing, at, options.port, options.nagle);
+    this.control.listen(native, (number) => {
+      this.core.addListener(number, state);
+      listener.found(number);
+    });
+    return listener;
+  }
+
+  /** An active open. Without a handler messages wait for receive() or the iterator of the connection. */
+  connect(options: ConnectOptions<L>, handler?: Handler<L> | PooledHandler<L>): Op<Connection<L>> {
+    const state = new ListenerState<L>(options, handler);
+    this.core.prepare(state);
+    const target = {
+      address: address(options.address),
+      port: checkPort(options.port, 1),
+      localPort: checkPort(options.localPort ?? 0, 0),
+      framing: this.framing(nativeOptions(state.framing, 0, 0, options.nagle)),
+    };
+    return new ConnectOp<L>(this.core.connector, target, state);
+  }
+
+  private framing(options: NativeListenOptions): number {
+    const key = `${options.framing} ${options.fixedLength ?? 0} ${options.nagle}`;
+    let number = this.framings.get(key);
+    if (number === undefined) {
+      number = this.control.framing(options);
+      this.framings.set(key, number);
+    }
+    return number;
+  }
+
+  /** A number per connection, zero when it opens: a typed array, no objects. The same name gives the same column. */
+  column(name: string, type: ColumnType): Column {
+    const { table } = this.core;
+    return new Column(table, table.column(name, type));
+  }
+
+  /** The connection, while it is open. */
+  connection(ref: ConnectionRef): Connection<L> | undefined {
+    const { table } = this.core;
+    const slot = table.slotOf(ref);
+    return slot < 0 ? undefined : new Connection<L>(this.core, slot, table.generation[slot] as number);
+  }
+
+  /** Called once when the stack goes down, before connections are closed. */
+  onStop(stop: () => void | Promise<void>): void {
+    this.stops.push(stop);
+  }
+
+  /** Adds to what counts() says; called once per request for counts, off the packet's line. */
+  onReport(report: () => object): void {
+    this.reports.push(report);
+  }
+
+  counts(): AppCounts & { user: Record<string, unknown> } {
+    return { ...this.core.counts(), user: Object.assign({}, ...this.reports.map((report) => report())) };
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.stops.splice(0)) await stop();
+  }
+}

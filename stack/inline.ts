@@ -1,0 +1,106 @@
+// inline(): a whole stack and its handlers in the calling thread: for tests, debugging and small tools.
+// In: a definition, which may close over anything, and a configuration. Out: an InlineStack that runs until it is stopped.
+// Same rings and records as with threads; the calling thread's poller takes the stack's turns as well.
+import type { App } from './app.js';
+import { AppHost } from './app-host.js';
+import { formatFault } from './config/fault.js';
+import { loadSettings } from './config/load.js';
+import type { StackSettings } from './config/settings.js';
+import { ensureEal } from './eal.js';
+import { QstackError } from './errors.js';
+import type { ListenerControl } from './listener.js';
+import { Log } from './log.js';
+import { type ListenOptions, loadNative, type RingDevice, type StackCounters, type StackId } from './native.js';
+import { stackOptions } from './native-options.js';
+import { classifierTable, type ServeDefinition } from './serve.js';
+
+/** The keys of a configuration file. */
+export type ConfigObject = Readonly<Record<string, unknown>>;
+
+/** Settings, or QST_ERR_CONFIG_INVALID with all faults, one per line. */
+export function settingsOf(config: ConfigObject): StackSettings {
+  const { settings, faults } = loadSettings({ object: config });
+  if (settings !== undefined) return settings;
+  throw new QstackError('QST_ERR_CONFIG_INVALID', faults.map(formatFault).join('\n'));
+}
+
+export class InlineStack<L extends string = string> implements AsyncDisposable {
+  readonly app: App<L>;
+  readonly id: StackId;
+  private readonly host: AppHost<L>;
+  private readonly listeners: number[];
+  private readonly drainMs: number;
+  private stopped = false;
+
+  constructor(id: StackId, host: AppHost<L>, listeners: number[], drainMs: number) {
+    this.id = id;
+    this.host = host;
+    this.app = host.app;
+    this.listeners = listeners;
+    this.drainMs = drainMs;
+  }
+
+  counters(): StackCounters {
+    return loadNative().counters(this.id);
+  }
+
+  /** Refuses new connections, finishes what is under way, closes, and frees everything. */
+  async stop(limitMs = this.drainMs): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
+    const native = loadNative();
+    for (const number of this.listeners) native.unlisten(this.id, number);
+    await this.host.drain(limitMs);
+    this.host.close();
+    native.destroy(this.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+export interface InlineOptions {
+  log?: Log;
+  /** One end of a pair of stacks in this process, instead of a device. */
+  ring?: RingDevice;
+}
+
+export async function inline<L extends string>(
+  definition: ServeDefinition<L>,
+  config: ConfigObject,
+  options: InlineOptions = {},
+): Promise<InlineStack<L>> {
+  const settings = { ...settingsOf(config), appThreads: 1 };
+  const log = options.log ?? new Log({ level: settings.logLevel });
+  const native = loadNative();
+  if (options.ring === undefined) ensureEal(settings);
+  const id = native.createStack(stackOptions(settings, definition.levels.length, options.ring));
+  try {
+    const lines = settings.classify.map((line) => line.text);
+    native.classify(id, classifierTable(definition, { ...settings, lines }));
+    const listeners: number[] = [];
+    const control = directControl(id, listeners);
+    const host = new AppHost<L>({ definition, stack: id, app: 0, settings, control, log, drive: true });
+    await host.setup();
+    host.begin();
+    return new InlineStack<L>(id, host, listeners, settings.drainTimeoutMs);
+  } catch (error) {
+    native.destroy(id);
+    throw error;
+  }
+}
+
+function directControl(id: StackId, listeners: number[]): ListenerControl {
+  const native = loadNative();
+  const listen = (options: ListenOptions) => native.listen(id, options);
+  return {
+    listen(options, found) {
+      const number = listen(options);
+      listeners.push(number);
+      found(number);
+    },
+    unlisten: (number) => native.unlisten(id, number),
+    framing: listen,
+  };
+}

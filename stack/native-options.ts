@@ -1,0 +1,74 @@
+// From settings to the options of the native stack: the one place where the two vocabularies meet.
+import { formatPlan, type Plan, plan } from '../mempool/plan.js';
+import { formatMac } from './config/address.js';
+import type { Device } from './config/device.js';
+import type { StackSettings } from './config/settings.js';
+import type { FaultOptions, RingDevice, StackOptions } from './native.js';
+
+function deviceText(device: Device): string {
+  switch (device.kind) {
+    case 'memif':
+      return `memif:${device.path}?${device.role}`;
+    case 'tap':
+      return `tap:${device.name}`;
+    case 'af_packet':
+      return `af_packet:${device.interface}`;
+    case 'eal':
+      return device.device;
+  }
+}
+
+export function planOf(settings: StackSettings, levels: number): Plan {
+  return plan({
+    connections: settings.connectionsMax,
+    levels,
+    apps: settings.appThreads,
+    packets: settings.packetsMax,
+  });
+}
+
+/** For `--plan`: threads and memory. */
+export function planText(settings: StackSettings, levels: number): string {
+  const { stackThreads, appThreads, cores, poll, arrangement } = settings;
+  const threads =
+    arrangement === 'inline'
+      ? '1 thread: stack and handlers together'
+      : `${1 + stackThreads + appThreads} threads on ${cores} cores: 1 control, ${stackThreads} stack (${poll}), ${appThreads} app`;
+  return `${threads}\n${formatPlan(planOf(settings, levels))}`;
+}
+
+function faultsOf(settings: StackSettings): { fault?: FaultOptions } {
+  const { faults } = settings;
+  return faults === undefined ? {} : { fault: { seed: faults.seed, rx: faults.rx, tx: faults.tx } };
+}
+
+export function stackOptions(settings: StackSettings, levels: number, ring?: RingDevice): StackOptions {
+  const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels);
+  return {
+    device: ring ?? deviceText(settings.device),
+    ...faultsOf(settings),
+    ip: {
+      address: settings.address,
+      addressCount: settings.addressCount,
+      prefixLength: settings.prefixLength,
+      gateway: settings.gateway,
+      neighbors: settings.neighbors.map(({ first, count, mac }) => ({ first, count, mac: formatMac(mac) })),
+    },
+    tcp: {
+      connections: settings.connectionsMax,
+      halfOpen,
+      timeWait,
+      busy,
+      receiveBuffer: settings.receiveBufferBytes,
+      sendBuffer: settings.sendBufferBytes,
+      rtoMinMs: settings.rtoMinMs,
+      delayedAckMs: settings.delayedAckMs,
+      timeWaitMs: settings.timeWaitMs,
+      idleTimeoutMs: settings.idleTimeoutMs,
+    },
+    levels,
+    apps: settings.appThreads,
+    rxPackets,
+    txPackets,
+  };
+}

@@ -1,0 +1,96 @@
+// serve(): what a program on the stack is, as one value: levels, rules, and a setup() that runs in every app thread.
+// In: the options. Out: a ServeDefinition, which start() imports as a module's default export, and inline() takes as it is.
+// The level names are literal types: a wrong one is a compile error wherever a level is named.
+import type { App } from './app.js';
+import { compile, parseRule, type Rule, type RulesFor } from './classifier.js';
+import { QstackError } from './errors.js';
+import type { Message } from './message.js';
+
+export interface StrictPolicy {
+  kind: 'strict';
+  /** The oldest waiting lower level gets a quantum at least every so many milliseconds; 0: it may wait for ever. */
+  starvationBoundMs?: number;
+}
+
+export interface ServeOptions<Levels extends readonly string[]> {
+  /** 1 to 8 names, the highest first. */
+  levels: Levels;
+  /** Level of what no rule matches; default the lowest. */
+  otherwise?: NoInfer<Levels[number]>;
+  /** The first rule that matches decides. */
+  classify?: RulesFor<Levels>;
+  policy?: StrictPolicy;
+  setup(app: App<Levels[number]>): void | Promise<void>;
+  /**
+   * A handler threw. `message` is null where the code belonged to none, and released where it did. Without onError the
+   * connection is reset.
+   */
+  onError?(error: unknown, message: Message<Levels[number]> | null): void;
+}
+
+const MARK = Symbol.for('qstack.serve');
+
+export interface ServeDefinition<L extends string = string> {
+  readonly [MARK]: true;
+  readonly levels: readonly L[];
+  readonly otherwise: L;
+  readonly rules: readonly Rule<L>[];
+  readonly starvationBoundMs: number | undefined;
+  setup(app: App<L>): void | Promise<void>;
+  readonly onError: ((error: unknown, message: Message<L> | null) => void) | undefined;
+}
+
+export function serve<const Levels extends readonly [string, ...string[]]>(
+  options: ServeOptions<Levels>,
+): ServeDefinition<Levels[number]> {
+  type L = Levels[number];
+  const levels: readonly L[] = options.levels;
+  const definition: ServeDefinition<L> = {
+    [MARK]: true,
+    levels,
+    otherwise: options.otherwise ?? (levels.at(-1) as L),
+    rules: options.classify ?? [],
+    starvationBoundMs: options.policy?.starvationBoundMs,
+    setup: options.setup,
+    onError: options.onError,
+  };
+  classifierTable(definition, {});
+  return definition;
+}
+
+export function isServeDefinition(value: unknown): value is ServeDefinition {
+  return typeof value === 'object' && value !== null && (value as Partial<ServeDefinition>)[MARK] === true;
+}
+
+interface RuleSet {
+  readonly levels: readonly string[];
+  readonly otherwise: string;
+  readonly rules: readonly Rule[];
+}
+
+export interface TableOptions {
+  /** Rules of the configuration: they come before those of the module. */
+  lines?: readonly string[];
+  payloadAt?: number;
+  /** False: every frame has the level `otherwise`. */
+  priorities?: boolean;
+}
+
+/** The table for the native classifier. Faults of rules and levels are thrown as QST_ERR_CLASSIFIER_INVALID. */
+export function classifierTable(definition: RuleSet, options: TableOptions): Uint8Array {
+  const { levels, otherwise } = definition;
+  const lines = (options.lines ?? []).map((line) => parseRule(line, levels));
+  const rules = options.priorities === false ? [] : [...lines, ...definition.rules];
+  const payloadAt = options.payloadAt ? { payloadAt: options.payloadAt } : {};
+  return compile(rules, levels, { otherwise, ...payloadAt });
+}
+
+/** What a module must export, said with an example. */
+export function notADefinition(what: string): QstackError {
+  return new QstackError(
+    'QST_ERR_HANDLER_NOT_A_MODULE',
+    `${what}: app threads import your program, so it has to be a module: \`export default serve({ levels: ['normal'], ` +
+      'setup(app) { app.listen({ port: 7000 }, (message) => message.reply(message)); } })` in server.js, and then ' +
+      "`start(new URL('./server.js', import.meta.url), config)`. Functions themselves run with inline().",
+  );
+}
