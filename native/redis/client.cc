@@ -1,0 +1,195 @@
+#include "native/redis/client.hh"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace qstack::redis {
+namespace {
+
+constexpr size_t kReadBuffer = 64 * 1024;
+constexpr uint32_t kShardsMax = 1'024;
+constexpr uint32_t kTemplatesMax = 65'535;
+constexpr uint32_t kScratchMax = 64 * 1024 * 1024;
+constexpr Nanos kMillisecond = 1'000'000;
+
+std::string config_fault(const ClientConfig& config) {
+  if (config.shards.empty() || config.shards.size() > kShardsMax) return "1 to 1024 Redis servers are possible";
+  if (!std::has_single_bit(config.commands) || config.commands > 1u << 20)
+    return "the number of commands is not a power of two up to 1048576";
+  if (config.scratch_bytes > kScratchMax) return "the scratch area is larger than 64 MiB";
+  for (const ShardConfig& shard : config.shards) {
+    if (!is_possible(shard.address))
+      return shard.address.path.empty() ? "\"" + shard.address.host + "\" is no numeric address"
+                                        : "\"" + shard.address.path + "\" is too long for a socket's path";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<Client>, std::string> Client::create(const ClientConfig& config,
+                                                                  std::span<const uint8_t> arena) {
+  std::string fault = config_fault(config);
+  if (!fault.empty()) return fault;
+  const int epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_fd < 0) return std::string("epoll_create1: ") + std::strerror(errno);
+  return std::unique_ptr<Client>(new Client(config, arena, epoll_fd));
+}
+
+Client::Client(const ClientConfig& config, std::span<const uint8_t> arena, int epoll_fd)
+    : arena_(arena),
+      layout_(config.commands, config.scratch_bytes, config.reply_places),
+      block_(layout_.bytes),
+      command_memory_(PlaceHeap::bytes(config.command_places)),
+      commands_(command_memory_.data(), config.command_places),
+      replies_(block_.data() + layout_.places_at, config.reply_places),
+      pool_(config.commands),
+      completer_(layout_.ring<abi::RedisCompletion>(block_.data(), BlockLayout::kCompletionHeader,
+                                                    layout_.completions_at, layout_.completion_capacity),
+                 replies_, block_.data()),
+      incoming_(layout_.ring<abi::RedisCommand>(block_.data(), BlockLayout::kCommandHeader, layout_.commands_at,
+                                                layout_.command_capacity)),
+      given_back_(layout_.ring<uint32_t>(block_.data(), BlockLayout::kReleaseHeader, layout_.releases_at,
+                                         layout_.release_capacity)),
+      slots_(kSlots),
+      buffer_(kReadBuffer),
+      epoll_fd_(epoll_fd) {
+  for (uint16_t i = 0; i < config.shards.size(); ++i)
+    shards_.push_back(std::make_unique<Shard>(config.shards[i], i, epoll_fd, pool_, commands_, completer_));
+  for (uint32_t slot = 0; slot < kSlots; ++slot)
+    slots_[slot] = static_cast<uint16_t>(uint64_t{slot} * shards_.size() / kSlots);
+}
+
+Client::~Client() {
+  shards_.clear();
+  ::close(epoll_fd_);
+}
+
+uint32_t Client::add_template(std::span<const Argument> arguments, uint32_t key) {
+  if (templates_.size() >= kTemplatesMax || arguments.empty() || key >= arguments.size()) return 0;
+  CommandTemplate made(arguments, key);
+  if (made.arguments_needed() > kArgumentsMax) return 0;
+  templates_.push_back(std::move(made));
+  return static_cast<uint32_t>(templates_.size());
+}
+
+bool Client::set_slots(std::span<const uint16_t> shards) {
+  const bool right = shards.size() == kSlots && std::all_of(shards.begin(), shards.end(),
+                                                            [this](uint16_t shard) { return shard < shards_.size(); });
+  if (right) slots_.assign(shards.begin(), shards.end());
+  return right;
+}
+
+uint32_t Client::poll(Nanos now) {
+  take(now);
+  for (auto& shard : shards_) shard->poll(now, buffer_);
+  completer_.publish();
+  return completer_.size();
+}
+
+void Client::take_back() {
+  given_back_.refresh();
+  uint32_t place = 0;
+  while (given_back_.take(place)) replies_.release(place);
+  given_back_.publish();
+}
+
+void Client::take(Nanos now) {
+  take_back();
+  incoming_.refresh();
+  // Every command taken has its completion's place in the ring.
+  uint32_t room = completer_.room();
+  room = room > pool_.in_use() ? room - pool_.in_use() : 0;
+  room = std::min(room, pool_.capacity() - pool_.in_use());
+  abi::RedisCommand record;
+  for (; room != 0 && incoming_.take(record); --room) {
+    if (accept(record, now)) continue;
+    completer_.refuse(record.op);
+    ++refused_;
+  }
+  incoming_.publish();
+  completer_.publish();
+}
+
+bool Client::accept(const abi::RedisCommand& record, Nanos now) {
+  Holes holes;
+  std::span<const uint8_t> key;
+  if (record.level >= kLevelsMax || !fill(record, holes)) return false;
+  const uint32_t index = pool_.take();
+  Pending& entry = pool_.at(index);
+  const uint32_t shard = render(record, holes, entry, key) ? shard_of(record, key) : kNoIndex;
+  if (shard == kNoIndex) {
+    commands_.release(entry.place.id);
+    pool_.give_back(index);
+    return false;
+  }
+  entry.op = record.op;
+  entry.level = record.level;
+  entry.stamp = record.stamp;
+  entry.deadline = now + record.timeout_ms * kMillisecond;
+  shards_[shard]->submit(index);
+  return true;
+}
+
+bool Client::fill(const abi::RedisCommand& record, Holes& holes) const {
+  if (record.arguments > kArgumentsMax) return false;
+  uint32_t words[2 * kArgumentsMax];
+  static_assert(offsetof(abi::RedisCommand, length_3) == offsetof(abi::RedisCommand, offset_0) + sizeof words - 4);
+  std::memcpy(words, reinterpret_cast<const uint8_t*>(&record) + offsetof(abi::RedisCommand, offset_0), sizeof words);
+  const std::span<const uint8_t> scratch(block_.data() + layout_.scratch_at, layout_.scratch_bytes);
+  for (uint32_t i = 0; i < record.arguments; ++i) {
+    const std::span<const uint8_t> from = (record.scratch >> i & 1) != 0 ? scratch : arena_;
+    const uint64_t offset = words[2 * i], length = words[2 * i + 1];
+    if (offset + length > from.size()) return false;
+    holes.arguments[i] = from.subspan(offset, length);
+  }
+  holes.peer_address = record.peer_address;
+  holes.peer_port = record.peer_port;
+  holes.number = record.number;
+  return true;
+}
+
+bool Client::render(const abi::RedisCommand& record, const Holes& holes, Pending& entry,
+                    std::span<const uint8_t>& key) {
+  const bool raw = record.shape == abi::kRedisRaw;
+  if (record.shape > templates_.size() || (raw && (record.arguments < 1 || holes.arguments[0].empty()))) return false;
+  const CommandTemplate* shape = raw ? nullptr : &templates_[record.shape - 1];
+  if (shape != nullptr && shape->arguments_needed() > record.arguments) return false;
+  const uint64_t size = raw ? holes.arguments[0].size() : shape->size(holes);
+  if (size > kPlaceMax) return false;
+  entry.place = commands_.allocate(static_cast<uint32_t>(size));
+  if (entry.place.id == Place::kNone) return false;
+  entry.length = static_cast<uint32_t>(size);
+  if (raw) {
+    std::memcpy(entry.place.at, holes.arguments[0].data(), size);
+    key = holes.arguments[1];
+  } else {
+    key = shape->write(holes, entry.place.at);
+  }
+  return true;
+}
+
+/// kNoIndex: there is no such shard. A command without a key goes to shard 0.
+uint32_t Client::shard_of(const abi::RedisCommand& record, std::span<const uint8_t> key) const {
+  if (record.shard != abi::kRedisByKey) return record.shard < shards_.size() ? record.shard : kNoIndex;
+  return key.empty() || shards_.size() == 1 ? 0 : slots_[key_slot(key)];
+}
+
+bool Client::busy() const {
+  return completer_.has_room() &&
+         std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->stalled(); });
+}
+
+Nanos Client::deadline() const {
+  Nanos earliest = 0;
+  for (const auto& shard : shards_) {
+    const Nanos deadline = shard->deadline();
+    if (deadline != 0 && (earliest == 0 || deadline < earliest)) earliest = deadline;
+  }
+  return earliest;
+}
+
+}  // namespace qstack::redis

@@ -1,0 +1,227 @@
+#include "native/redis/shard.hh"
+
+#include <algorithm>
+
+namespace qstack::redis {
+namespace {
+
+constexpr size_t kPieces = 128;
+constexpr Nanos kSweep = 10'000'000;
+/// A connection without commands in flight is read so often, to see that the server has closed it.
+constexpr Nanos kIdleRead = 1'000'000;
+constexpr uint32_t kReadsPerPoll = 8;
+
+}  // namespace
+
+Shard::Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPool& pool, PlaceHeap& commands,
+             Completer& completer)
+    : config_(config),
+      number_(number),
+      connection_(config.address, epoll_fd, number),
+      pool_(pool),
+      commands_(commands),
+      completer_(completer),
+      backoff_(config.backoff_min) {}
+
+void Shard::submit(uint32_t index) { waiting_[pool_.at(index).level].push_back(pool_, index); }
+
+void Shard::poll(Nanos now, std::span<uint8_t> buffer) {
+  if (!connected()) connect(now);
+  if (connected() && !read(now, buffer)) disconnect(now);
+  if (connected()) write(now);
+  if (now >= next_sweep_) expire(now);
+}
+
+void Shard::connect(Nanos now) {
+  using State = Connection::State;
+  const State before = connection_.state();
+  if (before == State::closed && now < retry_at_) return;
+  const State after = before == State::closed ? connection_.open() : connection_.progress();
+  if (before == State::closed) {
+    retry_at_ = now + backoff_;
+    backoff_ = std::min(2 * backoff_, config_.backoff_max);
+  }
+  if (after == State::connecting && now >= retry_at_) connection_.close();
+  if (after != State::open) return;
+  ++stats_.connects;
+  reader_.reset();
+  stalled_ = false;
+}
+
+void Shard::disconnect(Nanos now) {
+  connection_.close();
+  ++stats_.disconnects;
+  lose_in_flight(to_stamp(now));
+  stalled_ = false;
+  retry_at_ = now + backoff_;
+  backoff_ = std::min(2 * backoff_, config_.backoff_max);
+}
+
+/// What the server may have seen is lost; what has not left goes back to the front of its level.
+void Shard::lose_in_flight(Stamp now) {
+  PendingList unsent;
+  while (!in_flight_.empty()) {
+    const uint32_t index = in_flight_.pop_front(pool_);
+    Pending& entry = pool_.at(index);
+    if (entry.written == 0 && !entry.answered) {
+      unsent.push_front(pool_, index);
+      --stats_.sent;
+      continue;
+    }
+    if (!entry.answered) completer_.fail(entry, number_, abi::RedisStatus::lost, now), ++stats_.lost;
+    release(index);
+  }
+  while (!unsent.empty()) {
+    const uint32_t index = unsent.pop_front(pool_);
+    waiting_[pool_.at(index).level].push_front(pool_, index);
+  }
+  first_unsent_ = kNoIndex;
+  unsent_bytes_ = 0;
+  in_flight_by_level_.fill(0);
+}
+
+void Shard::release(uint32_t index) {
+  commands_.release(pool_.at(index).place.id);
+  pool_.give_back(index);
+}
+
+bool Shard::may_send(uint8_t level) const {
+  if (level == 0) return unsent_bytes_ < config_.unsent_max;
+  return unsent_bytes_ < config_.unsent_low_max && in_flight_by_level_[level] < config_.inflight_low_max;
+}
+
+void Shard::fill_in_flight() {
+  for (uint8_t level = 0; level < kLevelsMax; ++level) {
+    while (!waiting_[level].empty() && may_send(level)) {
+      const uint32_t index = waiting_[level].pop_front(pool_);
+      in_flight_.push_back(pool_, index);
+      if (first_unsent_ == kNoIndex) first_unsent_ = index;
+      unsent_bytes_ += pool_.at(index).length;
+      ++in_flight_by_level_[level];
+      ++stats_.sent;
+    }
+  }
+}
+
+size_t Shard::gather(iovec* pieces) const {
+  size_t count = 0;
+  for (uint32_t index = first_unsent_; index != kNoIndex && count < kPieces; index = pool_.at(index).next) {
+    const Pending& entry = pool_.at(index);
+    pieces[count++] = {entry.place.at + entry.written, entry.length - entry.written};
+  }
+  return count;
+}
+
+void Shard::note_written(size_t n) {
+  stats_.bytes_out += n;
+  unsent_bytes_ -= n;
+  while (n != 0) {
+    Pending& entry = pool_.at(first_unsent_);
+    const auto part = static_cast<uint32_t>(std::min<size_t>(n, entry.length - entry.written));
+    entry.written += part;
+    n -= part;
+    if (entry.written == entry.length) first_unsent_ = entry.next;
+  }
+}
+
+void Shard::write(Nanos now) {
+  iovec pieces[kPieces];
+  for (;;) {
+    fill_in_flight();
+    const size_t count = gather(pieces);
+    size_t n = 0;
+    if (count == 0) return;
+    const Connection::Result result = connection_.write(pieces, count, n);
+    if (result == Connection::Result::gone) return disconnect(now);
+    if (result == Connection::Result::blocked) return;
+    note_written(n);
+  }
+}
+
+bool Shard::read(Nanos now, std::span<uint8_t> buffer) {
+  if (stalled_ && !take_replies(now)) return false;
+  if (stalled_ || (in_flight_.empty() && now < next_idle_read_)) return true;
+  next_idle_read_ = now + kIdleRead;
+  for (uint32_t i = 0; i < kReadsPerPoll && !stalled_; ++i) {
+    size_t n = 0;
+    const Connection::Result result = connection_.read(buffer, n);
+    if (result != Connection::Result::moved) return result == Connection::Result::blocked;
+    stats_.bytes_in += n;
+    if (!reader_.feed(buffer.first(n)) || !take_replies(now)) return false;
+    if (n < buffer.size()) break;
+  }
+  return true;
+}
+
+/// A reply belongs to the oldest command; one that has not left as a whole cannot have been answered.
+bool Shard::asked() const { return !in_flight_.empty() && in_flight_.head() != first_unsent_; }
+
+/// False: what came is no reply, or a reply that nobody has asked for.
+bool Shard::take_replies(Nanos now) {
+  Reply reply;
+  for (;;) {
+    stalled_ = !completer_.has_room() && reader_.buffered() != 0;
+    if (stalled_) return true;
+    const ReplyReader::Next next = reader_.next(reply);
+    if (next != ReplyReader::Next::reply) return next == ReplyReader::Next::more;
+    if (!asked()) return false;
+    finish_first(reply, to_stamp(now));
+  }
+}
+
+void Shard::finish_first(const Reply& reply, Stamp now) {
+  const uint32_t index = in_flight_.pop_front(pool_);
+  Pending& entry = pool_.at(index);
+  --in_flight_by_level_[entry.level];
+  backoff_ = config_.backoff_min;
+  ++stats_.replied;
+  stats_.errors += reply.type == abi::RedisType::error ? 1 : 0;
+  stats_.too_big += reply.too_big ? 1 : 0;
+  if (entry.answered) {
+    ++stats_.discarded;
+  } else {
+    completer_.finish(entry, number_, reply, now);
+  }
+  release(index);
+}
+
+void Shard::expire_waiting(PendingList& list, Nanos now) {
+  PendingList kept;
+  while (!list.empty()) {
+    const uint32_t index = list.pop_front(pool_);
+    if (pool_.at(index).deadline > now) {
+      kept.push_back(pool_, index);
+      continue;
+    }
+    completer_.fail(pool_.at(index), number_, abi::RedisStatus::timeout, to_stamp(now));
+    ++stats_.timeouts;
+    release(index);
+  }
+  list = kept;
+}
+
+void Shard::expire(Nanos now) {
+  next_sweep_ = now + kSweep;
+  for (PendingList& list : waiting_) expire_waiting(list, now);
+  for (uint32_t index = in_flight_.head(); index != kNoIndex; index = pool_.at(index).next) {
+    Pending& entry = pool_.at(index);
+    if (entry.answered || entry.deadline > now) continue;
+    completer_.fail(entry, number_, abi::RedisStatus::timeout, to_stamp(now));
+    ++stats_.timeouts;
+    entry.answered = true;
+  }
+  const bool dead = !in_flight_.empty() && now > pool_.at(in_flight_.head()).deadline + config_.stall_max;
+  if (dead && connected()) disconnect(now);
+}
+
+bool Shard::has_pending() const {
+  return !in_flight_.empty() ||
+         std::any_of(waiting_.begin(), waiting_.end(), [](const PendingList& list) { return !list.empty(); });
+}
+
+Nanos Shard::deadline() const {
+  if (has_pending()) return connected() ? next_sweep_ : std::min(next_sweep_, retry_at_);
+  return connected() ? 0 : retry_at_;
+}
+
+}  // namespace qstack::redis

@@ -1,0 +1,93 @@
+// Shard: the pipeline to one Redis server.
+//
+//   waiting[0] waiting[1] …  ──level 0 first──▶  in flight (FIFO: sent ┆ being sent)  ──replies in order──▶ completions
+//
+// In: commands of a level, the time. Out: one completion each: a reply; `lost` for what was sent before the connection
+// broke; `timeout` for what waited too long. Invariant: replies belong to in-flight commands in order, so a command
+// that has timed out in flight stays in the list until its reply is read and thrown away. A lower level has a bounded
+// number of commands in flight, else priority would end in the server's socket queue. Times come from the caller.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "native/redis/completer.hh"
+#include "native/redis/connection.hh"
+
+namespace qstack::redis {
+
+struct ShardConfig {
+  Address address;
+  uint32_t inflight_low_max = 64;       ///< commands of one level below 0 in flight
+  uint32_t unsent_max = 256 * 1024;     ///< bytes that wait in flight for the socket
+  uint32_t unsent_low_max = 64 * 1024;  ///< the same, before a level below 0 adds more
+  Nanos backoff_min = 50'000'000;
+  Nanos backoff_max = 1'000'000'000;
+  Nanos stall_max = 5'000'000'000;  ///< the oldest command waits so long past its deadline: the connection is dead
+};
+
+struct ShardStats {
+  uint64_t sent = 0, replied = 0, errors = 0, lost = 0, timeouts = 0, discarded = 0, too_big = 0;
+  uint64_t connects = 0, disconnects = 0, bytes_in = 0, bytes_out = 0;
+};
+
+class Shard {
+ public:
+  Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPool& pool, PlaceHeap& commands,
+        Completer& completer);
+
+  /// The entry's bytes are complete. It is sent at the next poll, as far as its level may.
+  void submit(uint32_t index);
+  /// Connects, writes, reads, looks after deadlines. `buffer` is room to read into.
+  void poll(Nanos now, std::span<uint8_t> buffer);
+
+  bool connected() const { return connection_.state() == Connection::State::open; }
+  /// Replies lie here that had no place; they go on when one is given back.
+  bool stalled() const { return stalled_; }
+  uint32_t in_flight() const { return in_flight_.size(); }
+  uint32_t waiting(uint8_t level) const { return waiting_[level].size(); }
+  const ShardStats& stats() const { return stats_; }
+  /// When poll() has something to do at the latest, without anything from the server; 0: never.
+  Nanos deadline() const;
+  Connection& connection() { return connection_; }
+  int last_error() const { return connection_.last_error(); }
+
+ private:
+  void connect(Nanos now);
+  void disconnect(Nanos now);
+  void lose_in_flight(Stamp now);
+  void fill_in_flight();
+  bool may_send(uint8_t level) const;
+  void write(Nanos now);
+  size_t gather(struct iovec* pieces) const;
+  void note_written(size_t n);
+  bool read(Nanos now, std::span<uint8_t> buffer);
+  bool take_replies(Nanos now);
+  bool asked() const;
+  void finish_first(const Reply& reply, Stamp now);
+  void expire(Nanos now);
+  void expire_waiting(PendingList& list, Nanos now);
+  void release(uint32_t index);
+  bool has_pending() const;
+
+  ShardConfig config_;
+  uint16_t number_;
+  Connection connection_;
+  PendingPool& pool_;
+  PlaceHeap& commands_;
+  Completer& completer_;
+  ReplyReader reader_;
+  std::array<PendingList, kLevelsMax> waiting_;
+  PendingList in_flight_;
+  uint32_t first_unsent_ = kNoIndex;  ///< first entry in flight with bytes that the socket has not taken
+  uint64_t unsent_bytes_ = 0;
+  std::array<uint32_t, kLevelsMax> in_flight_by_level_{};
+  Nanos retry_at_ = 0;
+  Nanos backoff_;
+  Nanos next_sweep_ = 0;
+  Nanos next_idle_read_ = 0;
+  bool stalled_ = false;
+  ShardStats stats_;
+};
+
+}  // namespace qstack::redis
