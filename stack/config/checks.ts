@@ -7,8 +7,11 @@ import type { Machine } from './machine.js';
 import type { StackSettings } from './settings.js';
 import { formatSize } from './units.js';
 
-/** Bytes that a stack of these settings allocates at its start: the planner's sum. */
-export type PlanBytes = (settings: StackSettings) => number;
+/** What a stack of these settings allocates at its start, by mempool/plan.ts. */
+export type Planner = (settings: StackSettings) => { bytes: number; arenaBytes: number };
+
+/** Offsets into the arena are u32. */
+const ARENA_BYTES_MAX = 2 ** 32 - 1;
 
 /** A quarter of what is available stays free for everything that is not planned here. */
 const MEMORY_SHARE = 0.75;
@@ -94,7 +97,18 @@ export class Checks {
     }
   }
 
-  memory(planBytes: PlanBytes): void {
+  private arena(planner: Planner): void {
+    const { arenaBytes } = planner(this.settings);
+    if (arenaBytes <= ARENA_BYTES_MAX) return;
+    const fits = (packetsMax: number) => planner({ ...this.settings, packetsMax }).arenaBytes <= ARENA_BYTES_MAX;
+    const largest = largestThat(fits, this.settings.packetsMax);
+    const fault = `the packets and rings need ${formatSize(arenaBytes)}, and one arena has at most 4 GiB`;
+    this.fault('max_num_buffers', fault, `at most ${largest}`);
+  }
+
+  memory(planner: Planner): void {
+    const planBytes = (settings: StackSettings) => planner(settings).bytes;
+    this.arena(planner);
     const available = this.machine.memoryBytes * MEMORY_SHARE;
     const asked = this.settings.connectionsMax;
     const needed = planBytes(this.settings);

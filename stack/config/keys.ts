@@ -91,7 +91,7 @@ export const KEYS = {
   workers: key('worker threads for CPU-heavy tasks, per application thread', count(0, 64)),
   stat_print: key('print statistics every second (0: off)', count(0, 1_024)),
   pri_enable: key('priorities on', flag()),
-  max_num_buffers: key('packets that may be held at once, receive and send side each', count(256, 1_048_576)),
+  max_num_buffers: key('packets that may be held at once, receive and send side each', count(256, 524_288)),
   rcvbuf: key('receive buffer of a connection', bufferSize(2_800, 16 * 2 ** 20, 1_024)),
   sndbuf: key('send buffer of a connection', bufferSize(2_800, 64 * 2 ** 20, 1_024)),
   device: key(

@@ -1,8 +1,9 @@
 // The configuration, from a `.conf`, an object and flags: the same keys everywhere, later sources override earlier ones.
 // Out: settings, or all faults at once. Nothing is ever half accepted: one fault refuses the whole configuration.
+import { plan } from '../../mempool/plan.js';
 import { ruleFault } from '../classifier.js';
 import { QstackError } from '../errors.js';
-import { Checks, type PlanBytes } from './checks.js';
+import { Checks, type Planner } from './checks.js';
 import { didYouMean, type Entry, type Fault, formatFault } from './fault.js';
 import { KEY_NAMES, KEYS, type Key, type KeyName, type Values } from './keys.js';
 import { type Machine, thisMachine } from './machine.js';
@@ -30,7 +31,8 @@ export type RuleCheck = (text: string, levels: readonly string[] | undefined) =>
 
 export interface Judges {
   machine?: Machine;
-  planBytes?: PlanBytes;
+  /** mempool/plan.ts, unless a test says otherwise. */
+  planner?: Planner;
   /** stack/classifier.ts, unless a test says otherwise. */
   rule?: RuleCheck;
 }
@@ -88,6 +90,11 @@ function gather(sources: Sources, faults: Fault[]): Map<KeyName, Entry[]> {
   return chosen;
 }
 
+function plannedBytes(settings: StackSettings) {
+  const { connectionsMax, levels, appThreads, packetsMax } = settings;
+  return plan({ connections: connectionsMax, levels: levels?.length ?? 2, apps: appThreads, packets: packetsMax });
+}
+
 function checkRules(chosen: Map<KeyName, Entry[]>, values: Values, rule: RuleCheck, faults: Fault[]): void {
   for (const entry of chosen.get('classify') ?? []) {
     const wrong = rule(entry.text, values.levels);
@@ -107,7 +114,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   const checks = new Checks(settings, origin, machine);
   checks.addresses();
   checks.threads(values.num_cores);
-  if (judges.planBytes !== undefined && faults.length === 0) checks.memory(judges.planBytes);
+  if (faults.length === 0) checks.memory(judges.planner ?? plannedBytes);
   faults.push(...checks.faults);
   return faults.length > 0
     ? { faults: inOrder(faults), warnings: checks.warnings }

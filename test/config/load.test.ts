@@ -124,11 +124,29 @@ config('the shared arrangement is refused with a sentence', () => {
 });
 
 config('connections that do not fit into memory are refused, and the largest number that fits is named', () => {
-  const planBytes = (settings: { connectionsMax: number }) => settings.connectionsMax * 1_000;
+  const planner = (settings: { connectionsMax: number }) => ({ bytes: settings.connectionsMax * 1_000, arenaBytes: 1 });
   const machine = { cores: 2, memoryBytes: 4_000_000 };
-  const [fault = ''] = faultsOf('max_concurrency = 5000', { machine, planBytes });
+  const [fault = ''] = faultsOf('max_concurrency = 5000', { machine, planner });
   assert.match(fault, /a\.conf:1: max_concurrency: 5000 connections need .*; at most 3000 on this machine/);
-  assert.equal(faultsOf('max_concurrency = 3000', { machine, planBytes }), []);
+  assert.equal(faultsOf('max_concurrency = 3000', { machine, planner }), []);
+});
+
+config('the plan of the real pools is asked, and its largest number is accepted', () => {
+  const machine = { cores: 2, memoryBytes: 2 ** 30 };
+  const [fault = ''] = faultsOf('max_concurrency = 14000000', { machine });
+  const largest = Number(/at most (\d+) on this machine/.exec(fault)?.[1]);
+  assert.ok(largest > 1_000_000 && largest < 14_000_000, fault);
+  assert.equal(faultsOf(`max_concurrency = ${largest}`, { machine }), []);
+  assert.is(faultsOf(`max_concurrency = ${largest + 20_000}`, { machine }).length, 1);
+});
+
+config('more packets than an arena of 4 GiB holds are refused, with the largest number', () => {
+  const text = 'max_num_buffers = 524288\nlevels = a,b,c,d,e,f,g,h\napp_thread = 8\n';
+  const machine = { cores: 16, memoryBytes: 2 ** 40 };
+  const [fault = ''] = faultsOf(text, { machine });
+  const largest = Number(/a\.conf:1: max_num_buffers: .*4 GiB; at most (\d+)/.exec(fault)?.[1]);
+  assert.ok(largest >= 65_536, fault);
+  assert.equal(faultsOf(text.replace('524288', String(largest)), { machine }), []);
 });
 
 config('a rule that does not parse is a fault at its line', () => {
