@@ -9,7 +9,7 @@ let running = false;
 export function ensureEal(settings: Pick<StackSettings, 'hugepages' | 'device'>): void {
   if (running) return;
   if (!isMainThread) throw new QstackError('QST_ERR_EAL', 'a stack with a device is started in the main thread');
-  const pci = settings.device.kind === 'eal' && /^[\da-f]{4}:/i.test(settings.device.device);
-  loadNative().startEal({ hugepages: settings.hugepages, pci });
+  const address = settings.device.kind === 'eal' ? /^[\da-f]{4}:[^,]*/i.exec(settings.device.device)?.[0] : undefined;
+  loadNative().startEal({ hugepages: settings.hugepages, pci: address === undefined ? [] : [address] });
   running = true;
 }

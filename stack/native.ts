@@ -17,8 +17,8 @@ export interface EalOptions {
   /** DPDK's own heap (rings, device queues), not the packets. */
   readonly memoryMb?: number;
   readonly verbose?: boolean;
-  /** PCI devices are probed only when a device needs it. */
-  readonly pci?: boolean;
+  /** Addresses of the NICs that may be used; none: the PCI bus is not looked at. */
+  readonly pci?: readonly string[];
 }
 
 /** One end of a pair of stacks in one process: both sides give the same name. */
