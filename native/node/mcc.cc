@@ -1,7 +1,7 @@
 // The load generator for JavaScript: control calls only, see tools/mcc/native.ts.
 //
 // In: plain options. Out: numbers of generators in this process; each has its own device, stack and thread. They are
-// freed by destroyMcc, or when the environment ends.
+// freed by destroyMcc, or at the end of the process.
 #include <napi.h>
 
 #include <map>
@@ -233,7 +233,7 @@ Napi::Value counters(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < kCounters; ++i)
     object.Set(std::string(kCounterNames[i]), static_cast<double>(counters.values[i]));
   for (const auto& [name, count] : instance->device->stats()) object.Set("device_" + name, static_cast<double>(count));
-  object.Set("link_up", instance->device->port().link_up());
+  object.Set("link_up", instance->device->port().link_up() ? 1 : 0);
   return object;
 }
 

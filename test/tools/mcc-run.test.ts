@@ -52,6 +52,7 @@ class FakeMcc implements NativeMcc {
     return 7;
   }
   mccConnect(): void {
+    assert.ok(this.linkUpAfter < 0, 'connections are opened only once the link is up');
     this.calls.push('connect');
     this.push({ phase: 1, connected: 3 });
     this.push({ phase: READY });
@@ -59,8 +60,9 @@ class FakeMcc implements NativeMcc {
   mccRun(_id: number, run: NativeRun): void {
     this.calls.push(run.kind);
     this.runs.push(run);
-    this.push({ phase: RUNNING, elapsedNs: 1e9 }, 1_000);
-    this.push({ phase: RUNNING, elapsedNs: 3e9 }, 9_000);
+    this.push({ phase: RUNNING, elapsedNs: 0 }, 0);
+    this.push({ phase: RUNNING, elapsedNs: 0.999e9 }, 1_000);
+    this.push({ phase: RUNNING, elapsedNs: 2.999e9 }, 9_000);
     this.push({ phase: READY, elapsedNs: 4e9 }, 12_000);
   }
   mccStopRun(): void {
@@ -77,8 +79,10 @@ class FakeMcc implements NativeMcc {
   mccResult(): RunResult {
     return { levels: [level({}), level({})], hiccupP99Ns: 1_500, hiccupMaxNs: 9_000 };
   }
+  linkUpAfter = 2;
   mccCounters(): Record<string, number> {
-    return {};
+    this.linkUpAfter -= 1;
+    return { link_up: this.linkUpAfter < 0 ? 1 : 0 };
   }
   destroyMcc(): void {
     this.calls.push('destroy');

@@ -53,12 +53,13 @@ export class Live {
 
   private parts(view: View, before: View, seconds: number): string[] {
     const phase = PHASES[view.phase] ?? '?';
+    const isRun = phase === 'running' || phase === 'draining';
     const head = [
-      `${phase} ${Math.round(view.elapsedNs / 1e9)} s`,
+      isRun ? `${phase} ${Math.round(view.elapsedNs / 1e9)} s` : phase,
       `connected ${view.connected.toLocaleString('en-US')}/${this.options.connections.toLocaleString('en-US')}`,
       `retries ${view.retries} reconnects ${view.reconnects}`,
     ];
-    if (phase === 'connecting' || phase === 'idle') return [`${phase}`, ...head.slice(1)];
+    if (!isRun) return head;
     const flow = `in flight ${view.inFlight} waiting ${view.waiting} mismatched ${view.mismatched}`;
     return [...head, ...view.levels.map((_, level) => levelText(view, before, level, seconds)), flow];
   }

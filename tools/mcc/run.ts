@@ -10,8 +10,9 @@ import { epochMs, type Phase } from './phases.js';
 import { type Report, type RunReport, runReport } from './report.js';
 
 const POLL_MS = 20;
-/** Sends become due a little later than the command, so that the first wave is not late from the start. */
-const CAPACITY_WARMUP_NS = 1e9;
+const LINK_NOTE_MS = 1_000;
+/** Views come once a second: the first of them is the start of what counts, or the run is too short to leave it out. */
+const CAPACITY_WARMUP_NS = 5e8;
 
 export interface Events {
   view: (view: View) => void;
@@ -102,6 +103,7 @@ export class Runner {
 
   async measure(command: string, versions: Record<string, string>): Promise<Report> {
     try {
+      await this.linkUp();
       const startMs = Date.now();
       this.native.mccConnect(this.id);
       await this.until((phase) => phase !== 'connecting');
@@ -117,6 +119,19 @@ export class Runner {
     }
   }
 
+  /** Opening before the server's end is there would only fill the retry list. */
+  private async linkUp(): Promise<void> {
+    const noteMs = Date.now() + LINK_NOTE_MS;
+    let noted = false;
+    while (this.native.mccCounters(this.id).link_up === 0 && !this.stopped) {
+      if (!noted && Date.now() >= noteMs) {
+        noted = true;
+        this.events.note(`waiting for the other end of ${deviceText(this.options.device)}`);
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
   private async make(phase: Phase): Promise<void> {
     if (this.stopped) return;
     if (phase.kind === 'pause') return this.pause(phase.durationMs);
@@ -124,11 +139,11 @@ export class Runner {
     const startMs = Date.now();
     this.native.mccRun(this.id, nativeRun(phase, this.options.connections, this.capacityPerS ?? 0));
     const views = await this.until((name) => name !== 'running' && name !== 'draining', true);
-    if (phase.kind === 'capacity') this.capacityPerS = capacityOf(views) ?? 0;
     const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
     const context = { phase, durationMs, answeredAll: this.options.answeredAll, reconnectsBefore };
     const report = runReport(this.native.mccResult(this.id), this.native.mccView(this.id), context);
-    if (phase.kind === 'capacity') report.answered_per_s = this.capacityPerS ?? report.answered_per_s;
+    if (phase.kind === 'capacity') report.answered_per_s = capacityOf(views) ?? report.answered_per_s;
+    if (phase.kind === 'capacity') this.capacityPerS = report.answered_per_s;
     this.runs.push(report);
     this.events.run(report);
   }
