@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "native/mempool/packet_pool.hh"
+
 namespace qstack {
 
 namespace {
@@ -86,7 +88,10 @@ std::string tap_device(uint32_t number, const std::string& interface) {
 
 std::string af_packet_device(uint32_t number, const std::string& interface) {
   check_interface(interface);
-  return "net_af_packet" + std::to_string(number) + ",iface=" + interface;
+  // Frames of DPDK's default size would not fit into our packets; a block is a whole number of pages and of frames.
+  static_assert(kRoom == 1664 && 13 * 4096 % kRoom == 0);
+  return "net_af_packet" + std::to_string(number) + ",iface=" + interface + ",framesz=" + std::to_string(kRoom) +
+         ",blocksz=" + std::to_string(13 * 4096) + ",framecnt=1024";
 }
 
 }  // namespace qstack

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "native/mempool/packet_pool.hh"
 #include "native/wire/mac.hh"
 
 namespace qstack {
@@ -15,11 +16,11 @@ enum class MemifRole : uint8_t { server, client };
 
 struct MemifOptions {
   MemifRole role = MemifRole::client;
-  std::string socket;      ///< path; server and client name the same
-  uint32_t number = 0;     ///< of the device in this process: net_memif<number>
-  uint32_t id = 0;         ///< of the connection on this socket; server and client name the same
-  uint8_t ring_log2 = 14;  ///< DPDK's largest
-  uint16_t buffer_size = 2048;
+  std::string socket;            ///< path; server and client name the same
+  uint32_t number = 0;           ///< of the device in this process: net_memif<number>
+  uint32_t id = 0;               ///< of the connection on this socket; server and client name the same
+  uint8_t ring_log2 = 14;        ///< DPDK's largest
+  uint16_t buffer_size = kRoom;  ///< a frame never takes two buffers, on either side
   MacAddress mac{};
 };
 

@@ -10,6 +10,7 @@
 
 #include "native/port/eal.hh"
 #include "native/port/mbuf.hh"
+#include "native/port/memif_link.hh"
 #include "native/wire/ethernet.hh"
 
 namespace qstack {
@@ -28,6 +29,11 @@ bool is_pci(const std::string& name) {
   return std::count(name.begin(), name.end(), ':') > 0 &&
          name.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
 }
+
+bool is_memif(const std::string& name) { return name.rfind("net_memif", 0) == 0; }
+
+/// The driver's own default is client.
+bool is_memif_client(const std::string& device) { return device.find("role=server") == std::string::npos; }
 
 /// Makes the device and returns its number.
 uint16_t plug(const std::string& bus, const std::string& name, const std::string& arguments) {
@@ -84,12 +90,16 @@ DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.
     configure(options, rx);
     start(options);
   } catch (...) {
+    memif_.reset();
     unplug(port_, bus_, name_);
     throw;
   }
 }
 
-DpdkPort::~DpdkPort() { unplug(port_, bus_, name_); }
+DpdkPort::~DpdkPort() {
+  memif_.reset();
+  unplug(port_, bus_, name_);
+}
 
 void DpdkPort::configure(const DpdkPortOptions& options, DpdkPool& rx) {
   rte_eth_dev_info info{};
@@ -112,7 +122,11 @@ void DpdkPort::configure(const DpdkPortOptions& options, DpdkPool& rx) {
 
 void DpdkPort::start(const DpdkPortOptions& options) {
   int result = rte_eth_dev_start(port_);
-  if (result != 0) fail(name_, "it does not start", -result);
+  if (is_memif(name_)) {
+    memif_ = std::make_unique<MemifLink>(port_, is_memif_client(options.device), result == 0);
+  } else if (result != 0) {
+    fail(name_, "it does not start", -result);
+  }
   rte_ether_addr address;
   if (options.mac == MacAddress{}) {
     if (rte_eth_macaddr_get(port_, &address) == 0) mac_ = load_mac(address.addr_bytes);
@@ -129,6 +143,22 @@ void DpdkPort::start(const DpdkPortOptions& options) {
 }
 
 uint32_t DpdkPort::rx_burst(Packet** out, uint32_t n, Nanos now) {
+  if (memif_ == nullptr) return receive(out, n, now);
+  if (!memif_->enter()) return 0;
+  const uint32_t count = memif_->started() ? receive(out, n, now) : 0;
+  memif_->leave();
+  return count;
+}
+
+uint32_t DpdkPort::tx_burst(Packet** packets, uint32_t n, Nanos) {
+  if (memif_ == nullptr) return transmit(packets, n);
+  if (!memif_->enter()) return 0;
+  const uint32_t count = memif_->started() ? transmit(packets, n) : 0;
+  memif_->leave();
+  return count;
+}
+
+uint32_t DpdkPort::receive(Packet** out, uint32_t n, Nanos now) {
   std::array<rte_mbuf*, kBurst> mbufs;
   const uint16_t received =
       rte_eth_rx_burst(port_, 0, mbufs.data(), static_cast<uint16_t>(std::min<uint32_t>(n, kBurst)));
@@ -148,7 +178,7 @@ uint32_t DpdkPort::rx_burst(Packet** out, uint32_t n, Nanos now) {
   return count;
 }
 
-uint32_t DpdkPort::tx_burst(Packet** packets, uint32_t n, Nanos) {
+uint32_t DpdkPort::transmit(Packet** packets, uint32_t n) {
   std::array<rte_mbuf*, kBurst> mbufs;
   uint32_t total = 0;
   while (total < n) {
@@ -162,6 +192,7 @@ uint32_t DpdkPort::tx_burst(Packet** packets, uint32_t n, Nanos) {
 }
 
 bool DpdkPort::link_up() {
+  if (memif_ != nullptr && !memif_->started()) return false;
   rte_eth_link link{};
   return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }

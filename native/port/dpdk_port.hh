@@ -2,10 +2,12 @@
 //
 // In: a device string as DPDK writes it ("net_memif0,role=server,…", "net_tap0,iface=q0", "0000:03:00.0"); devices.hh
 // makes the usual ones. Out: frames in packets of `rx`. Invariant: the device exists as long as the port does.
-// Made and destroyed by the control thread, with the polling thread not running. Verified with memif, tap, af_packet,
-// ring and null devices; a physical NIC is not.
+// Made and destroyed by the control thread, with the polling thread not running. A memif client connects when its
+// server comes, and again after it went. Verified with memif, tap, af_packet, ring and null devices; a physical NIC is
+// not.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "native/port/dpdk_pool.hh"
@@ -28,9 +30,12 @@ struct DpdkPortStats {
   uint64_t tx_errors = 0;
 };
 
+class MemifLink;
+
 class DpdkPort final : public Port {
  public:
-  /// Throws std::runtime_error when the device is unknown or cannot be made. The pool outlives the port.
+  /// Throws std::runtime_error when the device is unknown or cannot be made; a memif server that is not there yet is no
+  /// error. The pool outlives the port.
   DpdkPort(const DpdkPortOptions& options, DpdkPool& rx);
   ~DpdkPort() override;
   DpdkPort(const DpdkPort&) = delete;
@@ -48,12 +53,15 @@ class DpdkPort final : public Port {
  private:
   void configure(const DpdkPortOptions& options, DpdkPool& rx);
   void start(const DpdkPortOptions& options);
+  uint32_t receive(Packet** out, uint32_t n, Nanos now);
+  uint32_t transmit(Packet** packets, uint32_t n);
 
   std::string bus_;
   std::string name_;
   MacAddress mac_;
   uint16_t mtu_;
   uint16_t port_ = 0;
+  std::unique_ptr<MemifLink> memif_;  ///< null for other devices
   uint32_t arrival_ = 0;
   uint64_t oversize_ = 0;
 };

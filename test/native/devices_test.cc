@@ -42,7 +42,7 @@ TEST_CASE("a memif device says its role, socket, ring and MAC in DPDK's words") 
   const MemifOptions options{
       .role = MemifRole::server, .socket = "/tmp/q/s", .number = 2, .id = 5, .mac = derive_mac(0x0a000001)};
   CHECK(memif_device(options) ==
-        "net_memif2,role=server,id=5,socket=/tmp/q/s,socket-abstract=no,rsize=14,bsize=2048,mac=02:71:0a:00:00:01");
+        "net_memif2,role=server,id=5,socket=/tmp/q/s,socket-abstract=no,rsize=14,bsize=1664,mac=02:71:0a:00:00:01");
 }
 
 TEST_CASE("words that DPDK would misread are refused") {
@@ -52,7 +52,7 @@ TEST_CASE("words that DPDK would misread are refused") {
   CHECK_THROWS_AS(tap_device(0, "sixteen-letters-"), std::invalid_argument);
   CHECK_THROWS_AS(af_packet_device(0, "v0,qpairs=2"), std::invalid_argument);
   CHECK(tap_device(1, "q0") == "net_tap1,iface=q0");
-  CHECK(af_packet_device(0, "v0") == "net_af_packet0,iface=v0");
+  CHECK(af_packet_device(0, "v0") == "net_af_packet0,iface=v0,framesz=1664,blocksz=53248,framecnt=1024");
 }
 
 TEST_CASE("derived MACs are locally administered, of one station, and differ") {

@@ -6,9 +6,12 @@
 #include <doctest/doctest.h>
 #include <grp.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +32,7 @@ namespace {
 
 constexpr uid_t kNobody = 65534;
 constexpr uint32_t kFrames = 100'000;
+const int kKills = getenv("KILLS") ? atoi(getenv("KILLS")) : 12;
 constexpr double kPatience = 30;  // seconds; a sanitizer and a busy machine are slow
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -67,6 +71,8 @@ class Child {
     close(ends[1]);
     pipe_ = ends[0];
   }
+
+  void kill_it() { kill(pid_, SIGKILL); }
 
   std::string result() {
     std::string text;
@@ -203,6 +209,89 @@ void memif_sender(const std::string& socket) {
     pools.rx.release(answer);
   }
   pools.require_full();
+}
+
+/// What a parent and its children see together.
+struct Shared {
+  std::atomic<bool> stop{false};
+  std::atomic<uint32_t> echoed{0};  ///< by the server
+  std::atomic<uint32_t> heard{0};   ///< echoes that came back to the client
+  bool wait_for_more(uint32_t count) const {
+    const double end = seconds() + kPatience;
+    while (heard < count && seconds() < end) usleep(1000);
+    return heard >= count;
+  }
+  static Shared* make() {
+    void* const memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(memory != MAP_FAILED);
+    return new (memory) Shared;
+  }
+};
+
+/// Sends back what comes, until told to stop.
+void memif_echo_server(const std::string& socket, Shared& shared) {
+  start_as_nobody();
+  Pools pools;
+  {
+    const MemifOptions options{.role = MemifRole::server, .socket = socket};
+    prepare_memif_socket(options);
+    DpdkPort port({.device = memif_device(options), .mac = derive_mac(1)}, pools.rx);
+    wait_until(
+        [&] {
+          Packet* burst[32];
+          const uint32_t n = port.rx_burst(burst, 32, nanos());
+          const uint32_t sent = port.tx_burst(burst, n, nanos());
+          for (uint32_t i = sent; i < n; ++i) pools.rx.release(burst[i]);
+          shared.echoed += sent;
+          return shared.stop.load();
+        },
+        "the end");
+  }
+  pools.require_full();
+}
+
+/// Sends a frame at a time and counts the echoes; answers get lost when a server dies.
+void memif_patient_client(const std::string& socket, Shared& shared) {
+  start_as_nobody();
+  Pools pools;
+  {
+    DpdkPort port({.device = memif_device({.role = MemifRole::client, .socket = socket}), .mac = derive_mac(2)},
+                  pools.rx);
+    wait_until(
+        [&] {
+          Packet* packet = port.link_up() ? pools.frame(0) : nullptr;
+          if (packet != nullptr && port.tx_burst(&packet, 1, nanos()) == 0) pools.tx.release(packet);
+          Packet* burst[32];
+          const uint32_t n = port.rx_burst(burst, 32, nanos());
+          for (uint32_t i = 0; i < n; ++i) pools.rx.release(burst[i]);
+          shared.heard += n;
+          return shared.stop.load();
+        },
+        "the end");
+  }
+  pools.require_full();
+}
+
+/// Floods the server for 50 ms after the first echo.
+void memif_flood(const std::string& socket) {
+  start_as_nobody();
+  Pools pools;
+  DpdkPort port({.device = memif_device({.role = MemifRole::client, .socket = socket}), .mac = derive_mac(2)},
+                pools.rx);
+  double end = 0;
+  wait_until(
+      [&] {
+        for (int i = 0; i < 32; ++i) {
+          Packet* packet = pools.frame(0);
+          if (packet != nullptr && port.tx_burst(&packet, 1, nanos()) == 0) pools.tx.release(packet);
+        }
+        Packet* burst[32];
+        const uint32_t n = port.rx_burst(burst, 32, nanos());
+        for (uint32_t i = 0; i < n; ++i) pools.rx.release(burst[i]);
+        if (n > 0 && end == 0) end = seconds() + 0.05;
+        return end != 0 && seconds() > end;
+      },
+      "echoes");
 }
 
 void shell(const std::string& command) {
@@ -372,6 +461,42 @@ TEST_CASE("memif between two unprivileged processes moves 100,000 frames in orde
   Child sender([&] { memif_sender(socket); });
   CHECK(sender.result() == "");
   CHECK(receiver.result() == "");
+}
+
+TEST_CASE("a memif server survives clients that are killed at full load, and serves the next one") {
+  SocketFolder folder;
+  const std::string socket = folder.path + "/memif";
+  Shared* const shared = Shared::make();
+  Child server([&] { memif_echo_server(socket, *shared); });
+  for (int round = 0; round < kKills; ++round) {
+    const uint32_t before = shared->echoed;
+    Child client([&] {
+      memif_flood(socket);
+      kill(getpid(), SIGKILL);
+    });
+    CHECK(client.result() == " (ended with status 9)");
+    CHECK(shared->echoed > before);
+  }
+  shared->stop = true;
+  CHECK(server.result() == "");
+  munmap(shared, sizeof(Shared));
+}
+
+TEST_CASE("a memif client that is there first waits for its server, and finds the next one after it was killed") {
+  SocketFolder folder;
+  const std::string socket = folder.path + "/memif";
+  Shared* const shared = Shared::make();
+  Child client([&] { memif_patient_client(socket, *shared); });
+  for (int round = 0; round < 3; ++round) {
+    const uint32_t before = shared->heard;
+    Child server([&] { memif_echo_server(socket, *shared); });
+    CHECK(shared->wait_for_more(before + 100));
+    server.kill_it();
+    CHECK(server.result() == " (ended with status 9)");
+  }
+  shared->stop = true;
+  CHECK(client.result() == "");
+  munmap(shared, sizeof(Shared));
 }
 
 TEST_CASE("the kernel's ping is answered through a tap device") {

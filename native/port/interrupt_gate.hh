@@ -1,0 +1,54 @@
+// InterruptGate: keeps EAL's interrupt thread from taking a memif connection down under a polling thread's hands.
+//
+// The memif driver unmaps a lost peer's memory in EAL's interrupt thread, while rx_burst or tx_burst may be reading it.
+// So that thread spends its time parked in a handler of ours, and every 10 ms the gate opens: pollers stay out of their
+// devices, the thread does whatever has come up (connect, disconnect, and our reconnects), and parks again.
+//   poller:    enter() ─ burst ─ leave()           interrupt thread: open ─ pollers out ─ EAL's events ─ close ─ sleep
+// Invariant: no handler of EAL's runs while a gated poller is inside. A poller never waits: it returns with no frames.
+#pragma once
+
+#include <atomic>
+
+#include "native/mempool/packet.hh"
+
+namespace qstack {
+
+/// One device behind the gate. Entered by its polling thread; maintained by the interrupt thread while the gate is
+/// open.
+class GatedDevice {
+ public:
+  virtual ~GatedDevice() = default;
+
+  /// False: stay out for this burst.
+  bool enter() {
+    inside_.store(true, std::memory_order_seq_cst);
+    if (!open.load(std::memory_order_seq_cst)) [[likely]]
+      return true;
+    leave();
+    return false;
+  }
+  void leave() { inside_.store(false, std::memory_order_release); }
+  bool inside() const { return inside_.load(std::memory_order_seq_cst); }
+
+  /// Called in every opening with monotonic time.
+  virtual void maintain(Nanos now) = 0;
+
+ private:
+  friend class InterruptGate;
+  /// EAL has one interrupt thread per process, and so there is one gate.
+  inline static std::atomic<bool> open{true};
+  std::atomic<bool> inside_{false};
+};
+
+class InterruptGate {
+ public:
+  /// By the control thread, with EAL running; the device is not maintained any more after remove() has returned.
+  static void add(GatedDevice& device);
+  static void remove(GatedDevice& device);
+
+ private:
+  static void park(void*);
+  static void hook();
+};
+
+}  // namespace qstack
