@@ -25,6 +25,7 @@ export type { CloseReason } from './stack/close-reason.js';
 export type { Column } from './stack/column.js';
 export type { Connection, DrainOptions } from './stack/connection.js';
 export type { ColumnType, ConnectionId, ConnectionRef } from './stack/connection-table.js';
+export type { Stack } from './stack/control.js';
 export { ERROR_CODES, type ErrorCode, QstackError } from './stack/errors.js';
 export { type Framing, fixed, type LengthPrefixOptions, lengthPrefix, segment, stream } from './stack/framing.js';
 export {
@@ -40,3 +41,4 @@ export { type ConfigObject, InlineStack, inline } from './stack/inline.js';
 export type { Listener } from './stack/listener.js';
 export type { Address, Message, SendOptions } from './stack/message.js';
 export { type ServeDefinition, type ServeOptions, type StrictPolicy, serve } from './stack/serve.js';
+export { type StartOptions, start, stopOnSignals } from './stack/start.js';

@@ -16,7 +16,10 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
 
   static make(ops: readonly Op<unknown>[]): AllOp {
     const all = pool.pop()?.open() ?? new AllOp();
-    for (const op of ops) all.ops.push(pooled(op));
+    for (const op of ops) {
+      all.ops.push(pooled(op));
+      all.task ??= pooled(op).task;
+    }
     all.values = new Array(ops.length);
     return all;
   }

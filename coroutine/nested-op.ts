@@ -16,6 +16,7 @@ export abstract class NestedOp<T> extends PooledOp<T> implements Waiter {
 
   protected wrap(op: Op<T>): this {
     this.inner = pooled(op);
+    this.task ??= this.inner.task;
     return this;
   }
 

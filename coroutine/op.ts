@@ -58,8 +58,8 @@ const FAILED = 4;
 const ABANDONED = 5;
 
 export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown> {
-  /** The task that awaits; its level is the level of the op. */
-  protected task: Task | null = context.task;
+  /** The task that awaits, or in which the op was made; its level is the level of the op. */
+  task: Task | null = context.task;
   private state = IDLE;
   private outcome: unknown = undefined;
   private waiter: Waiter | null = null;
@@ -165,7 +165,7 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   next(): IteratorResult<Suspend, T> {
     if (!this.isSettled) {
       if (this.state !== WAITING) {
-        const task = currentTask();
+        const task = context.task ?? this.task ?? currentTask();
         this.begin(task, task);
       }
       if (this.state === WAITING) return SUSPENDED;

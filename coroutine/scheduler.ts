@@ -45,7 +45,12 @@ export class Scheduler {
     this.bound = new StarvationBound(levels, starvationBoundMs);
     for (let level = 0; level < levels; level++) this.queues.push(new ReadyQueue());
     this.outside = new Task(this).open(levels - 1, null);
-    context.outside ??= this.outside;
+    context.outside = this.outside;
+  }
+
+  /** The thread's stack is gone: ops that are used outside of handlers find no scheduler any more. */
+  close(): void {
+    if (context.outside === this.outside) context.outside = null;
   }
 
   /** The running task, or null. */

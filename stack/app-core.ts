@@ -4,7 +4,7 @@
 // Read poller.ts (events), dispatcher.ts (handlers) and sender.ts (replies) first; app.ts is what a user sees of it.
 import type { Op } from '../coroutine/op.js';
 import { Scheduler } from '../coroutine/scheduler.js';
-import type { AnyHandler } from '../coroutine/task.js';
+import type { AnyHandler, Task } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
 import type { Payload } from '../mempool/view.js';
 import {
@@ -127,7 +127,7 @@ export class AppCore<L extends string = string>
     this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
     this.releaser = new Releaser(arena, app);
     this.dispatcher = new Dispatcher(arena, this.table, this.scheduler, this.releaser, this);
-    this.connector = new Connector(this.sender, () => this.kick());
+    this.connector = new Connector(this.sender, this.outside, () => this.kick());
     this.poller = new Poller(arena, app, this.scheduler, this, options.starvationBoundMs);
   }
 
@@ -374,6 +374,10 @@ export class AppCore<L extends string = string>
 
   // ---- what a connection asks
 
+  get outside(): Task {
+    return this.scheduler.outside;
+  }
+
   isOpen(slot: number, generation: number): boolean {
     return this.table.isOpen(slot, generation) && !this.table.has(slot, CLOSING);
   }
@@ -430,7 +434,7 @@ export class AppCore<L extends string = string>
       if (!this.table.isOpen(slot, generation)) reader.close(undefined);
       else this.addReader(reader, slot);
     }
-    return new ReceiveOp<L>(reader);
+    return new ReceiveOp<L>(reader, this.outside);
   }
 
   private addReader(reader: Reader<L>, slot: number): void {

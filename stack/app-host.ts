@@ -83,5 +83,6 @@ export class AppHost<L extends string> {
   close(): void {
     this.poller?.close();
     this.poller = null;
+    this.core.scheduler.close();
   }
 }

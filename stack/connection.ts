@@ -3,6 +3,7 @@
 // holds no state of its own: any number of these objects may name the same connection, and all of them notice when it is gone.
 import { type Op, PooledOp } from '../coroutine/op.js';
 import { type WaitOptions, withSignal } from '../coroutine/signal.js';
+import type { Task } from '../coroutine/task.js';
 import type { Payload } from '../mempool/view.js';
 import type { CloseReason } from './close-reason.js';
 import { type ConnectionId, connectionId } from './connection-table.js';
@@ -17,6 +18,8 @@ export interface DrainOptions extends WaitOptions {
 export interface ConnectionHost<L extends string> {
   levelOf(name: L): number;
   transmit(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean;
+  /** Whose ops they are when no handler runs. */
+  readonly outside: Task;
   /** Level of what is sent without any other. */
   readonly otherwise: number;
   isOpen(slot: number, generation: number): boolean;
@@ -45,6 +48,7 @@ export class DrainOp extends PooledOp<void> {
     this.slot = slot;
     this.generation = generation;
     this.lowWater = lowWater;
+    this.task ??= host.outside;
   }
 
   protected override start(): void {

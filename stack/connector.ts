@@ -2,6 +2,7 @@
 // In: ConnectOp. Out: a connect record with a cookie; opened or closed with that cookie ends it. Invariant: a cookie names one
 // waiting op; an answer whose op was cancelled finds none, and the connection is reset by the caller.
 import { PooledOp } from '../coroutine/op.js';
+import type { Task } from '../coroutine/task.js';
 import { SEND_TYPE_CONNECT } from './abi.js';
 import { type CloseReason, closeError } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
@@ -30,6 +31,7 @@ export class ConnectOp<L extends string> extends PooledOp<Connection<L>> {
     this.connector = connector;
     this.target = target;
     this.listener = listener;
+    this.task ??= connector.outside;
   }
 
   protected override start(): void {
@@ -43,13 +45,16 @@ export class ConnectOp<L extends string> extends PooledOp<Connection<L>> {
 }
 
 export class Connector<L extends string> {
+  /** Whose ops they are when no handler runs. */
+  readonly outside: Task;
   private readonly sender: Sender;
   private readonly kick: () => void;
   private readonly waiting = new Map<number, ConnectOp<L>>();
   private lastCookie = 0;
 
-  constructor(sender: Sender, kick: () => void) {
+  constructor(sender: Sender, outside: Task, kick: () => void) {
     this.sender = sender;
+    this.outside = outside;
     this.kick = kick;
   }
 

@@ -2,6 +2,7 @@
 // In: arrive(), end(), fail(). Out: ReceiveOp. Invariant: a message is given back when the next one is asked for or the
 // connection is gone; until somebody asks, messages wait in the pending list of the connection, and so does its peer.
 import { PooledOp } from '../coroutine/op.js';
+import type { Task } from '../coroutine/task.js';
 import type { Message } from './message.js';
 
 export interface ReaderHost<L extends string> {
@@ -13,9 +14,10 @@ export interface ReaderHost<L extends string> {
 export class ReceiveOp<L extends string> extends PooledOp<Message<L> | null> {
   private readonly reader: Reader<L>;
 
-  constructor(reader: Reader<L>) {
+  constructor(reader: Reader<L>, outside: Task) {
     super();
     this.reader = reader;
+    this.task ??= outside;
   }
 
   protected override start(): void {

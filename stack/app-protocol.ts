@@ -1,0 +1,33 @@
+// What the control thread and an app thread say to each other: control only, never anything of the packet's line.
+import type { AppCounts } from './app-core.js';
+import type { StackSettings } from './config/settings.js';
+import type { ListenOptions, StackId } from './native.js';
+
+/** An app thread's start-up data. */
+export interface AppThreadData {
+  /** URL of the user's module. */
+  module: string;
+  stack: StackId;
+  app: number;
+  settings: StackSettings;
+}
+
+export type UserCounts = AppCounts & { user: Record<string, unknown> };
+
+export type FromApp =
+  /** setup() has run; these listeners are wanted, in this order. */
+  | { type: 'set-up'; listeners: ListenOptions[] }
+  /** The poller runs. */
+  | { type: 'on-air' }
+  | { type: 'counts'; id: number; counts: UserCounts }
+  | { type: 'unlisten'; number: number }
+  | { type: 'drained' }
+  /** It did not come up. */
+  | { type: 'failed'; code: string; text: string };
+
+export type ToApp =
+  /** Numbers of the wanted listeners, in their order. */
+  | { type: 'begin'; numbers: number[] }
+  | { type: 'counts'; id: number }
+  | { type: 'drain'; limitMs: number }
+  | { type: 'close' };

@@ -1,0 +1,91 @@
+// The entry of an app thread: imports the user's module, runs its setup(), and then lives in its poller.
+// In: AppThreadData, then messages of app-protocol.ts. Out: the same. A fault of the module is told to control; a throw
+// outside of any handler ends the thread, and control starts another.
+import { parentPort, workerData } from 'node:worker_threads';
+import { AppHost } from './app-host.js';
+import type { AppThreadData, FromApp, ToApp } from './app-protocol.js';
+import { QstackError } from './errors.js';
+import type { ListenerControl } from './listener.js';
+import { Log } from './log.js';
+import { type ListenOptions, loadNative } from './native.js';
+import { isServeDefinition, notADefinition } from './serve.js';
+
+const port = parentPort;
+if (port === null) throw new QstackError('QST_ERR_INTERNAL', 'app-thread.js is started by control, as a worker');
+const data = workerData as AppThreadData;
+const tell = (message: FromApp) => port.postMessage(message);
+
+/** Listeners are wanted during setup() and made by control, one for all app threads. */
+class CollectedListeners implements ListenerControl {
+  readonly wanted: ListenOptions[] = [];
+  private readonly finders: ((number: number) => void)[] = [];
+  private isOpen = true;
+
+  listen(options: ListenOptions, found: (number: number) => void): void {
+    if (!this.isOpen) {
+      throw new QstackError('QST_ERR_LISTEN_AFTER_SETUP', 'with app threads, listeners are made in setup()');
+    }
+    this.wanted.push(options);
+    this.finders.push(found);
+  }
+
+  begin(numbers: readonly number[]): void {
+    numbers.forEach((number, index) => {
+      this.finders[index]?.(number);
+    });
+  }
+
+  endOfSetup(): void {
+    this.isOpen = false;
+  }
+
+  unlisten(number: number): void {
+    tell({ type: 'unlisten', number });
+  }
+
+  framing(options: ListenOptions): number {
+    return loadNative().listen(data.stack, options);
+  }
+}
+
+async function setUp(control: CollectedListeners): Promise<AppHost<string>> {
+  const { module, stack, app, settings } = data;
+  const definition = ((await import(module)) as { default?: unknown }).default;
+  if (!isServeDefinition(definition)) throw notADefinition(`${module} has no default export made by serve()`);
+  const log = new Log({ level: settings.logLevel });
+  const host = new AppHost({ definition, stack, app, settings, control, log, drive: false });
+  await host.setup();
+  control.endOfSetup();
+  return host;
+}
+
+async function obey(host: AppHost<string>, control: CollectedListeners, message: ToApp): Promise<void> {
+  switch (message.type) {
+    case 'begin':
+      control.begin(message.numbers);
+      host.begin();
+      tell({ type: 'on-air' });
+      break;
+    case 'counts':
+      tell({ type: 'counts', id: message.id, counts: host.app.counts() });
+      break;
+    case 'drain':
+      await host.drain(message.limitMs);
+      tell({ type: 'drained' });
+      break;
+    case 'close':
+      host.close();
+      port?.close();
+  }
+}
+
+try {
+  const control = new CollectedListeners();
+  const host = await setUp(control);
+  port.on('message', (message: ToApp) => void obey(host, control, message));
+  tell({ type: 'set-up', listeners: control.wanted });
+} catch (error) {
+  const { code, stack, message } = error as Error & { code?: unknown };
+  tell({ type: 'failed', code: typeof code === 'string' ? code : 'QST_ERR_APP_FAILED', text: stack ?? message });
+  port.close();
+}

@@ -1,0 +1,184 @@
+// Stack: one stack as control sees it: made, on the air, watched, stopped.
+// In: a module and settings. Out: a running stack. Invariant: control is never on the packet's line; it makes things in this
+// order: EAL, native stack, classifier, apps' setup(), listeners, pollers, stack thread; and takes them down in reverse.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type AppLink, ThreadLink } from './app-link.js';
+import type { UserCounts } from './app-protocol.js';
+import type { StackSettings } from './config/settings.js';
+import { ensureEal } from './eal.js';
+import { QstackError } from './errors.js';
+import { Heartbeat } from './heartbeat.js';
+import { LocalLink } from './local-link.js';
+import type { Log } from './log.js';
+import {
+  type Hiccups,
+  type ListenOptions,
+  loadNative,
+  type NativeAddon,
+  type RingDevice,
+  type StackCounters,
+  type StackId,
+} from './native.js';
+import { planOf, stackOptions } from './native-options.js';
+import { classifierTable, type ServeDefinition } from './serve.js';
+
+const DEATHS_MAX = 5;
+const DEATHS_WINDOW_MS = 60_000;
+
+export interface StackParts {
+  /** URL of the user's module. */
+  module: string;
+  definition: ServeDefinition;
+  settings: StackSettings;
+  log: Log;
+  /** One end of a pair of stacks in this process, instead of the device of the settings. */
+  ring?: RingDevice;
+  /** An app died too often; by default the process ends with exit 1. */
+  onFatal?: () => void;
+}
+
+export class Stack implements AsyncDisposable {
+  readonly id: StackId;
+  readonly settings: StackSettings;
+  readonly levels: readonly string[];
+  private readonly parts: StackParts;
+  private readonly native: NativeAddon = loadNative();
+  private readonly apps: AppLink[] = [];
+  /** What every app wants, and the numbers under which it was made. */
+  private wanted: ListenOptions[] = [];
+  private numbers: number[] = [];
+  private readonly deathsMs: number[] = [];
+  private heartbeat: Heartbeat | null = null;
+  private stopping: Promise<void> | null = null;
+
+  private constructor(parts: StackParts) {
+    const { definition, settings } = parts;
+    this.parts = parts;
+    this.settings = settings;
+    this.levels = definition.levels;
+    if (parts.ring === undefined) ensureEal(settings);
+    this.id = this.native.createStack(stackOptions(settings, definition.levels.length, parts.ring));
+  }
+
+  static async start(parts: StackParts): Promise<Stack> {
+    const stack = new Stack(parts);
+    try {
+      await stack.begin();
+    } catch (error) {
+      await stack.takeDown();
+      throw error;
+    }
+    return stack;
+  }
+
+  private async begin(): Promise<void> {
+    const { definition, settings } = this.parts;
+    const lines = settings.classify.map((line) => line.text);
+    this.native.classify(this.id, classifierTable(definition, { ...settings, lines }));
+    for (let app = 0; app < settings.appThreads; app++) this.apps.push(this.link(app));
+    const lists = await Promise.all(this.apps.map((app) => app.setUp()));
+    this.makeListeners(lists);
+    await Promise.all(this.apps.map((app) => app.begin(this.numbers)));
+    if (settings.arrangement === 'inline') return;
+    this.native.run(this.id, { name: 'qstack-stack0', poll: settings.poll });
+    this.heartbeat = new Heartbeat(this.native.attachArena(this.id), settings.appThreads, this.parts.log);
+  }
+
+  private link(app: number): AppLink {
+    const { module, definition, settings, log } = this.parts;
+    if (settings.arrangement === 'inline') return new LocalLink({ definition, stack: this.id, app, settings, log });
+    const data = { module, stack: this.id, app, settings };
+    const unlisten = (number: number) => this.native.unlisten(this.id, number);
+    return new ThreadLink(data, (fault) => void this.died(app, fault), unlisten);
+  }
+
+  private makeListeners(lists: readonly ListenOptions[][]): void {
+    this.wanted = lists[0] ?? [];
+    for (const list of lists) this.checkSame(list);
+    this.numbers = this.wanted.map((options) => this.native.listen(this.id, options));
+  }
+
+  private checkSame(list: readonly ListenOptions[]): void {
+    if (JSON.stringify(list) === JSON.stringify(this.wanted)) return;
+    throw new QstackError('QST_ERR_LISTENERS_DIFFER', 'setup() must ask for the same listeners in every app thread');
+  }
+
+  /** An app thread ended by itself: its connections are reset, and another one takes its place. */
+  private async died(app: number, fault: unknown): Promise<void> {
+    const { log, onFatal } = this.parts;
+    if (this.heartbeat === null || this.stopping !== null) return;
+    const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+    const reset = this.native.reclaimApp(this.id, app);
+    log.error('APP_DIED', `app thread ${app} died, ${reset} connections were reset: ${text}`, { app, reset });
+    const nowMs = performance.now();
+    this.deathsMs.push(nowMs);
+    while (nowMs - (this.deathsMs[0] as number) > DEATHS_WINDOW_MS) this.deathsMs.shift();
+    if (this.deathsMs.length >= DEATHS_MAX) {
+      log.error('APP_DIED_TOO_OFTEN', `app threads died ${DEATHS_MAX} times within a minute: giving up`);
+      (onFatal ?? (() => process.exit(1)))();
+      return;
+    }
+    await this.restart(app);
+  }
+
+  private async restart(app: number): Promise<void> {
+    const link = this.link(app);
+    this.apps[app] = link;
+    try {
+      this.checkSame(await link.setUp());
+      await link.begin(this.numbers);
+      this.parts.log.warn('APP_RESTARTED', `app thread ${app} is on the air again`, { app });
+    } catch {
+      // It died once more: died() has been told as well.
+    }
+  }
+
+  /** `10.0.0.1:80`, as many as there are listeners. */
+  get addresses(): { address: number; port: number }[] {
+    return this.wanted.map(({ address, port }) => ({ address: address || this.settings.address, port }));
+  }
+
+  get plannedBytes(): number {
+    return planOf(this.settings, this.levels.length).bytes;
+  }
+
+  counters(): StackCounters {
+    return this.native.counters(this.id);
+  }
+
+  hiccups(reset = false): Hiccups {
+    return this.native.hiccups(this.id, reset);
+  }
+
+  /** What the apps count, one entry per app thread. */
+  counts(): Promise<UserCounts[]> {
+    return Promise.all(this.apps.map((app) => app.counts()));
+  }
+
+  /** Refuses new connections, lets handlers finish, closes, and frees everything. Never takes much longer than `limitMs`. */
+  stop(limitMs = this.settings.drainTimeoutMs): Promise<void> {
+    this.stopping ??= this.drainAndTakeDown(limitMs);
+    return this.stopping;
+  }
+
+  private async drainAndTakeDown(limitMs: number): Promise<void> {
+    for (const number of this.numbers) this.native.unlisten(this.id, number);
+    const limit = new AbortController();
+    const late = delay(limitMs + 1000, undefined, { signal: limit.signal }).catch(() => {});
+    await Promise.race([Promise.allSettled(this.apps.map((app) => app.drain(limitMs))), late]);
+    limit.abort();
+    await this.takeDown();
+  }
+
+  private async takeDown(): Promise<void> {
+    this.stopping ??= Promise.resolve();
+    this.heartbeat?.stop();
+    await Promise.allSettled(this.apps.map((app) => app.close()));
+    this.native.stop(this.id);
+    this.native.destroy(this.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

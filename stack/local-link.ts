@@ -1,0 +1,48 @@
+// LocalLink: an app in the thread of control, for the `inline` arrangement of start().
+
+import { AppHost, type AppHostOptions } from './app-host.js';
+import type { AppLink } from './app-link.js';
+import type { UserCounts } from './app-protocol.js';
+import { type ListenOptions, loadNative } from './native.js';
+
+export class LocalLink implements AppLink {
+  private readonly wanted: ListenOptions[] = [];
+  private readonly finders: ((number: number) => void)[] = [];
+  private readonly host: AppHost<string>;
+
+  constructor(options: Omit<AppHostOptions<string>, 'control' | 'drive'>) {
+    const control = {
+      listen: (listener: ListenOptions, found: (number: number) => void) => {
+        this.wanted.push(listener);
+        this.finders.push(found);
+      },
+      unlisten: (number: number) => loadNative().unlisten(options.stack, number),
+      framing: (framing: ListenOptions) => loadNative().listen(options.stack, framing),
+    };
+    this.host = new AppHost({ ...options, control, drive: true });
+  }
+
+  async setUp(): Promise<ListenOptions[]> {
+    await this.host.setup();
+    return this.wanted;
+  }
+
+  async begin(numbers: number[]): Promise<void> {
+    numbers.forEach((number, index) => {
+      this.finders[index]?.(number);
+    });
+    this.host.begin();
+  }
+
+  async counts(): Promise<UserCounts> {
+    return this.host.app.counts();
+  }
+
+  async drain(limitMs: number): Promise<void> {
+    await this.host.drain(limitMs);
+  }
+
+  async close(): Promise<void> {
+    this.host.close();
+  }
+}
