@@ -90,16 +90,12 @@ DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.
     configure(options, rx);
     start(options);
   } catch (...) {
-    memif_.reset();
-    unplug(port_, bus_, name_);
+    close();
     throw;
   }
 }
 
-DpdkPort::~DpdkPort() {
-  memif_.reset();
-  unplug(port_, bus_, name_);
-}
+DpdkPort::~DpdkPort() { close(); }
 
 void DpdkPort::configure(const DpdkPortOptions& options, DpdkPool& rx) {
   rte_eth_dev_info info{};
@@ -121,10 +117,9 @@ void DpdkPort::configure(const DpdkPortOptions& options, DpdkPool& rx) {
 }
 
 void DpdkPort::start(const DpdkPortOptions& options) {
-  int result = rte_eth_dev_start(port_);
   if (is_memif(name_)) {
-    memif_ = std::make_unique<MemifLink>(port_, is_memif_client(options.device), result == 0);
-  } else if (result != 0) {
+    start_memif(is_memif_client(options.device));
+  } else if (const int result = rte_eth_dev_start(port_); result != 0) {
     fail(name_, "it does not start", -result);
   }
   rte_ether_addr address;
@@ -134,12 +129,30 @@ void DpdkPort::start(const DpdkPortOptions& options) {
   }
   store_mac(address.addr_bytes, options.mac);
   if (bus_ == "pci") {
-    result = rte_eth_dev_default_mac_addr_set(port_, &address);
+    const int result = rte_eth_dev_default_mac_addr_set(port_, &address);
     if (result != 0) fail(name_, "it does not take the MAC", -result);
     return;
   }
   // A virtual device shows us the frames of all stations, or is asked to; a kernel's device keeps its own MAC.
   rte_eth_promiscuous_enable(port_);
+}
+
+void DpdkPort::start_memif(bool client) {
+  memif_ = std::make_unique<MemifLink>(port_, client);
+  const InterruptGate::Hold hold;
+  memif_->start();
+  if (!client && !memif_->started()) fail(name_, "it does not start", EIO);
+}
+
+/// A memif device is closed while nothing happens to its connection.
+void DpdkPort::close() {
+  if (memif_ == nullptr) {
+    unplug(port_, bus_, name_);
+    return;
+  }
+  const InterruptGate::Hold hold;
+  unplug(port_, bus_, name_);
+  memif_.reset();
 }
 
 uint32_t DpdkPort::rx_burst(Packet** out, uint32_t n, Nanos now) {

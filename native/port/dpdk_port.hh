@@ -53,6 +53,8 @@ class DpdkPort final : public Port {
  private:
   void configure(const DpdkPortOptions& options, DpdkPool& rx);
   void start(const DpdkPortOptions& options);
+  void start_memif(bool client);
+  void close();
   uint32_t receive(Packet** out, uint32_t n, Nanos now);
   uint32_t transmit(Packet** packets, uint32_t n);
 

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <mutex>
 #include <stdexcept>
 #include <vector>
 
@@ -21,7 +20,9 @@ constexpr long kParkedNanos = 10'000'000;
 struct Guarded {
   std::mutex mutex;
   std::vector<GatedDevice*> devices;
-  int event = -1;  ///< readable while there are devices: EAL calls park() again and again
+  std::mutex handling;   ///< taken before `mutex`
+  bool handles = false;  ///< the interrupt thread has `handling`
+  int event = -1;        ///< readable while there are devices: EAL calls park() again and again
   bool ringing = false;
 };
 
@@ -37,6 +38,8 @@ Nanos monotonic() {
 }
 
 }  // namespace
+
+std::mutex& InterruptGate::handling() { return guarded().handling; }
 
 void InterruptGate::add(GatedDevice& device) {
   const std::lock_guard guard(guarded().mutex);
@@ -65,22 +68,31 @@ void InterruptGate::hook() {
 }
 
 /// Runs in EAL's interrupt thread. Between its return and its next call that thread handles EAL's other events, and
-/// comes back at once because the event stays readable.
+/// comes back at once because the event stays readable. The last return, without devices, leaves nothing locked.
 void InterruptGate::park(void*) {
+  Guarded& state = guarded();
   GatedDevice::open.store(false, std::memory_order_seq_cst);
+  if (state.handles) state.handling.unlock();
   const timespec time{.tv_sec = 0, .tv_nsec = kParkedNanos};
   nanosleep(&time, nullptr);
+  state.handling.lock();
   GatedDevice::open.store(true, std::memory_order_seq_cst);
-  const std::lock_guard guard(guarded().mutex);
-  for (GatedDevice* const device : guarded().devices) {
+  const std::lock_guard guard(state.mutex);
+  for (GatedDevice* const device : state.devices) {
     while (device->inside()) sched_yield();
   }
   const Nanos now = monotonic();
-  for (GatedDevice* const device : guarded().devices) device->maintain(now);
-  if (!guarded().devices.empty()) return;
+  for (GatedDevice* const device : state.devices) device->maintain(now);
+  state.handles = !state.devices.empty();
+  if (!state.handles) rest();
+}
+
+/// Called with both locks held by the interrupt thread: no more events until the next device.
+void InterruptGate::rest() {
   eventfd_t ignored = 0;
   eventfd_read(guarded().event, &ignored);
   guarded().ringing = false;
+  guarded().handling.unlock();
 }
 
 }  // namespace qstack

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 
 #include "native/mempool/packet.hh"
 
@@ -46,8 +47,20 @@ class InterruptGate {
   static void add(GatedDevice& device);
   static void remove(GatedDevice& device);
 
+  /// While one lives, the interrupt thread handles nothing: the control thread may start or close a gated device.
+  class Hold {
+   public:
+    Hold() : lock_(handling()) {}
+
+   private:
+    std::lock_guard<std::mutex> lock_;
+  };
+
  private:
+  /// Held by the interrupt thread from an opening to its next parking.
+  static std::mutex& handling();
   static void park(void*);
+  static void rest();
   static void hook();
 };
 

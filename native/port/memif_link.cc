@@ -19,13 +19,15 @@ bool is_up(uint16_t port) {
 
 }  // namespace
 
-MemifLink::MemifLink(uint16_t port, bool client, bool started) : port_(port), client_(client), started_(started) {
+MemifLink::MemifLink(uint16_t port, bool client) : port_(port), client_(client) {
   // A server that is not there is told by link_up(), not by a line for each attempt.
   rte_log_set_level_pattern("pmd.net.memif", RTE_LOG_CRIT);
   InterruptGate::add(*this);
 }
 
 MemifLink::~MemifLink() { InterruptGate::remove(*this); }
+
+void MemifLink::start() { started_.store(rte_eth_dev_start(port_) == 0, std::memory_order_relaxed); }
 
 void MemifLink::maintain(Nanos now) {
   if (!client_) return;
@@ -36,7 +38,7 @@ void MemifLink::maintain(Nanos now) {
   if (retry_at_ == 0) retry_at_ = now + (started() ? kConnectTimeout : kRetryInterval);
   if (now < retry_at_) return;
   rte_eth_dev_stop(port_);
-  started_.store(rte_eth_dev_start(port_) == 0, std::memory_order_relaxed);
+  start();
   retry_at_ = now + (started() ? kConnectTimeout : kRetryInterval);
 }
 

@@ -10,18 +10,19 @@ namespace qstack {
 
 class MemifLink final : public GatedDevice {
  public:
-  /// `started`: whether the device's first start, a client's first connect, went well.
-  MemifLink(uint16_t port, bool client, bool started);
+  MemifLink(uint16_t port, bool client);
   ~MemifLink() override;
 
   /// Bursts are allowed. Read after enter().
   bool started() const { return started_.load(std::memory_order_relaxed); }
+  /// A client whose server is not there stays stopped, and is started by maintain.
+  void start();
   void maintain(Nanos now) override;
 
  private:
   uint16_t port_;
   bool client_;
-  std::atomic<bool> started_;
+  std::atomic<bool> started_{false};
   Nanos retry_at_ = 0;  ///< 0: the link was up
 };
 
