@@ -1,0 +1,101 @@
+// Tally: what one app thread counts of its messages. In: one call per message. Out: a plain object, on request, that control
+// adds up over the app threads. Counts are since the start; latencies are since the last report.
+import { Latency } from './latency.js';
+
+export interface LevelTally {
+  name: string;
+  messages: number;
+  replies: number;
+  /** Redis did not answer in time, or with an error. */
+  unavailable: number;
+  /** From the frame's arrival to Redis' reply, since the last report. */
+  redis_p50_us: number;
+  redis_p99_us: number;
+  redis_max_us: number;
+}
+
+export interface TallyReport {
+  levels: LevelTally[];
+  /** Too short to be a message. */
+  malformed: number;
+  /** By the code of the failure. */
+  redis_failures: Record<string, number>;
+}
+
+export class Tally {
+  malformed = 0;
+  private readonly messages: number[];
+  private readonly replies: number[];
+  private readonly unavailable: number[];
+  private readonly latencies: Latency[];
+  private readonly failures: Record<string, number> = {};
+
+  constructor(private readonly names: readonly string[]) {
+    this.messages = names.map(() => 0);
+    this.replies = names.map(() => 0);
+    this.unavailable = names.map(() => 0);
+    this.latencies = names.map(() => new Latency());
+  }
+
+  served(level: number, latencyUs: number): void {
+    this.messages[level] = (this.messages[level] as number) + 1;
+    this.latencies[level]?.record(latencyUs);
+  }
+
+  failed(level: number, error: unknown): void {
+    this.messages[level] = (this.messages[level] as number) + 1;
+    this.unavailable[level] = (this.unavailable[level] as number) + 1;
+    const code = (error as { code?: unknown } | null)?.code;
+    const name = typeof code === 'string' ? code : 'UNKNOWN';
+    this.failures[name] = (this.failures[name] ?? 0) + 1;
+  }
+
+  replied(level: number): void {
+    this.replies[level] = (this.replies[level] as number) + 1;
+  }
+
+  report(): TallyReport {
+    const levels = this.names.map((name, level) => {
+      const latency = this.latencies[level] as Latency;
+      const tally = {
+        name,
+        messages: this.messages[level] as number,
+        replies: this.replies[level] as number,
+        unavailable: this.unavailable[level] as number,
+        redis_p50_us: latency.quantileUs(0.5),
+        redis_p99_us: latency.quantileUs(0.99),
+        redis_max_us: latency.maxUs,
+      };
+      latency.clear();
+      return tally;
+    });
+    return { levels, malformed: this.malformed, redis_failures: { ...this.failures } };
+  }
+}
+
+/** Counts added; of latencies the worst app thread's, because percentiles cannot be added. */
+export function sumTallies(reports: readonly TallyReport[]): TallyReport {
+  const sum: TallyReport = { levels: [], malformed: 0, redis_failures: {} };
+  for (const report of reports) {
+    sum.malformed += report.malformed;
+    for (const [code, n] of Object.entries(report.redis_failures)) {
+      sum.redis_failures[code] = (sum.redis_failures[code] ?? 0) + n;
+    }
+    report.levels.forEach((level, index) => {
+      sum.levels[index] = sum.levels[index] === undefined ? { ...level } : addLevels(sum.levels[index], level);
+    });
+  }
+  return sum;
+}
+
+function addLevels(a: LevelTally, b: LevelTally): LevelTally {
+  return {
+    name: a.name,
+    messages: a.messages + b.messages,
+    replies: a.replies + b.replies,
+    unavailable: a.unavailable + b.unavailable,
+    redis_p50_us: Math.max(a.redis_p50_us, b.redis_p50_us),
+    redis_p99_us: Math.max(a.redis_p99_us, b.redis_p99_us),
+    redis_max_us: Math.max(a.redis_max_us, b.redis_max_us),
+  };
+}

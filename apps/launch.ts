@@ -1,0 +1,65 @@
+// What the programs of this folder have in common: flags and a configuration in, a stack on the air, an orderly end.
+// Exit 0 after a stop that was asked for, 1 when the start failed, 2 for usage and configuration.
+import type { Command } from 'commander';
+import { formatIpv4 } from '../stack/config/address.js';
+import { addConfigFlags, flagEntries } from '../stack/config/flags.js';
+import { settingsOrExit } from '../stack/config/load.js';
+import type { StackSettings } from '../stack/config/settings.js';
+import type { Stack } from '../stack/control.js';
+import { planText } from '../stack/native-options.js';
+
+/** Flags that the short help shows; the others of the configuration work as well. */
+const SHOWN = ['workers', 'payload_at', 'host_ip', 'device', 'port', 'max_concurrency', 'log_level'];
+
+export function programFlags(command: Command, shown: readonly string[] = []): Command {
+  addConfigFlags(command, [...SHOWN, ...shown]);
+  return command
+    .option('--plan', 'print threads and memory, and start nothing')
+    .allowExcessArguments(false)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+}
+
+/** Settings of a parsed command; with --plan they are printed, and the process ends. */
+export function settingsOf(
+  command: Command,
+  levels: number,
+  defaults: Readonly<Record<string, unknown>> = {},
+): StackSettings {
+  const file = command.getOptionValue('config') as string | undefined;
+  const settings = settingsOrExit({ defaults, ...(file === undefined ? {} : { file }), flags: flagEntries(command) });
+  if (command.getOptionValue('plan') !== true) return settings;
+  process.stdout.write(`${planText(settings, levels)}\n`);
+  process.exit(0);
+}
+
+/** `listening 10.0.0.1:80 …`: the one line that says that packets are answered from now on. */
+export function sayListening(stack: Stack, more: string): void {
+  const addresses = stack.addresses.map(({ address, port }) => `${formatIpv4(address)}:${port}`);
+  process.stdout.write(`listening ${addresses.join(' ')} ${more}\n`);
+}
+
+/** Resolves at SIGTERM or the first ^C; the second one quits at once. */
+export function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const onSignal = () => {
+      signals += 1;
+      if (signals > 1) process.exit(130);
+      resolve();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+/** Runs a program's main part; a fault is one sentence on stderr. */
+export async function runProgram(name: string, main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+    process.exit(0);
+  } catch (error) {
+    const { message, code } = error as Error & { code?: string };
+    process.stderr.write(`${name}: ${message}${code?.startsWith('QST_') ? ` (${code})` : ''}\n`);
+    process.exit(1);
+  }
+}
