@@ -1,12 +1,26 @@
 // Whether the Redis servers of a configuration answer, asked once at the start: a wrong socket is a sentence, not a retry.
 // In: settings. Out: a fault for each server that is not there or is no Redis. While a program runs, a Redis that goes away is
 // not a fault: its client comes back by itself.
+import { existsSync } from 'node:fs';
 import { connect, type NetConnectOpts } from 'node:net';
+import { join } from 'node:path';
 import type { Fault } from './fault.js';
 import type { RedisAddress } from './keys.js';
+import { runtimeDir } from './runtime-dir.js';
 
 const ANSWER_MS = 2_000;
+const SERVERS_MAX = 64;
 const START_ONE = 'start one with `qstack redis up`, or name another';
+
+/** Those that `qstack redis up` has started: redis-0.sock and on, without a gap. */
+export function defaultRedis(folder = join(runtimeDir(), 'redis')): RedisAddress[] {
+  const found: RedisAddress[] = [];
+  for (let path = ''; found.length < SERVERS_MAX; found.push({ kind: 'unix', path })) {
+    path = join(folder, `redis-${found.length}.sock`);
+    if (!existsSync(path)) break;
+  }
+  return found;
+}
 
 function options(address: RedisAddress): NetConnectOpts {
   return address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
@@ -48,7 +62,7 @@ function ask(address: RedisAddress): Promise<string | undefined> {
   });
 }
 
-export async function redisFaults(redis: readonly RedisAddress[], where = 'redis'): Promise<Fault[]> {
+export async function redisFaults(redis: readonly RedisAddress[], where = 'configuration'): Promise<Fault[]> {
   const said = await Promise.all(redis.map(ask));
   return redis.flatMap((address, index) => {
     const reason = said[index];

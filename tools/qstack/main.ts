@@ -2,9 +2,11 @@
 import { Command } from 'commander';
 import { redisCommand } from '../redis/command.js';
 import { configCommand } from './config.js';
+import { runCommand } from './run.js';
 
 const EXAMPLES = `
 Examples:
+  qstack run server.js -f server.conf
   qstack config -f server.conf --port 7000
   qstack redis up -n 2`;
 
@@ -14,7 +16,7 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .addHelpText('after', EXAMPLES);
-  for (const sub of [configCommand(), redisCommand()]) {
+  for (const sub of [runCommand(), configCommand(), redisCommand()]) {
     command.addCommand(sub.copyInheritedSettings(command));
   }
   return command;

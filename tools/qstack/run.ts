@@ -1,0 +1,50 @@
+// `qstack run module.js`: a module whose default export is made by serve(), on the air until it is stopped.
+// In: the module and a configuration. Out: the line `listening …`, and an orderly end after SIGTERM or ^C.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Command } from 'commander';
+import { programFlags, runProgram, sayListening, settingsOf, untilSignal } from '../../apps/launch.js';
+import { formatFault } from '../../stack/config/fault.js';
+import { defaultRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
+import { formatSize } from '../../stack/config/units.js';
+import { isServeDefinition, notADefinition } from '../../stack/serve.js';
+import { start } from '../../stack/start.js';
+
+const EXAMPLES = `
+Examples:
+  qstack run server.js
+  qstack run server.js -f server.conf --port 7000
+  qstack run server.js --plan`;
+
+async function levelsOf(url: URL): Promise<readonly string[]> {
+  if (!existsSync(url)) throw new Error(`${url.pathname}: there is no such module`);
+  const definition = ((await import(url.href)) as { default?: unknown }).default;
+  if (isServeDefinition(definition)) return definition.levels;
+  throw notADefinition(`${url.pathname} has no default export made by serve()`);
+}
+
+async function run(path: string, command: Command): Promise<void> {
+  const url = pathToFileURL(resolve(path));
+  const levels = await levelsOf(url);
+  const settings = settingsOf(command, levels.length);
+  if (settings.redis.length === 0) settings.redis = defaultRedis();
+  const faults = await redisFaults(settings.redis);
+  if (faults.length > 0) throw new Error(faults.map(formatFault).join('\n'));
+  const stack = await start(url, settings);
+  const signal = untilSignal();
+  const servers = settings.redis.length === 0 ? 'none' : settings.redis.map(formatRedis).join(' ');
+  const planned = `up to ${settings.connectionsMax} connections, ${formatSize(stack.plannedBytes)} planned`;
+  sayListening(stack, `levels ${levels.join(' > ')}, redis ${servers}, ${planned}`);
+  await signal;
+  await stack.stop();
+}
+
+export function runCommand(): Command {
+  const command = new Command('run')
+    .description('runs a module made by serve()')
+    .argument('<module>', 'such as server.js');
+  return programFlags(command, ['redis'])
+    .addHelpText('after', EXAMPLES)
+    .action((path: string) => runProgram('qstack run', () => run(path, command)));
+}
