@@ -69,7 +69,7 @@ struct alignas(64) Tcb {
   uint8_t segments_unacked;  ///< data segments received since our last ACK
   uint8_t close_reason;
   uint16_t profile;  ///< number of the ListenerConfig that applies
-  uint16_t spare;
+  uint16_t stream_level;  ///< of a stream's bytes, plus 1; 0: none have come yet
   // Line 2: ACKs that move snd_una, timers, control.
   alignas(64) TimerNode timer;
   uint32_t link;     ///< SlotPool's while free
