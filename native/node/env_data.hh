@@ -11,6 +11,7 @@ namespace qstack::node {
 
 struct EnvData {
   Napi::FunctionReference poller_class;
+  Napi::FunctionReference redis_class;
   /// Arena buffers of this thread, by stack: one memory must not get two buffers in one thread.
   std::map<uint32_t, Napi::Reference<Napi::ArrayBuffer>> arenas;
 };
@@ -21,5 +22,6 @@ inline EnvData& env_data(Napi::Env env) { return *env.GetInstanceData<EnvData>()
 void register_control(Napi::Env env, Napi::Object exports);
 void register_poller(Napi::Env env, Napi::Object exports);
 void register_mcc(Napi::Env env, Napi::Object exports);
+void register_redis(Napi::Env env, Napi::Object exports);
 
 }  // namespace qstack::node

@@ -83,7 +83,13 @@ bool Client::set_slots(std::span<const uint16_t> shards) {
   return right;
 }
 
+void Client::close() {
+  closed_ = true;
+  for (auto& shard : shards_) shard->connection().close();
+}
+
 uint32_t Client::poll(Nanos now) {
+  if (closed_) return 0;
   take(now);
   for (auto& shard : shards_) shard->poll(now, buffer_);
   completer_.publish();
@@ -98,6 +104,7 @@ void Client::take_back() {
 }
 
 void Client::take(Nanos now) {
+  if (closed_) return;
   take_back();
   incoming_.refresh();
   // Every command taken has its completion's place in the ring.
@@ -185,6 +192,7 @@ bool Client::busy() const {
 
 Nanos Client::deadline() const {
   Nanos earliest = 0;
+  if (closed_) return earliest;
   for (const auto& shard : shards_) {
     const Nanos deadline = shard->deadline();
     if (deadline != 0 && (earliest == 0 || deadline < earliest)) earliest = deadline;

@@ -54,6 +54,9 @@ class Client {
   Nanos deadline() const;
   int epoll_fd() const { return epoll_fd_; }
 
+  /// Ends all connections for good. What is not completed never will be.
+  void close();
+
   uint8_t* block() const { return block_.data(); }
   const BlockLayout& layout() const { return layout_; }
   uint32_t shards() const { return static_cast<uint32_t>(shards_.size()); }
@@ -86,6 +89,7 @@ class Client {
   std::vector<uint8_t> buffer_;
   int epoll_fd_;
   uint64_t refused_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace qstack::redis

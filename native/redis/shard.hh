@@ -23,7 +23,7 @@ struct ShardConfig {
   uint32_t unsent_low_max = 64 * 1024;  ///< the same, before a level below 0 adds more
   Nanos backoff_min = 50'000'000;
   Nanos backoff_max = 1'000'000'000;
-  Nanos stall_max = 5'000'000'000;  ///< the oldest command waits so long past its deadline: the connection is dead
+  Nanos stall_max = 1'000'000'000;  ///< the oldest command waits so long past its deadline: the connection is dead
 };
 
 struct ShardStats {
