@@ -31,7 +31,18 @@ import {
 import { type CloseReason, closeError, closeReason } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
 import { Connection, type ConnectionHost, type DrainOp } from './connection.js';
-import { ACTIVE, CLOSING, ConnectionTable, ENDED, OPEN, READ, SHUT, STREAM } from './connection-table.js';
+import {
+  ACTIVE,
+  CLOSING,
+  type ConnectionId,
+  ConnectionTable,
+  connectionId,
+  ENDED,
+  OPEN,
+  READ,
+  SHUT,
+  STREAM,
+} from './connection-table.js';
 import { type ConnectOp, Connector } from './connector.js';
 import { Dispatcher, type DispatcherHost } from './dispatcher.js';
 import { QstackError } from './errors.js';
@@ -79,6 +90,8 @@ export interface AppCounts {
 
 /** Connections that a shutdown looks at in one turn. */
 const CLOSES_PER_TURN = 4096;
+/** Closed connections whose last messages wait for their reader; those of more are given back. */
+const RETIRED_MAX = 64;
 
 export class AppCore<L extends string = string>
   implements EventSink, DispatcherHost<L>, ConnectionHost<L>, ReaderHost<L>
@@ -101,6 +114,8 @@ export class AppCore<L extends string = string>
   /** Listeners of active opens, by slot. */
   private readonly clients = new Map<number, ListenerState<L>>();
   private readonly readers = new Map<number, Reader<L>>();
+  /** Readers of closed connections that still have something. */
+  private readonly retired = new Map<ConnectionId, Reader<L>>();
   private readonly onError: AppCoreOptions<L>['onError'];
   private handlersFailed = 0;
   private stale = 0;
@@ -300,15 +315,34 @@ export class AppCore<L extends string = string>
   }
 
   private forget(slot: number, generation: number, reason: CloseReason): void {
+    const readable = reason === 'finished' && !this.table.has(slot, CLOSING);
+    if (readable && !this.dispatcher.pending.isEmpty(slot) && this.table.has(slot, READ))
+      this.readerOf(slot, generation);
     const reader = this.readers.get(slot);
+    if (this.table.has(slot, CLOSING)) reader?.drop();
+    const unread = readable && reader !== undefined ? this.dispatcher.pending.takeAll(slot) : new Uint32Array(0);
     this.readers.delete(slot);
     this.clients.delete(slot);
-    reader?.letGo();
     this.dispatcher.drop(slot);
     this.sender.drop(slot);
     this.table.close(slot);
     this.watchers.closed(slot, generation, reason);
-    reader?.close(reason === 'finished' ? undefined : closeError(reason, 'receive()'));
+    if (reader !== undefined) this.retire(reader, reason, unread);
+  }
+
+  /** The connection is gone, but what it brought may still be read. */
+  private retire(reader: Reader<L>, reason: CloseReason, unread: Uint32Array<ArrayBuffer>): void {
+    reader.close(reason === 'finished' ? undefined : closeError(reason, 'receive()'), unread);
+    if (!reader.isBusy) return;
+    this.retired.set(connectionId(reader.slot, reader.generation), reader);
+    if (this.retired.size <= RETIRED_MAX) return;
+    const [oldest] = this.retired.values();
+    (oldest as Reader<L>).drop();
+    this.readerDone(oldest as Reader<L>);
+  }
+
+  readerDone(reader: Reader<L>): void {
+    this.retired.delete(connectionId(reader.slot, reader.generation));
   }
 
   drained(words: Uint32Array, at: number): void {
@@ -428,13 +462,17 @@ export class AppCore<L extends string = string>
   }
 
   receive(slot: number, generation: number): Op<Message<L> | null> {
-    let reader = this.readers.get(slot);
-    if (reader?.generation !== generation) {
-      reader = new Reader<L>(this, new Message<L>(this.arena, this), slot, generation);
-      if (!this.table.isOpen(slot, generation)) reader.close(undefined);
-      else this.addReader(reader, slot);
-    }
-    return new ReceiveOp<L>(reader, this.outside);
+    const retired = this.retired.get(connectionId(slot, generation));
+    return new ReceiveOp<L>(retired ?? this.readerOf(slot, generation), this.outside);
+  }
+
+  private readerOf(slot: number, generation: number): Reader<L> {
+    const known = this.readers.get(slot);
+    if (known?.generation === generation) return known;
+    const reader = new Reader<L>(this, new Message<L>(this.arena, this), slot, generation);
+    if (!this.table.isOpen(slot, generation)) reader.close(undefined, new Uint32Array(0));
+    else this.addReader(reader, slot);
+    return reader;
   }
 
   private addReader(reader: Reader<L>, slot: number): void {

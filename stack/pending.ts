@@ -70,4 +70,14 @@ export class PendingLists {
     this.waiting--;
     return place * RECORD_WORDS;
   }
+
+  /** Copies of all records of a list, which is empty afterwards. */
+  takeAll(list: number): Uint32Array<ArrayBuffer> {
+    const records: number[] = [];
+    while (!this.isEmpty(list)) {
+      const at = this.shift(list);
+      for (let i = 0; i < RECORD_WORDS; i++) records.push(this.words[at + i] as number);
+    }
+    return Uint32Array.from(records);
+  }
 }
