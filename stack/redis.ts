@@ -1,0 +1,485 @@
+// RedisClient: Redis for handlers, `const value = yield* redis.get(key)`.
+// In: ops of coroutines. Out: command records, at the level of the coroutine that waits; completions come back as replies.
+// Keys are shared out over the servers by the slots of Redis Cluster: all keys of a command belong into one hash tag.
+//
+//   op ──room──▶ command ring ║ native/redis: level queues, pipelines ║ completion ring ──▶ op.complete, its task is ready
+//    └─none─▶ OpQueue of its level
+//
+// Invariant: lower levels never take the last quarter of the client's room, so level 0 is never refused because of them.
+// Read first: native/redis/client.hh, redis-op.ts. A prepared command makes no string and no object but its reply.
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { Scheduler } from '../coroutine/scheduler.js';
+import type { Task } from '../coroutine/task.js';
+import { ArenaView, isByteSource } from '../mempool/view.js';
+import {
+  NO_INDEX,
+  REDIS_BY_KEY,
+  REDIS_COMMAND_LENGTH_0_U32,
+  REDIS_COMMAND_NUMBER_U32,
+  REDIS_COMMAND_OFFSET_0_U32,
+  REDIS_COMMAND_OP_U32,
+  REDIS_COMMAND_PEER_ADDRESS_U32,
+  REDIS_COMMAND_PEER_PORT_U16,
+  REDIS_COMMAND_STAMP_U32,
+  REDIS_COMMAND_TIMEOUT_MS_U32,
+  REDIS_COMPLETION_ELAPSED_U32,
+  REDIS_COMPLETION_LENGTH_U32,
+  REDIS_COMPLETION_OFFSET_U32,
+  REDIS_COMPLETION_OP_U32,
+  REDIS_COMPLETION_PLACE_U32,
+  REDIS_COMPLETION_STATUS_U8,
+  REDIS_COMPLETION_VALUE_HIGH_U32,
+  REDIS_COMPLETION_VALUE_LOW_U32,
+  REDIS_RAW,
+  REDIS_STATUS_ERROR,
+  REDIS_STATUS_LOST,
+  REDIS_STATUS_OK,
+  REDIS_STATUS_REFUSED,
+  REDIS_STATUS_TIMEOUT,
+  REDIS_TYPE_NIL,
+  STAMP_SHIFT,
+} from './abi.js';
+import type { TurnSource } from './app-core.js';
+import { QstackError } from './errors.js';
+import type { NativePoller } from './native.js';
+import { byteLengthOf, RedisBlock, type RedisBytes } from './redis-block.js';
+import { encodeCommand, keyOf } from './redis-command.js';
+import { createNativeRedis, type NativeRedis, type NativeRedisOptions, type NativeRedisStats } from './redis-native.js';
+import { type NumberOp, RedisOp, type RedisOpHost, type RedisResult, type ReplyOp } from './redis-op.js';
+import { OpQueue } from './redis-queue.js';
+import { RedisReply, replyError } from './redis-reply.js';
+import {
+  bytes,
+  compileTemplate,
+  type HoleKind,
+  number,
+  peer,
+  type RedisPeer,
+  type TemplateArgument,
+  type ValuesOf,
+} from './redis-template.js';
+
+const COMMAND_BYTES_MAX = 512 * 1024;
+const TIMEOUT_MS = 1_000;
+const STAMPS_PER_MS = 1_000_000 / 2 ** STAMP_SHIFT;
+const NS_PER_STAMP = 2 ** STAMP_SHIFT;
+
+export interface RedisClientOptions extends NativeRedisOptions {
+  /** Priority levels of the stack. */
+  readonly levels: number;
+  readonly scheduler: Scheduler;
+  /** How long a command may take, waiting included; default 1000. */
+  readonly timeoutMs?: number;
+}
+
+export interface SetOptions {
+  /** Returns the old value. */
+  readonly get?: boolean;
+  /** The value expires after so many milliseconds. */
+  readonly ttlMs?: number;
+}
+
+export interface RedisLevelStats {
+  /** Completions of any kind. */
+  readonly completed: number;
+  /** From the start of the op to its outcome. */
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly maxUs: number;
+}
+
+export interface RedisStats extends NativeRedisStats {
+  readonly levels: readonly RedisLevelStats[];
+  /** Ops that wait in JavaScript for room. */
+  readonly queued: number;
+}
+
+/** Makes the op of a prepared command from the values of its holes. */
+export type PreparedCommand<Values extends readonly unknown[]> = (...values: Values) => ReplyOp;
+
+export class RedisClient implements TurnSource, RedisOpHost {
+  /** Holes for prepare(). */
+  readonly peer = peer;
+  readonly bytes = bytes;
+  readonly number = number;
+  private readonly native: NativeRedis;
+  private readonly block: RedisBlock;
+  private readonly scheduler: Scheduler;
+  private readonly levels: number;
+  private readonly timeoutMs: number;
+  private readonly pool: RedisOp[] = [];
+  /** Ops whose commands are under way, by number. */
+  private readonly active: (RedisOp | null)[] = [];
+  private readonly freeIds: number[] = [];
+  private readonly queues: OpQueue[] = [];
+  private readonly latency: RecordableHistogram[] = [];
+  private underWay = 0;
+  private inTurn = false;
+  private attached = false;
+  private isClosed = false;
+  private readonly shapes: { get: number; set: number; setGet: number; setTtl: number; setGetTtl: number };
+  private readonly numberShapes: { del: number; incr: number };
+
+  constructor(options: RedisClientOptions) {
+    const { levels, scheduler, timeoutMs = TIMEOUT_MS, ...native } = options;
+    this.native = createNativeRedis(native);
+    this.block = new RedisBlock(this.native);
+    this.scheduler = scheduler;
+    this.levels = levels;
+    this.timeoutMs = timeoutMs;
+    for (let level = 0; level < levels; level++) {
+      this.queues.push(new OpQueue());
+      this.latency.push(createHistogram());
+    }
+    const shape = (...args: TemplateArgument[]) => this.native.addTemplate(compileTemplate(args).args, 1);
+    this.shapes = {
+      get: shape('GET', bytes),
+      set: shape('SET', bytes, bytes),
+      setGet: shape('SET', bytes, bytes, 'GET'),
+      setTtl: shape('SET', bytes, bytes, 'PX', number),
+      setGetTtl: shape('SET', bytes, bytes, 'GET', 'PX', number),
+    };
+    this.numberShapes = { del: shape('DEL', bytes), incr: shape('INCR', bytes) };
+  }
+
+  /** From now on commands travel: called once when the poller of this thread is there. */
+  attach(poller: NativePoller): void {
+    this.native.attach(poller);
+    this.attached = true;
+  }
+
+  // ---- commands
+
+  /** The value, or null. */
+  get(key: RedisBytes): ReplyOp {
+    return this.op(this.shapes.get).push(key) as ReplyOp;
+  }
+
+  /** With `get` the old value or null, else the status OK. */
+  set(key: RedisBytes, value: RedisBytes, options: SetOptions = {}): ReplyOp {
+    const { get = false, ttlMs } = options;
+    const { shapes } = this;
+    if (ttlMs === undefined)
+      return this.op(get ? shapes.setGet : shapes.set)
+        .push(key)
+        .push(value) as ReplyOp;
+    const op = this.op(get ? shapes.setGetTtl : shapes.setTtl);
+    op.numberValue = checkNumber(ttlMs);
+    return op.push(key).push(value) as ReplyOp;
+  }
+
+  /** 1 if the key was there. */
+  del(key: RedisBytes): NumberOp {
+    return this.numberOp(this.numberShapes.del).push(key) as NumberOp;
+  }
+
+  /** The new value; exact up to 2^53. */
+  incr(key: RedisBytes): NumberOp {
+    return this.numberOp(this.numberShapes.incr).push(key) as NumberOp;
+  }
+
+  /** Any command that has one reply. Slower than prepare(): it is encoded each time. */
+  command(name: string, ...args: readonly (RedisBytes | number)[]): ReplyOp {
+    const encoded = encodeCommand(name, args);
+    return this.op(REDIS_RAW).push(encoded).push(keyOf(name, args)) as ReplyOp;
+  }
+
+  /**
+   * A command for the hot path: `prepare('SET', ['s:{', redis.peer, '}'], redis.bytes, 'GET')` gives a function of the
+   * values of its holes. The key is the first argument behind the name.
+   */
+  prepare<const A extends readonly [string, ...TemplateArgument[]]>(...args: A): PreparedCommand<ValuesOf<A>> {
+    const { args: compiled, holes } = compileTemplate(args);
+    const shape = this.native.addTemplate(compiled, compiled.length > 1 ? 1 : 0);
+    return (...values) => this.fill(this.op(shape), holes, values) as ReplyOp;
+  }
+
+  private fill(op: RedisOp, holes: readonly HoleKind[], values: readonly unknown[]): RedisOp {
+    for (let i = 0; i < holes.length; i++) {
+      const value = values[i];
+      if (holes[i] === 'bytes') op.push(value as RedisBytes);
+      else if (holes[i] === 'number') op.numberValue = checkNumber(value as number);
+      else {
+        op.peerAddress = (value as RedisPeer).remoteAddress;
+        op.peerPort = (value as RedisPeer).remotePort;
+      }
+    }
+    return op;
+  }
+
+  private op(shape: number): RedisOp {
+    const op = this.pool.pop()?.again() ?? new RedisOp(this);
+    op.shape = shape;
+    op.shard = REDIS_BY_KEY;
+    op.timeoutMs = this.timeoutMs;
+    return op;
+  }
+
+  private numberOp(shape: number): RedisOp {
+    const op = this.op(shape);
+    op.wantsNumber = true;
+    return op;
+  }
+
+  // ---- what ops ask
+
+  submit(op: RedisOp, task: Task): void {
+    if (!this.attached || this.isClosed) throw notOnTheAir(this.isClosed);
+    op.level = Math.min(task.level, this.levels - 1);
+    op.startStamp = this.scheduler.stamp;
+    const queue = this.queues[op.level] as OpQueue;
+    if (queue.length > 0 || !this.write(op, op.timeoutMs)) queue.push(op);
+    if (!this.inTurn) this.scheduler.kick();
+  }
+
+  forget(op: RedisOp): boolean {
+    if (op.waits) {
+      (this.queues[op.level] as OpQueue).remove(op);
+      return true;
+    }
+    // The bytes that the command points to may go with its handler.
+    this.block.takeNow();
+    return false;
+  }
+
+  recycle(op: RedisOp): void {
+    if (op.id >= 0) this.freeId(op);
+    this.pool.push(op);
+  }
+
+  private freeId(op: RedisOp): void {
+    this.active[op.id] = null;
+    this.freeIds.push(op.id);
+    op.id = -1;
+  }
+
+  private takeId(op: RedisOp): number {
+    op.id = this.freeIds.pop() ?? this.active.length;
+    this.active[op.id] = op;
+    return op.id;
+  }
+
+  // ---- records
+
+  private hasRoom(level: number): boolean {
+    const { capacity } = this.block.commands;
+    const limit = level === 0 ? capacity : capacity - (capacity >>> 2);
+    return this.underWay < limit && this.block.commands.hasRoom(1);
+  }
+
+  /** False: there is no room now. Throws when there never will be. */
+  private write(op: RedisOp, timeoutMs: number): boolean {
+    if (!this.hasRoom(op.level)) return false;
+    const scratch = scratchLength(op);
+    const offset = scratch === 0 ? 0 : this.block.reserve(scratch);
+    if (offset < 0) return false;
+    const at = this.block.commands.push();
+    const { u32, u16 } = this.block;
+    const inScratch = this.writeValues(op, at, offset);
+    u32[at + REDIS_COMMAND_OP_U32] = this.takeId(op);
+    u32[at + 1] = op.shape | (op.level << 16) | (op.valueCount << 24);
+    u32[at + 2] = op.shard | (inScratch << 16);
+    u32[at + REDIS_COMMAND_TIMEOUT_MS_U32] = timeoutMs;
+    u32[at + REDIS_COMMAND_PEER_ADDRESS_U32] = op.peerAddress;
+    u16[at * 2 + REDIS_COMMAND_PEER_PORT_U16] = op.peerPort;
+    u32[at + REDIS_COMMAND_NUMBER_U32] = op.numberValue;
+    u32[at + REDIS_COMMAND_STAMP_U32] = op.startStamp;
+    this.underWay++;
+    return true;
+  }
+
+  /** Bit k of the result: value k lies in the scratch area. */
+  private writeValues(op: RedisOp, at: number, offset: number): number {
+    const { u32 } = this.block;
+    let next = offset;
+    let inScratch = 0;
+    for (let k = 0; k < op.valueCount; k++) {
+      const value = op.values[k] as RedisBytes;
+      const length = byteLengthOf(value);
+      const inArena = value instanceof ArenaView;
+      u32[at + REDIS_COMMAND_OFFSET_0_U32 + 2 * k] = inArena ? value.arenaOffset : next;
+      u32[at + REDIS_COMMAND_LENGTH_0_U32 + 2 * k] = length;
+      if (inArena) continue;
+      this.block.put(value, next, length);
+      inScratch |= 1 << k;
+      next += length;
+    }
+    return inScratch;
+  }
+
+  beginTurn(): void {
+    this.inTurn = true;
+    const { completions } = this.block;
+    completions.refresh();
+    for (let n = completions.available; n > 0; n--) {
+      this.complete(completions.peek());
+      completions.advance();
+    }
+    completions.publish();
+    for (const queue of this.queues) if (queue.length > 0) this.writeQueued(queue);
+  }
+
+  endTurn(): void {
+    this.block.publish();
+    this.inTurn = false;
+  }
+
+  private writeQueued(queue: OpQueue): void {
+    for (let op = queue.oldest; op !== null; op = queue.oldest) {
+      const waited = ((this.scheduler.stamp - op.startStamp) >>> 0) / STAMPS_PER_MS;
+      const left = Math.ceil(op.timeoutMs - waited);
+      let error: unknown = null;
+      let isWritten = false;
+      try {
+        if (left > 0 && !this.write(op, left)) return;
+        isWritten = left > 0;
+      } catch (thrown) {
+        error = thrown;
+      }
+      queue.remove(op);
+      if (!isWritten) op.fail(error ?? failure(REDIS_STATUS_TIMEOUT));
+    }
+  }
+
+  private complete(at: number): void {
+    const { u32, u8 } = this.block;
+    const op = this.active[u32[at + REDIS_COMPLETION_OP_U32] as number];
+    if (op === undefined || op === null) throw new QstackError('QST_ERR_INTERNAL', 'a completion that no op asked for');
+    const status = u8[at * 4 + REDIS_COMPLETION_STATUS_U8] as number;
+    const elapsed = u32[at + REDIS_COMPLETION_ELAPSED_U32] as number;
+    this.underWay--;
+    this.freeId(op);
+    (this.latency[op.level] as RecordableHistogram).record(Math.max(1, elapsed * NS_PER_STAMP));
+    if (status === REDIS_STATUS_OK) this.succeed(op, at);
+    else this.fail(op, status, at);
+  }
+
+  private fail(op: RedisOp, status: number, at: number): void {
+    const { u32 } = this.block;
+    const place = u32[at + REDIS_COMPLETION_PLACE_U32] as number;
+    const [offset, length] = [u32[at + REDIS_COMPLETION_OFFSET_U32], u32[at + REDIS_COMPLETION_LENGTH_U32]];
+    const error =
+      status === REDIS_STATUS_ERROR ? replyError(this.block, offset as number, length as number) : failure(status);
+    if (place !== NO_INDEX) this.block.giveBack(place);
+    op.fail(error);
+  }
+
+  private succeed(op: RedisOp, at: number): void {
+    const { u32, u8 } = this.block;
+    const type = u8[at * 4 + REDIS_COMPLETION_STATUS_U8 + 1] as number;
+    const place = u32[at + REDIS_COMPLETION_PLACE_U32] as number;
+    if (op.isForgotten || type === REDIS_TYPE_NIL) {
+      if (place !== NO_INDEX) this.block.giveBack(place);
+      op.complete(null);
+      return;
+    }
+    const reply = new RedisReply(
+      this.block,
+      type,
+      u32[at + REDIS_COMPLETION_OFFSET_U32] as number,
+      u32[at + REDIS_COMPLETION_LENGTH_U32] as number,
+      place,
+      u32[at + REDIS_COMPLETION_VALUE_LOW_U32] as number,
+      u32[at + REDIS_COMPLETION_VALUE_HIGH_U32] as number,
+    );
+    op.complete(this.owned(op, reply));
+  }
+
+  /** Somebody has to give the place back: the handler's end, or we now. */
+  private owned(op: RedisOp, reply: RedisReply): RedisResult {
+    if (op.wantsNumber) {
+      const value = reply.number();
+      reply.releaseResource();
+      return value;
+    }
+    const task = op.asker;
+    if (task === null || task === this.scheduler.outside) return reply.detach();
+    task.attach(reply);
+    return reply;
+  }
+
+  // ---- control
+
+  stats(): RedisStats {
+    const levels = this.latency.map((histogram) => ({
+      completed: histogram.count,
+      p50Us: histogram.percentile(50) / 1_000,
+      p99Us: histogram.percentile(99) / 1_000,
+      maxUs: histogram.count === 0 ? 0 : histogram.max / 1_000,
+    }));
+    return { ...this.native.stats(), levels, queued: this.queues.reduce((sum, queue) => sum + queue.length, 0) };
+  }
+
+  /** Forgets the latencies recorded so far. */
+  resetLatency(): void {
+    for (const histogram of this.latency) histogram.reset();
+  }
+
+  /** Ends all connections. What is under way fails as lost. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.native.close();
+    for (const queue of this.queues) {
+      for (let op = queue.oldest; op !== null; op = queue.oldest) {
+        queue.remove(op);
+        op.fail(failure(REDIS_STATUS_LOST));
+      }
+    }
+    for (const op of [...this.active]) {
+      if (op === null) continue;
+      this.freeId(op);
+      op.fail(failure(REDIS_STATUS_LOST));
+    }
+  }
+}
+
+function checkNumber(value: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value;
+  throw new QstackError('QST_ERR_INVALID_ARGUMENT', `${value} is no whole number from 0 to 4294967295`);
+}
+
+/** Bytes that have to be copied; what lies in the arena stays there. */
+function scratchLength(op: RedisOp): number {
+  let scratch = 0;
+  let all = 0;
+  for (let k = 0; k < op.valueCount; k++) {
+    const value = op.values[k] as RedisBytes;
+    if (typeof value !== 'string' && !(value instanceof Uint8Array) && !isByteSource(value)) {
+      throw new QstackError(
+        'QST_ERR_INVALID_ARGUMENT',
+        'keys and values are strings, Uint8Arrays, or bytes of a message',
+      );
+    }
+    const length = byteLengthOf(value);
+    all += length;
+    if (!(value instanceof ArenaView)) scratch += length;
+  }
+  if (all <= COMMAND_BYTES_MAX) return scratch;
+  throw new QstackError('QST_ERR_INVALID_ARGUMENT', `a command of ${all} bytes; at most ${COMMAND_BYTES_MAX} are sent`);
+}
+
+function notOnTheAir(isClosed: boolean): QstackError {
+  return isClosed
+    ? new QstackError('QST_ERR_STACK_STOPPED', 'the Redis client was closed')
+    : new QstackError(
+        'QST_ERR_NO_SCHEDULER',
+        'Redis is asked before the stack is on the air; ops belong into handlers',
+      );
+}
+
+function failure(status: number): QstackError {
+  switch (status) {
+    case REDIS_STATUS_LOST:
+      return new QstackError(
+        'QST_ERR_REDIS_LOST',
+        'the connection to Redis broke; the command may have been carried out',
+      );
+    case REDIS_STATUS_TIMEOUT:
+      return new QstackError('QST_ERR_REDIS_TIMEOUT', 'Redis did not answer in time');
+    case REDIS_STATUS_REFUSED:
+      return new QstackError('QST_ERR_REDIS_REFUSED', 'the command is too long, or too many long ones are under way');
+    default:
+      return new QstackError('QST_ERR_REDIS_REPLY', 'the reply is longer than 512 KiB, or too many long ones are held');
+  }
+}
