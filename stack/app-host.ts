@@ -5,10 +5,12 @@ import { Arena } from '../mempool/arena.js';
 import { App } from './app.js';
 import { AppCore } from './app-core.js';
 import type { StackSettings } from './config/settings.js';
+import { QstackError } from './errors.js';
 import type { ListenerControl } from './listener.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { loadNative, type NativeAddon, type NativePoller, type StackId } from './native.js';
+import { RedisClient } from './redis.js';
 import type { ServeDefinition } from './serve.js';
 
 export interface AppHostOptions<L extends string> {
@@ -28,6 +30,7 @@ export class AppHost<L extends string> {
   private readonly options: AppHostOptions<L>;
   private readonly native: NativeAddon = loadNative();
   private poller: NativePoller | null = null;
+  private redis: RedisClient | null = null;
 
   constructor(options: AppHostOptions<L>) {
     const { definition, stack, app, settings, control } = options;
@@ -41,7 +44,24 @@ export class AppHost<L extends string> {
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),
     });
-    this.app = new App<L>(this.core, { control, settings: settings as unknown as Record<string, unknown> });
+    this.app = new App<L>(this.core, {
+      control,
+      settings: settings as unknown as Record<string, unknown>,
+      makeRedis: () => this.makeRedis(),
+    });
+  }
+
+  private makeRedis(): RedisClient {
+    const { stack, settings, definition } = this.options;
+    if (settings.redis.length === 0) {
+      throw new QstackError('QST_ERR_CONFIG_INVALID', 'app.redis(): the configuration names no `redis`');
+    }
+    const { scheduler } = this.core;
+    const redis = new RedisClient({ servers: settings.redis, levels: definition.levels.length, scheduler, stack });
+    this.core.sources.push(redis);
+    if (this.poller !== null) redis.attach(this.poller);
+    this.redis = redis;
+    return redis;
   }
 
   async setup(): Promise<void> {
@@ -51,6 +71,7 @@ export class AppHost<L extends string> {
   begin(): void {
     const { stack, app, drive } = this.options;
     this.poller = this.native.createPoller({ stack, app, drive, onTurn: () => this.core.turn() });
+    this.redis?.attach(this.poller);
     this.poller.kick();
   }
 
@@ -81,6 +102,7 @@ export class AppHost<L extends string> {
   }
 
   close(): void {
+    this.redis?.close();
     this.poller?.close();
     this.poller = null;
     this.core.scheduler.close();

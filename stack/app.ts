@@ -13,12 +13,24 @@ import type { ConnectOptions, Handler, ListenOptions, PooledHandler } from './ha
 import { Listener, type ListenerControl } from './listener.js';
 import { ListenerState } from './listener-state.js';
 import type { FramingName, ListenOptions as NativeListenOptions } from './native.js';
+import type { RedisClient, RedisClient } from './redis.js';
+import type { RedisServer } from './redis-native.js';
 
 /** What an app is given besides its core. */
 export interface AppServices {
   control: ListenerControl;
+  makeRedis(): RedisClient;
   /** The configuration under which the stack runs, as far as user code may see it. */
   settings: Readonly<Record<string, unknown>>;
+  /** A client that the poller of this thread polls, until the app is closed. */
+  openRedis(options: RedisOptions): RedisClient;
+}
+
+export interface RedisOptions {
+  /** Otherwise those of the configuration. Keys are shared out over them. */
+  readonly servers?: readonly RedisServer[];
+  /** How long a command may take, waiting included; default 1000. */
+  readonly timeoutMs?: number;
 }
 
 function address(text: string | undefined): number {
@@ -46,17 +58,22 @@ export class App<L extends string = string> {
   readonly settings: Readonly<Record<string, unknown>>;
   /** The machinery below: for rooms of this package, not for programs. */
   readonly core: AppCore<L>;
+  private readonly services: AppServices;
   private readonly control: ListenerControl;
+  private readonly openRedis: AppServices['openRedis'];
+  private redisClient: RedisClient | null = null;
+  private redisClient: RedisClient | null = null;
   private readonly framings = new Map<string, number>();
   private readonly stops: (() => void | Promise<void>)[] = [];
   private readonly reports: (() => object)[] = [];
 
-  constructor(core: AppCore<L>, { control, settings }: AppServices) {
+  constructor(core: AppCore<L>, services: AppServices) {
     this.core = core;
     this.index = core.app;
     this.levels = core.levelNames;
-    this.settings = settings;
-    this.control = control;
+    this.services = services;
+    this.settings = services.settings;
+    this.control = services.control;
   }
 
   /** With app threads, in setup() only. Without a handler messages wait for the connection's reader. */
@@ -106,6 +123,12 @@ export class App<L extends string = string> {
     const { table } = this.core;
     const slot = table.slotOf(ref);
     return slot < 0 ? undefined : new Connection<L>(this.core, slot, table.generation[slot] as number);
+  }
+
+  /** The Redis of the configuration: one client per app thread, a pipeline per server and level. */
+  redis(): RedisClient {
+    this.redisClient ??= this.services.makeRedis();
+    return this.redisClient;
   }
 
   /** Called once when the stack goes down, before connections are closed. */
