@@ -13,8 +13,7 @@ import type { ConnectOptions, Handler, ListenOptions, PooledHandler } from './ha
 import { Listener, type ListenerControl } from './listener.js';
 import { ListenerState } from './listener-state.js';
 import type { FramingName, ListenOptions as NativeListenOptions } from './native.js';
-import type { RedisClient, RedisClient } from './redis.js';
-import type { RedisServer } from './redis-native.js';
+import type { RedisClient } from './redis.js';
 
 /** What an app is given besides its core. */
 export interface AppServices {
@@ -22,15 +21,6 @@ export interface AppServices {
   makeRedis(): RedisClient;
   /** The configuration under which the stack runs, as far as user code may see it. */
   settings: Readonly<Record<string, unknown>>;
-  /** A client that the poller of this thread polls, until the app is closed. */
-  openRedis(options: RedisOptions): RedisClient;
-}
-
-export interface RedisOptions {
-  /** Otherwise those of the configuration. Keys are shared out over them. */
-  readonly servers?: readonly RedisServer[];
-  /** How long a command may take, waiting included; default 1000. */
-  readonly timeoutMs?: number;
 }
 
 function address(text: string | undefined): number {
@@ -60,8 +50,6 @@ export class App<L extends string = string> {
   readonly core: AppCore<L>;
   private readonly services: AppServices;
   private readonly control: ListenerControl;
-  private readonly openRedis: AppServices['openRedis'];
-  private redisClient: RedisClient | null = null;
   private redisClient: RedisClient | null = null;
   private readonly framings = new Map<string, number>();
   private readonly stops: (() => void | Promise<void>)[] = [];
