@@ -25,11 +25,15 @@ uint32_t Connector::allowed(Nanos now) const {
   return static_cast<uint32_t>(uint64_t{table_.size()} * batch / batches);
 }
 
+uint32_t Connector::connecting_limit() const {
+  return std::min(config_.connecting_max, config_.connecting_first + connected_);
+}
+
 uint32_t Connector::step(Nanos now, uint32_t budget) {
   if (!begun_ || stopped_) return 0;
   uint32_t done = 0;
   uint32_t limit = allowed(now);
-  while (done < budget && connecting_ < config_.connecting_max) {
+  while (done < budget && connecting_ < connecting_limit()) {
     if (retry_due(now)) {
       open(take_resting(), now);
     } else if (started_ < limit) {

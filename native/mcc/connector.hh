@@ -1,7 +1,8 @@
 // Connector: opens all connections in equal batches, and opens again what was refused or lost.
 //
-// In: opened and closed events, time. Out: connects, never more than `connecting_max` under way at once, so that the
-// server's half-open pool is not flooded. A failed open rests `retry_ms` in a list threaded through the connections.
+// In: opened and closed events, time. Out: connects. Those under way grow from `connecting_first` with every connection
+// that stands (the first SYNs wait for ARP, and only a few can), up to `connecting_max`, so that the server's half-open
+// pool is not flooded. A failed open rests `retry_ms` in a list threaded through the connections.
 #pragma once
 
 #include "native/mcc/connection.hh"
@@ -11,6 +12,7 @@ namespace qstack::mcc {
 
 struct ConnectorConfig {
   uint32_t batches = 1;  ///< one batch a second; 0 and 1: all at once
+  uint32_t connecting_first = 2;
   uint32_t connecting_max = 1024;
   uint32_t retry_ms = 1000;
 };
@@ -38,6 +40,7 @@ class Connector {
 
  private:
   uint32_t allowed(Nanos now) const;
+  uint32_t connecting_limit() const;
   bool retry_due(Nanos now) const;
   uint32_t take_resting();
   void rest(uint32_t number, Nanos now);

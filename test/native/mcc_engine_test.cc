@@ -89,6 +89,7 @@ EngineConfig config(uint32_t connections) {
   out.first_address = 0x0a000002;
   out.addresses = 2;
   out.pending_max = 64;
+  out.connector.connecting_first = 1024;
   return out;
 }
 
@@ -153,6 +154,19 @@ TEST_CASE("never more than connecting_max opens are under way") {
   bench.engine.opened(bench.net.connects[0]);
   bench.engine.step(6);
   CHECK(bench.net.connects.size() == 4);
+}
+
+TEST_CASE("opens begin with a few and grow with the connections that stand") {
+  EngineConfig settings = config(40);
+  settings.connector.connecting_first = 2;
+  Bench bench(settings);
+  bench.engine.connect(0);
+  bench.engine.step(0);
+  CHECK(bench.net.connects.size() == 2);
+  bench.engine.opened(bench.net.connects[0]);
+  bench.engine.opened(bench.net.connects[1]);
+  bench.engine.step(1);
+  CHECK(bench.net.connects.size() == 6);
 }
 
 TEST_CASE("each connection has its own local address and port") {

@@ -43,6 +43,12 @@ function watch(options: MccOptions): Events {
   };
 }
 
+/** `--device 0000:03:00.0` is a NIC. */
+function pciDevices({ device }: MccOptions): string[] {
+  const address = device.kind === 'eal' ? /^[\da-f]{4}:[^,]*/i.exec(device.device)?.[0] : undefined;
+  return address === undefined ? [] : [address];
+}
+
 /** ^C ends the run and the summary follows; a second one quits. */
 function stopOnSignals(runner: Runner): void {
   let signals = 0;
@@ -59,7 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const options = optionsOrExit(argv);
   const events = watch(options);
   const native = loadMcc();
-  loadNative().startEal({ memoryMb: 64 });
+  loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });
   const runner = new Runner(native, options, events);
   stopOnSignals(runner);
   events.note(

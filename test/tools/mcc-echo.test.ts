@@ -1,0 +1,128 @@
+// mcc and echo_server as two processes over memif: the command lines as a person types them, every reply matched.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const dist = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+interface Context {
+  folder: string;
+  socket: string;
+  server: ChildProcess;
+  said: string;
+}
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function run(arguments_: readonly string[], onStart: (child: ChildProcess) => void = () => {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, arguments_, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (bytes) => {
+      out += bytes;
+    });
+    child.stderr.on('data', (bytes) => {
+      err += bytes;
+    });
+    child.on('close', (code) => resolve({ code, out, err }));
+    onStart(child);
+  });
+}
+
+const mcc = suite<Context>('mcc over memif');
+
+mcc.before(async (context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'qstack-mcc-'));
+  context.socket = join(context.folder, 'memif', 'q.sock');
+  const device = `memif:${context.socket}?server`;
+  const line = [dist('apps/echo_server/main.js'), '--device', device, '--http-port', '0', '--max-concurrency', '1000'];
+  context.server = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'pipe'] });
+  context.said = '';
+  await new Promise<void>((resolve, reject) => {
+    context.server.stdout?.on('data', (bytes) => {
+      context.said += bytes;
+      if (context.said.includes('listening ')) resolve();
+    });
+    context.server.stderr?.on('data', (bytes) => {
+      context.said += bytes;
+    });
+    context.server.on('close', () => reject(new Error(`echo_server ended: ${context.said}`)));
+  });
+});
+
+mcc.after((context) => {
+  context.server.kill('SIGKILL');
+  rmSync(context.folder, { recursive: true, force: true });
+});
+
+function line({ socket }: Context, text: string): string[] {
+  return [dist('tools/mcc/main.js'), ...text.split(' '), '--port', '7', '--reply', 'echo', '--socket', socket];
+}
+
+mcc(
+  'waves and a constant rate on the same connections: all answered, none mismatched, one JSON object',
+  async (context) => {
+    const text =
+      '-c 300 -s 1 -w 0 -l 200 -r 0.1 --answer all --phases wave:100/200ms/1s,paced:2000/1s --seed 7 --json --quiet';
+    const { code, out, err } = await run(line(context, text));
+    assert.is(code, 0, err);
+    assert.is(err, '');
+    const report = JSON.parse(out);
+    assert.is(report.connections, 300);
+    assert.is(report.seed, 7);
+    assert.is(report.mismatched, 0);
+    assert.is(report.failed_sends, 0);
+    assert.is(report.phases.length, 2);
+    for (const [phase, offered] of [
+      [report.phases[0], 500],
+      [report.phases[1], 2_000],
+    ]) {
+      const [high, low] = phase.levels;
+      assert.is(high.sent + low.sent, offered);
+      assert.is(high.answered + low.answered, offered);
+      assert.is(high.lost + low.lost, 0);
+      assert.ok(high.sent > 0 && high.sent < offered / 4);
+      assert.ok(low.p50_us > 0 && low.p50_us <= low.p99_us && low.p99_us <= low.max_us);
+      assert.is(phase.mismatched, 0);
+    }
+  },
+);
+
+mcc('^C ends the run, and the table follows', async (context) => {
+  const { code, out, err } = await run(line(context, '-c 20 -s 1 -w 0 --rate 100 -d 60'), (child) => {
+    child.stderr?.on('data', function onData(bytes: Buffer) {
+      if (!bytes.toString().includes('running')) return;
+      child.stderr?.off('data', onData);
+      setTimeout(() => child.kill('SIGINT'), 300);
+    });
+  });
+  assert.is(code, 0, err);
+  assert.match(out, /high .*│ +\d/);
+  assert.match(out, /mismatched 0/);
+});
+
+mcc('faults of the command line are named at once, with exit 2', async () => {
+  const { code, err } = await run([dist('tools/mcc/main.js'), '-c', '0', '--network-stack', 'kernel']);
+  assert.is(code, 2);
+  assert.match(err, /-c: "0" is not accepted/);
+  assert.match(err, /kernel sockets are not available yet/);
+});
+
+mcc('the server survives its clients, and ends in order', async (context) => {
+  const ended = new Promise<number | null>((resolve) =>
+    context.server.removeAllListeners('close').on('close', resolve),
+  );
+  context.server.kill('SIGTERM');
+  assert.is(await ended, 0, context.said);
+  assert.match(context.said, /320 connections were opened/);
+});
+
+mcc.run();
