@@ -1,0 +1,56 @@
+// The plan: its numbers are those of the native pools.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { arenaBytes, flowTableBytes, formatPlan, plan } from '../../mempool/index.js';
+import { ARENA_HEADER_ARENA_BYTES_U32, ARENA_HEADER_STRIDE_U32 } from '../../stack/abi.js';
+import { loadNative } from '../../stack/native.js';
+
+test('the arena is as large as the one that native makes', () => {
+  const native = loadNative();
+  for (const [levels, apps, rxPackets, txPackets, slabBytes] of [
+    [1, 1, 64, 64, 0],
+    [3, 2, 1000, 500, 12_345],
+    [8, 4, 256, 8192, 0],
+  ] as const) {
+    const stack = native.createStack({
+      device: { ring: `plan${levels}`, side: 0 },
+      ip: { address: 0x0a000001 },
+      tcp: { connections: 100 },
+      levels,
+      apps,
+      rxPackets,
+      txPackets,
+      slabBytes,
+    });
+    const words = new Uint32Array(native.attachArena(stack));
+    const stride = words[ARENA_HEADER_STRIDE_U32] as number;
+    const expected = words[ARENA_HEADER_ARENA_BYTES_U32] as number;
+    assert.is(arenaBytes({ levels, apps, rxPackets, txPackets, stride, slabBytes }), expected);
+    native.destroy(stack);
+  }
+});
+
+test('an idle connection of a million takes less than 256 bytes, everything counted', () => {
+  const [small, large] = [1_000, 1_000_000].map((connections) =>
+    plan({ connections, levels: 2, apps: 1, packets: 32_768, busy: 16_384, halfOpen: 4_096 }),
+  );
+  const each = ((large?.bytes ?? 0) - (small?.bytes ?? 0)) / 999_000;
+  assert.ok(each > 128 && each < 256, `${each} bytes`);
+});
+
+test('the flow table has a place for every flow at 65 % load', () => {
+  for (const flows of [1, 100, 10_000_000]) {
+    const places = (flowTableBytes(flows) / 64) * 10;
+    assert.ok(places >= flows / 0.65, `${flows} flows, ${places} places`);
+    if (flows > 1000) assert.ok(flowTableBytes(flows) < flows * 12);
+  }
+});
+
+test('the table names every pool, its reason and the sum', () => {
+  const text = formatPlan(plan({ connections: 100_000, levels: 2, apps: 1 }));
+  for (const word of ['control blocks', 'flow table', 'app columns', 'arena', 'total', 'MiB', '128 B']) {
+    assert.ok(text.includes(word), word);
+  }
+});
+
+test.run();

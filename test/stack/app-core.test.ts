@@ -1,0 +1,422 @@
+// One app thread's half against a fake stack: the ring protocol of docs/ARCHITECTURE.md 4, without any native code.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Coroutine } from '../../coroutine/op.js';
+import { sleep } from '../../coroutine/sleep.js';
+import {
+  APP_LINE_DEADLINE_SET_U32,
+  APP_LINE_DEADLINE_U32,
+  APP_LINE_QUIET_LEVELS_U32,
+  APP_LINE_WANT_BUFFERS_U32,
+  SEND_TYPE_ABORT,
+  SEND_TYPE_CLOSE,
+  SEND_TYPE_DRAIN,
+  SEND_TYPE_SEND,
+} from '../../stack/abi.js';
+import { AppCore } from '../../stack/app-core.js';
+import type { Handler, ListenOptions, PooledHandler } from '../../stack/handler.js';
+import { ListenerState } from '../../stack/listener-state.js';
+import { type FakeOptions, FakeStack, type Sent } from './fake-stack.js';
+
+interface Bench {
+  stack: FakeStack;
+  core: AppCore<string>;
+  errors: unknown[];
+  /** One turn of the poller, `ms` later. True: more to do. */
+  turn(ms?: number): boolean;
+  settle(): void;
+}
+
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+
+function bench(
+  options: FakeOptions,
+  handler?: Handler<string> | PooledHandler<string>,
+  listen: Partial<ListenOptions<string>> = {},
+): Bench {
+  const stack = new FakeStack(options);
+  const levels = NAMES.slice(0, stack.levels);
+  const errors: unknown[] = [];
+  const core = new AppCore<string>({
+    arena: stack.arena,
+    app: 0,
+    levels,
+    otherwise: levels.at(-1) as string,
+    starvationBoundMs: 20,
+    kick: () => {},
+    onError: (error) => errors.push(error) > 0,
+  });
+  core.addListener(0, new ListenerState<string>({ framing: { kind: 'segment' }, ...listen } as never, handler));
+  const turn = (ms = 0) => {
+    stack.tick(ms);
+    return core.turn();
+  };
+  const settle = () => {
+    for (let turns = 0; turn(); turns++) assert.ok(turns < 1000, 'it never has enough');
+  };
+  return { stack, core, errors, turn, settle };
+}
+
+const texts = (sends: Sent[]) => sends.map(({ bytes }) => bytes.toString());
+
+test('a message is answered at its level with its rx stamp, and its packet is released once', () => {
+  const { stack, settle } = bench({}, (message) => message.reply(`re: ${message.utf8()}`));
+  stack.giveTx(4);
+  stack.opened(3, 7);
+  stack.tick(5);
+  stack.message(3, 'hello', 1, 7);
+  const { stamp } = stack;
+  settle();
+  const [sent, ...rest] = stack.sends();
+  assert.is(rest.length, 0);
+  assert.equal(
+    [sent?.type, sent?.ring, sent?.level, sent?.slot, sent?.generation, sent?.rxStamp, sent?.bytes.toString()],
+    [SEND_TYPE_SEND, 1, 1, 3, 7, stamp, 're: hello'],
+  );
+  assert.equal(
+    stack.releases().map(({ slot, generation, length }) => [slot, generation, length]),
+    [[3, 7, 5]],
+  );
+  assert.is(stack.rxWithApp.size, 0);
+});
+
+test('events are taken from the highest level down, and higher rings are looked at again every 16 events', () => {
+  const order: string[] = [];
+  const { stack, turn } = bench({ levels: 2, connections: 64 }, (message) => {
+    const text = message.utf8();
+    order.push(text);
+    // The stack publishes high events while low ones are being handled.
+    if (text === 'low 3') stack.message(40, 'high late', 0);
+  });
+  for (let slot = 0; slot < 41; slot++) stack.opened(slot);
+  turn();
+  for (let i = 0; i < 20; i++) stack.message(i, `low ${i}`, 1);
+  stack.message(39, 'high', 0);
+  turn();
+  assert.is(order[0], 'high');
+  assert.is(order.indexOf('high late'), 17, 'behind the group of 16 in which it came');
+  assert.is(order.length, 22);
+});
+
+test('at most 256 events are taken in one turn, and the poller is told that there is more', () => {
+  let handled = 0;
+  const { stack, turn } = bench({ levels: 1, rxPackets: 512, events: 512 }, () => {
+    handled++;
+  });
+  stack.opened(0);
+  for (let i = 0; i < 400; i++) stack.message(0, 'x', 0);
+  assert.ok(turn());
+  assert.ok(handled <= 256);
+  while (turn()) stack.releases();
+  assert.is(handled, 400);
+});
+
+test('a starved level goes first for one group, and what it says of unknown connections counts as their opening', () => {
+  const order: string[] = [];
+  const { stack, turn } = bench({ levels: 2, connections: 64, rxPackets: 512, events: 512 }, (message) => {
+    order.push(message.utf8());
+  });
+  stack.opened(0);
+  turn();
+  // The opening of 1 stands behind a crowd in ring 0, its low message has waited for more than the bound.
+  for (let i = 0; i < 300; i++) stack.message(0, 'high', 0);
+  stack.opened(1);
+  stack.message(1, 'low', 1);
+  turn(25);
+  assert.is(order.filter((text) => text === 'low').length, 1);
+  assert.ok(order.indexOf('low') <= 32, `at ${order.indexOf('low')}`);
+  while (turn()) stack.releases();
+  assert.is(order.length, 301);
+});
+
+test('a closed event that a starved level brings forward waits until the higher rings have been drained', () => {
+  const order: string[] = [];
+  const options = { levels: 2, rxPackets: 512, events: 512 };
+  const { stack, turn } = bench(options, (message) => void order.push(message.utf8()), {
+    order: 'none',
+    onClose: (_connection, reason) => void order.push(`closed ${reason}`),
+  });
+  stack.opened(0);
+  turn();
+  for (let i = 0; i < 300; i++) stack.message(0, 'high', 0);
+  stack.closed(0);
+  turn(25);
+  assert.not(order.includes('closed finished'));
+  while (turn()) stack.releases();
+  assert.is(order.length, 301);
+  assert.is(order.at(-1), 'closed finished');
+});
+
+test('a slot that is used again before the end of its last connection was taken: the end comes first', () => {
+  const order: string[] = [];
+  const note = (what: string) => (connection: { generation: number }) =>
+    void order.push(`${what} ${connection.generation}`);
+  const { stack, settle } = bench({ levels: 2 }, (message) => void order.push(message.utf8()), {
+    onConnect: note('open'),
+    onClose: note('closed'),
+  });
+  stack.opened(2, 5);
+  settle();
+  stack.closed(2, 5);
+  stack.opened(2, 6);
+  stack.message(2, 'new', 0, 6);
+  settle();
+  assert.equal(order, ['open 5', 'closed 5', 'open 6', 'new']);
+});
+
+test('messages of connections that are gone are released and handled by nobody', () => {
+  let handled = 0;
+  const { stack, core, settle } = bench({}, () => {
+    handled++;
+  });
+  stack.opened(1, 4);
+  settle();
+  stack.closed(1, 4);
+  settle();
+  stack.message(1, 'late', 1, 4);
+  stack.message(1, 'older', 1, 3);
+  settle();
+  assert.is(handled, 0);
+  assert.is(core.counts().stale, 2);
+  assert.is(stack.releases().length, 2);
+});
+
+test('pending messages of a connection that closes are released', () => {
+  const { stack, settle } = bench({}, function* (): Coroutine<void> {
+    yield* sleep(1000);
+  });
+  stack.opened(1);
+  for (let i = 0; i < 5; i++) stack.message(1, 'x');
+  settle();
+  assert.is(stack.releases().length, 0);
+  stack.closed(1, 0, 1);
+  settle();
+  assert.is(stack.releases().length, 4, 'the first is still being handled');
+});
+
+test('waiting messages outgrow their first array without losing their order', () => {
+  const seen: number[] = [];
+  const { stack, turn } = bench(
+    { levels: 1, rxPackets: 1024, events: 1024, releases: 1024 },
+    function* (message): Coroutine<void> {
+      seen.push(message.u16(0));
+      if (message.u16(0) === 0) yield* sleep(5);
+    },
+  );
+  stack.opened(0);
+  for (let i = 0; i < 1000; i++) stack.message(0, Uint8Array.of(i >>> 8, i & 0xff), 0);
+  while (turn());
+  assert.is(seen.length, 1);
+  for (let i = 0; i < 20; i++) turn(1);
+  while (turn());
+  assert.equal(seen, [...new Array(1000).keys()]);
+  assert.is(stack.releases().length, 1000);
+});
+
+test('release records wait when their ring is full', () => {
+  const { stack, turn } = bench({ levels: 1, rxPackets: 64, releases: 8 }, () => {});
+  stack.opened(0);
+  for (let i = 0; i < 40; i++) stack.message(0, 'x', 0);
+  assert.ok(turn(), 'the poller has to come back');
+  let released = stack.releases().length;
+  assert.is(released, 8);
+  for (let i = 0; i < 10 && turn(); i++) released += stack.releases().length;
+  released += stack.releases().length;
+  assert.is(released, 40);
+});
+
+test('a payload longer than a segment is split over packets, all but the last marked', () => {
+  const body = Buffer.alloc(2500, 'abcdefg');
+  const { stack, settle } = bench({ mss: 1000 }, (message) => message.reply(body));
+  stack.giveTx(8);
+  stack.opened(0);
+  stack.message(0, 'x', 0);
+  settle();
+  const sends = stack.sends();
+  assert.equal(
+    sends.map(({ bytes, more, ring }) => [bytes.length, more, ring]),
+    [
+      [1000, true, 0],
+      [1000, true, 0],
+      [500, false, 0],
+    ],
+  );
+  assert.ok(Buffer.concat(sends.map(({ bytes }) => bytes)).equals(body));
+});
+
+test('without TX packets replies wait in order, only the highest level is taken on, and packets are asked for', () => {
+  const handled: string[] = [];
+  const { stack, turn } = bench({ levels: 2 }, (message) => {
+    handled.push(message.utf8());
+    message.reply(message.utf8());
+  });
+  for (let slot = 0; slot < 6; slot++) stack.opened(slot);
+  turn();
+  stack.message(0, 'first', 1);
+  turn();
+  assert.equal([stack.line(APP_LINE_WANT_BUFFERS_U32), stack.line(APP_LINE_QUIET_LEVELS_U32)], [1, 0xfe]);
+  stack.message(1, 'low', 1);
+  stack.message(2, 'high', 0);
+  assert.not(turn(), 'nothing can be done before packets come');
+  assert.equal(handled, ['first', 'high']);
+  stack.giveTx(1);
+  turn();
+  assert.equal(texts(stack.sends()), ['high'], 'what is higher goes first');
+  stack.giveTx(3);
+  while (turn());
+  assert.equal(texts(stack.sends()), ['first', 'low']);
+  assert.equal([stack.line(APP_LINE_WANT_BUFFERS_U32), stack.line(APP_LINE_QUIET_LEVELS_U32)], [0, 0]);
+});
+
+test('close travels behind what waits for packets', () => {
+  const { stack, turn } = bench({ levels: 1 }, (message) => {
+    message.reply('bye');
+    message.connection.close();
+  });
+  stack.opened(0);
+  stack.message(0, 'x', 0);
+  turn();
+  assert.equal(stack.sends(), []);
+  stack.giveTx(1);
+  turn();
+  assert.equal(
+    stack.sends().map(({ type }) => type),
+    [SEND_TYPE_SEND, SEND_TYPE_CLOSE],
+  );
+});
+
+test('behind 256 KiB the stack is asked whether they were acknowledged, and more waits until it says so', () => {
+  const chunk = new Uint8Array(64 * 1024);
+  const options = { levels: 1, txPackets: 1024, sends: 1024, empties: 1024, mss: 1024 };
+  const { stack, turn } = bench(options, (message) => {
+    for (let i = 0; i < 6; i++) message.reply(chunk);
+  });
+  stack.giveTx(1000);
+  stack.opened(0);
+  stack.message(0, 'x', 0);
+  turn();
+  const first = stack.sends();
+  assert.is(first.filter(({ type }) => type === SEND_TYPE_SEND).length, 256);
+  const drain = first.find(({ type }) => type === SEND_TYPE_DRAIN);
+  assert.equal([drain?.slot, drain?.packet], [0, 128 * 1024]);
+  assert.is(stack.line(APP_LINE_WANT_BUFFERS_U32), 0, 'a slow peer stalls nobody else');
+  stack.drained(0, drain?.cookie ?? 0);
+  while (turn());
+  assert.is(stack.sends().filter(({ type }) => type === SEND_TYPE_SEND).length, 128);
+});
+
+test('ended closes the connection once all its messages are handled', () => {
+  const { stack, turn, settle } = bench({}, function* (message): Coroutine<void> {
+    yield* sleep(2);
+    message.reply('done');
+  });
+  stack.giveTx(4);
+  stack.opened(0);
+  stack.message(0, 'x');
+  stack.ended(0);
+  settle();
+  assert.equal(stack.sends(), []);
+  for (let i = 0; i < 5; i++) turn(1);
+  assert.equal(
+    stack.sends().map(({ type }) => type),
+    [SEND_TYPE_SEND, SEND_TYPE_CLOSE],
+  );
+});
+
+test('halfOpen keeps it open', () => {
+  const { stack, settle } = bench({}, () => {}, { halfOpen: true });
+  stack.opened(0);
+  stack.ended(0);
+  settle();
+  assert.equal(stack.sends(), []);
+});
+
+test('a connection of an unknown listener is reset', () => {
+  const { stack, settle } = bench({}, () => {});
+  stack.opened(0, 0, 9);
+  settle();
+  assert.equal(
+    stack.sends().map(({ type, slot }) => [type, slot]),
+    [[SEND_TYPE_ABORT, 0]],
+  );
+});
+
+test('the deadline of the earliest timer stands in the line of the app, and is withdrawn behind the last', () => {
+  const { stack, turn } = bench({}, function* (): Coroutine<void> {
+    yield* sleep(100);
+  });
+  stack.opened(0);
+  stack.message(0, 'x');
+  turn();
+  assert.is(stack.line(APP_LINE_DEADLINE_SET_U32), 1);
+  const aheadMs = ((stack.line(APP_LINE_DEADLINE_U32) - stack.stamp) >>> 0) / 15_625;
+  assert.ok(aheadMs >= 99 && aheadMs < 103, `${aheadMs} ms`);
+  turn(aheadMs);
+  turn(2);
+  assert.is(stack.line(APP_LINE_DEADLINE_SET_U32), 0);
+});
+
+test('an active open completes with the connection, or fails with the code of a socket', async () => {
+  const { ConnectOp } = await import('../../stack/connector.js');
+  const { stack, core, turn } = bench({}, () => {});
+  const state = new ListenerState<string>({}, undefined);
+  const target = { address: 0x0a000002, port: 80, localPort: 0, framing: 3 };
+  const outcomes: unknown[] = [];
+  const open = () => {
+    new ConnectOp(core.connector, target, state).then(
+      (connection) => outcomes.push(connection.slot),
+      (error: { code?: string }) => outcomes.push(error.code),
+    );
+    turn();
+    const [sent] = stack.sends();
+    assert.equal([sent?.type, sent?.slot, sent?.generation, sent?.packet], [6, target.address, 80, 3]);
+    return sent?.cookie ?? 0;
+  };
+  const settle = async () => {
+    for (let i = 0; i < 5; i++) {
+      turn();
+      await new Promise(setImmediate);
+    }
+  };
+  stack.opened(4, 0, 0xffff, open());
+  await settle();
+  stack.closed(0xffffffff, 0, 5, open());
+  await settle();
+  stack.closed(5, 0, 3, open());
+  await settle();
+  assert.equal(outcomes, [4, 'ECONNREFUSED', 'ETIMEDOUT']);
+});
+
+test('a throw is counted and told; the message is released all the same', () => {
+  const { stack, core, errors, settle } = bench({}, () => {
+    throw new Error('no');
+  });
+  stack.opened(0);
+  stack.message(0, 'x');
+  settle();
+  assert.equal([errors.length, core.counts().handlersFailed, stack.releases().length], [1, 1, 1]);
+});
+
+test('pooled coroutines serve thousands of messages, each answered and released once', () => {
+  const { stack, turn } = bench(
+    { levels: 1 },
+    {
+      pooled: function* (inbox): Coroutine<void> {
+        for (;;) {
+          const message = yield* inbox.next();
+          message.reply(message);
+        }
+      },
+    },
+  );
+  stack.opened(0);
+  const round = () => {
+    stack.giveTx(8);
+    for (let i = 0; i < 8; i++) stack.message(0, 'x', 0);
+    while (turn());
+    return stack.sends().length + stack.releases().length;
+  };
+  for (let i = 0; i < 500; i++) assert.is(round(), 16);
+});
+
+test.run();

@@ -1,0 +1,98 @@
+// What the compiler must refuse. Each `@ts-expect-error` is a compile error of the build as soon as the mistake compiles.
+// At run time only what a program without types would meet is looked at.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  type App,
+  type Coroutine,
+  fixed,
+  type Handler,
+  lengthPrefix,
+  level,
+  type Op,
+  payload,
+  pooled,
+  serve,
+  sleep,
+  timeout,
+} from '../../index.js';
+
+declare const op: Op<Uint8Array>;
+type Levels = 'alarm' | 'normal';
+const handlers: unknown[] = [];
+/** Judges a handler as listen() would. */
+const listen = (handler: Handler<Levels>) => handlers.push(handler);
+
+test('a missing yield* is a compile error where the value is used or returned', () => {
+  // @ts-expect-error the op itself is no payload
+  listen((message) => message.reply(op));
+  // @ts-expect-error a plain function cannot return an op
+  listen(() => op);
+  // @ts-expect-error `yield` without the star hands the op to the scheduler
+  listen(function* () {
+    yield op;
+  });
+  // @ts-expect-error a coroutine returns nothing; this one returns an op
+  listen(function* (): Coroutine<void> {
+    return sleep(1) as Op<unknown>;
+  });
+  listen(function* (message) {
+    // @ts-expect-error the length of an op's value needs its value
+    const length: number = op.length;
+    message.reply(String(length));
+  });
+  listen(function* (message) {
+    message.reply(yield* op);
+    message.reply(yield* timeout(5, op));
+  });
+  assert.is(handlers.length, 6);
+});
+
+test('a wrong level name is a compile error', () => {
+  listen((message) => {
+    // @ts-expect-error no such level
+    message.reply('x', { level: 'alarmm' });
+    // @ts-expect-error no such level
+    if (message.level === 'low') message.reply('y');
+    message.reply('z', { level: 'alarm' });
+  });
+  const setup = (_app: App<Levels>) => {};
+  serve({
+    levels: ['alarm', 'normal'],
+    otherwise: 'normal',
+    classify: [level('alarm').when(payload(0).u8().is(1))],
+    setup,
+  });
+  // @ts-expect-error `otherwise` is none of the levels
+  assert.throws(() => serve({ levels: ['alarm', 'normal'], otherwise: 'bulk', setup }));
+  const rules = [level('bulk').when(payload(0).u8().is(1))];
+  // @ts-expect-error a rule names a level that is none of the levels
+  assert.throws(() => serve({ levels: ['alarm', 'normal'], classify: rules, setup }), /bulk/);
+});
+
+test('framings are checked when they are made', () => {
+  assert.throws(() => fixed(0), /1 to 1664/);
+  assert.throws(() => fixed(1665), /1 to 1664/);
+  assert.throws(
+    () => lengthPrefix({ offset: 0, width: 2 }),
+    (error: { code?: string; message: string }) =>
+      error.code === 'QST_ERR_FRAMING_UNAVAILABLE' && error.message.includes('not available yet'),
+  );
+});
+
+test('a pooled coroutine is typed by the levels of its app', () => {
+  const setup = (app: App<Levels>) => {
+    app.listen(
+      { port: 1 },
+      pooled(function* (inbox) {
+        const message = yield* inbox.next();
+        const name: Levels = message.level;
+        // @ts-expect-error no such level
+        message.reply(name, { level: 'bulk' });
+      }),
+    );
+  };
+  assert.type(setup, 'function');
+});
+
+test.run();
