@@ -38,6 +38,24 @@ function run(file, args, cwd = ROOT) {
   process.exit(result.status ?? 1);
 }
 
+/** One build of a variant at a time: a second waits for the first. @param {string} file */
+function lock(file) {
+  mkdirSync(dirname(file), { recursive: true });
+  for (let told = false; ; told = true) {
+    try {
+      writeFileSync(file, `${process.pid}`, { flag: 'wx' });
+      process.on('exit', () => rmSync(file, { force: true }));
+      return;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    }
+    const owner = Number(existsSync(file) ? readFileSync(file, 'utf8') : 0);
+    if (!told) console.log(`waiting for another build (process ${owner})`);
+    if (owner > 0 && !existsSync(`/proc/${owner}`)) rmSync(file, { force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+}
+
 /** @param {string} variant @param {boolean} tests */
 function configure(variant, tests) {
   const folder = join(ROOT, 'build', variant);
@@ -110,6 +128,7 @@ if (!(values.variant in VARIANTS)) {
   console.error(`--variant ${values.variant}: one of ${Object.keys(VARIANTS).join(', ')} is expected`);
   process.exit(2);
 }
+lock(join(ROOT, 'build', `${values.variant}.lock`));
 const folder = configure(values.variant, values.tests);
 run('ninja', ['-C', folder, '-j1', ...(values.tests ? [] : ['all'])]);
 if (values.variant === 'release') buildAddon(folder);

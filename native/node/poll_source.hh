@@ -1,7 +1,8 @@
 // PollSource: something else than a stack that an app thread's poller polls (the Redis client is one).
 //
-// In: the time. Out: whether JavaScript has to be entered. Polled before JavaScript is entered, so that what has arrived is seen
-// in this turn, and after it, so that what was written in this turn leaves in this turn. Used by the poller's thread alone.
+// In: the time. Out: whether JavaScript has to be entered. Polled before JavaScript is entered, so that what has
+// arrived is seen in this turn, and after it, so that what was written in this turn leaves in this turn. Used by the
+// poller's thread alone.
 #pragma once
 
 #include <cstdint>

@@ -78,7 +78,7 @@ it('two driven stacks in one thread: a question is answered without any call fro
       return false;
     },
   });
-  const _clientPoller = createPoller({
+  createPoller({
     stack: client,
     app: 0,
     drive: true,
@@ -135,7 +135,7 @@ it('a poller sleeps when its stack thread has nothing for it, and is woken when 
 });
 
 it('JavaScript is entered at the deadline that it asked for, once, with a fresh stamp', async () => {
-  const [server, _client] = pair();
+  const [server] = pair();
   const app = new RingApp(native, server);
   const stamps: number[] = [];
   const _poller = createPoller({
@@ -159,7 +159,7 @@ it('JavaScript is entered at the deadline that it asked for, once, with a fresh 
 });
 
 it('a turn that returns true is followed by another at once', async () => {
-  const [server, _client] = pair();
+  const [server] = pair();
   let turns = 0;
   const poller = createPoller({ stack: server, app: 0, onTurn: () => ++turns < 10 });
   await eventually(() => turns === 10, 'ten turns');
@@ -206,7 +206,7 @@ it('quiet levels and unwanted buffers are no reason to enter JavaScript', async 
 });
 
 it('after close nothing enters JavaScript', async () => {
-  const [server, _client] = pair();
+  const [server] = pair();
   let turns = 0;
   const poller = createPoller({ stack: server, app: 0, onTurn: () => ++turns > 0 });
   await eventually(() => turns > 3, 'turns');
@@ -219,14 +219,14 @@ it('after close nothing enters JavaScript', async () => {
 });
 
 it('a stack that a poller drives refuses other drivers', () => {
-  const [server, _client] = pair();
+  const [server] = pair();
   const _poller = createPoller({ stack: server, app: 0, drive: true, onTurn: () => false });
   assert.throws(() => native.run(server, { name: 'x' }), /runs already/);
   assert.throws(() => createPoller({ stack: server, app: 0, drive: true, onTurn: () => false }), /runs already/);
 });
 
 it('a worker that is terminated takes its poller with it, and the stack goes on', async () => {
-  const [server, _client] = pair();
+  const [server] = pair();
   native.run(server, { name: 'poller-test' });
   const code = `
     const { workerData, parentPort } = require('node:worker_threads');
