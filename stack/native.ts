@@ -237,7 +237,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export function nativePaths(env: Readonly<Record<string, string | undefined>> = process.env): string[] {
   const override = env.QSTACK_NATIVE;
   return override === undefined || override === ''
-    ? [join(ROOT, 'build/release/node/qstack.node')]
+    ? [join(ROOT, 'build/release/node/qstack.node'), join(ROOT, 'dist/native/qstack.node')]
     : [resolve(override)];
 }
 
