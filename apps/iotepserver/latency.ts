@@ -25,7 +25,7 @@ export class Latency {
     const cell = cellOf(us);
     this.cells[cell] = (this.cells[cell] as number) + 1;
     this.count++;
-    if (us > this.maxUs) this.maxUs = us;
+    if (us > this.maxUs) this.maxUs = Math.round(us);
   }
 
   /** 0 when nothing was recorded. */
@@ -34,7 +34,7 @@ export class Latency {
     let seen = 0;
     for (let cell = 0; cell < this.cells.length; cell++) {
       seen += this.cells[cell] as number;
-      if (seen >= rank) return Math.min(highest(cell), this.maxUs);
+      if (seen >= rank) return Math.round(Math.min(highest(cell), this.maxUs));
     }
     return 0;
   }
