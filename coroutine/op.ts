@@ -112,6 +112,12 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
     if (this.state !== IDLE) {
       throw new QstackError('QST_ERR_OP_REUSED', 'an op can be awaited once; make a new one for each yield* or await');
     }
+    if (task.isOutside && !task.scheduler.isOnAir) {
+      throw new QstackError(
+        'QST_ERR_NO_SCHEDULER',
+        'an op was awaited before the stack is on the air; do that in a handler or in app.onStart()',
+      );
+    }
     this.task = task;
     this.state = WAITING;
     try {

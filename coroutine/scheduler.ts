@@ -27,6 +27,8 @@ export class Scheduler {
   /** Work that belongs to no handler: set-up code and what runs after a handler has ended. */
   readonly outside: Task;
   kick: () => void;
+  /** Somebody takes turns. */
+  isOnAir = true;
 
   private readonly queues: ReadyQueue[] = [];
   private readonly bound: StarvationBound;

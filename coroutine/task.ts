@@ -74,6 +74,11 @@ export class Task implements Waiter {
     return this.state === NEW || this.state === ACTIVE || this.state === ASYNC;
   }
 
+  /** It stands for code that belongs to no handler. */
+  get isOutside(): boolean {
+    return this.scheduler.outside === this;
+  }
+
   settled(_op: PooledOp<unknown>): void {
     this.makeReady();
   }

@@ -258,7 +258,7 @@ export class AppCore<L extends string = string>
   }
 
   /** Runs user code that belongs to no message. */
-  private call(handler: AnyHandler, argument: unknown): void {
+  call(handler: AnyHandler, argument: unknown): void {
     const owner = {
       taskDone: (_task: unknown, failed: boolean, error: unknown) => {
         if (failed) this.report(error, null);

@@ -1,6 +1,6 @@
 // AppHost: makes an App in the calling thread, on a stack that exists, and keeps its poller.
-// In: a definition, a stack's number, an app's number. Out: a running app. Invariant: setup() has run before the poller
-// begins, so no event comes before its listener is known.
+// In: a definition, a stack's number, an app's number. Out: a running app. Invariant: no event comes
+// before its listener is known: an app thread polls only after setup(), and the stack runs after all of them.
 import { Arena } from '../mempool/arena.js';
 import { App } from './app.js';
 import { AppCore } from './app-core.js';
@@ -44,6 +44,7 @@ export class AppHost<L extends string> {
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),
     });
+    this.core.scheduler.isOnAir = false;
     this.app = new App<L>(this.core, {
       control,
       settings: settings as unknown as Record<string, unknown>,
@@ -65,13 +66,21 @@ export class AppHost<L extends string> {
   }
 
   async setup(): Promise<void> {
+    // Alone in its thread, it takes the stack's turns itself: then ops can be awaited in setup() already.
+    if (this.options.drive) this.poll();
     await this.options.definition.setup(this.app);
   }
 
   begin(): void {
+    if (!this.options.drive) this.poll();
+    this.app.started();
+  }
+
+  private poll(): void {
     const { stack, app, drive } = this.options;
     this.poller = this.native.createPoller({ stack, app, drive, onTurn: () => this.core.turn() });
     this.redis?.attach(this.poller);
+    this.core.scheduler.isOnAir = true;
     this.poller.kick();
   }
 

@@ -1,6 +1,7 @@
 // App: what setup() gets in every app thread: listeners, connections, columns, Redis.
 // In: the calls of user code. Out: the core's parts, put to use. Invariant: nothing here stands on the packet's line.
-import type { Op } from '../coroutine/op.js';
+import type { Coroutine, Op } from '../coroutine/op.js';
+import type { AnyHandler } from '../coroutine/task.js';
 import type { AppCore, AppCounts } from './app-core.js';
 import { Column } from './column.js';
 import { parseIpv4 } from './config/address.js';
@@ -52,6 +53,7 @@ export class App<L extends string = string> {
   private readonly control: ListenerControl;
   private redisClient: RedisClient | null = null;
   private readonly framings = new Map<string, number>();
+  private readonly starts: AnyHandler[] = [];
   private readonly stops: (() => void | Promise<void>)[] = [];
   private readonly reports: (() => object)[] = [];
 
@@ -117,6 +119,15 @@ export class App<L extends string = string> {
   redis(): RedisClient {
     this.redisClient ??= this.services.makeRedis();
     return this.redisClient;
+  }
+
+  /** Called once when the stack is on the air: the place for active opens. May be a generator or async. */
+  onStart(start: () => void | Coroutine<void> | Promise<void>): void {
+    this.starts.push(start);
+  }
+
+  started(): void {
+    for (const start of this.starts.splice(0)) this.core.call(start, undefined);
   }
 
   /** Called once when the stack goes down, before connections are closed. */

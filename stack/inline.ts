@@ -76,16 +76,18 @@ export async function inline<L extends string>(
   const native = loadNative();
   if (options.ring === undefined) ensureEal(settings);
   const id = native.createStack(stackOptions(settings, definition.levels.length, options.ring));
+  let host: AppHost<L> | undefined;
   try {
     const lines = settings.classify.map((line) => line.text);
     native.classify(id, classifierTable(definition, { ...settings, lines }));
     const listeners: number[] = [];
     const control = directControl(id, listeners);
-    const host = new AppHost<L>({ definition, stack: id, app: 0, settings, control, log, drive: true });
+    host = new AppHost<L>({ definition, stack: id, app: 0, settings, control, log, drive: true });
     await host.setup();
     host.begin();
     return new InlineStack<L>(id, host, listeners, settings.drainTimeoutMs);
   } catch (error) {
+    host?.close();
     native.destroy(id);
     throw error;
   }

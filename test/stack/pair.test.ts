@@ -629,6 +629,29 @@ test('with loss, duplication and reordering on the wire the echo is byte-exact',
   assert.ok((await read(connection, body.length)).equals(body));
 });
 
+test('an inline app may connect in setup() and in onStart()', async () => {
+  const heard: string[] = [];
+  const client = serve({
+    levels: ['normal'],
+    async setup(app) {
+      const connection = await app.connect(at(7));
+      connection.send('setup');
+      heard.push((await connection.receive())?.utf8() ?? '');
+      app.onStart(function* (): Coroutine<void> {
+        const second = yield* app.connect(at(7));
+        second.send('start');
+        heard.push((yield* second.receive())?.utf8() ?? '');
+      });
+    },
+  });
+  await using _both = await pair(
+    one({}, (message) => message.reply(message)),
+    { client },
+  );
+  await until('both answers', () => heard.length === 2);
+  assert.equal(heard, ['setup', 'start']);
+});
+
 test('a configuration with faults is refused with all of them', async () => {
   const bad = { host_ip: '10.0.0.999/24', max_concurency: 5 };
   try {
