@@ -363,7 +363,7 @@ test('an active open completes with the connection, or fails with the code of a 
   const target = { address: 0x0a000002, port: 80, localPort: 0, framing: 3 };
   const outcomes: unknown[] = [];
   const open = () => {
-    new ConnectOp(core.connector, target, state).then(
+    new ConnectOp(core.connector, target, state).then<unknown, unknown>(
       (connection) => outcomes.push(connection.slot),
       (error: { code?: string }) => outcomes.push(error.code),
     );
