@@ -365,7 +365,7 @@ test('an active open completes with the connection, or fails with the code of a 
   const open = () => {
     new ConnectOp(core.connector, target, state).then<unknown, unknown>(
       (connection) => outcomes.push(connection.slot),
-      (error: { code?: string }) => outcomes.push(error.code),
+      (error) => outcomes.push((error as { code?: string }).code),
     );
     turn();
     const [sent] = stack.sends();
