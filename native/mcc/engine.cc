@@ -11,7 +11,7 @@ namespace {
 // Work per step is bounded so that the stack's turn comes round every few dozen microseconds.
 constexpr uint32_t kConnectBudget = 64;
 constexpr uint32_t kDueBudget = 1024;
-constexpr uint32_t kSendBudget = 128;
+constexpr uint32_t kSendBudget = 64;
 constexpr uint32_t kCloseBudget = 128;
 constexpr uint32_t kClosingMax = 4096;
 constexpr uint16_t kPartials = 1024;

@@ -1,7 +1,7 @@
 // Generator: an Engine on a Stack of its own, as one turn that a StackThread (or a test) repeats.
 //
 // In: a port and its pools, what to send. Out: nothing but traffic and the engine's counts.
-// A turn is: the stack's turn (replies come in), then the engine's step (what is due goes out).
+// A turn is: turns of the stack while full bursts come in, then one step of the engine (what is due goes out).
 #pragma once
 
 #include "native/mcc/engine.hh"
@@ -22,11 +22,13 @@ class Generator {
   Stack& stack() { return stack_; }
 
  private:
+  uint32_t receive(Nanos now);
   bool wake_for(Nanos deadline, Nanos now);
 
   StackNetwork network_;
   Engine engine_;
   Stack stack_;
+  uint32_t burst_;
   Nanos woken_for_ = 0;
 };
 

@@ -1,0 +1,68 @@
+// mcc's progress: one table drawn again on a terminal, a line per period elsewhere, nothing when quiet.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Live, type LiveOptions } from '../../tools/mcc/live.js';
+import type { View } from '../../tools/mcc/native.js';
+
+const [CONNECTING, RUNNING] = [1, 3];
+
+function view(number: number, phase: number, sent: number): View {
+  const level = { offered: sent, sent, answered: sent - 1, errors: 0, failed: 0, unsent: 0 };
+  const times = { p50Ns: 50_000, p99Ns: 1_500_000, maxNs: 2e6 };
+  const counts = { connected: 7, retries: 1, reconnects: 2, mismatched: 0, late: 0, unexpected: 0 };
+  const levels = [
+    { ...level, ...times },
+    { ...level, ...times },
+  ];
+  return { number, phase, run: 1, elapsedNs: number * 1e9, ...counts, inFlight: 3, waiting: 4, levels };
+}
+
+function live(part: Partial<LiveOptions>) {
+  const out: string[] = [];
+  const clock = { ms: 0 };
+  const options = { quiet: false, periodMs: 1_000, isTerminal: false, connections: 10 };
+  const write = (text: string) => void out.push(text);
+  return { out, clock, live: new Live({ ...options, write, nowMs: () => clock.ms, ...part }) };
+}
+
+test('a line says the phase and the connections; a running one also rates and latencies of the interval', () => {
+  const { out, clock, live: progress } = live({});
+  progress.show(view(1, CONNECTING, 1));
+  clock.ms = 1_000;
+  progress.show(view(2, RUNNING, 1));
+  clock.ms = 2_000;
+  progress.show(view(3, RUNNING, 501));
+  assert.is(out.length, 3);
+  assert.match(out[0] ?? '', /^connecting \| connected 7\/10 \| retries 1 reconnects 2\n$/);
+  assert.match(out[2] ?? '', /high {2}500\/s sent 500\/s answered p50 50 us p99 1\.5 ms/);
+  assert.match(out[2] ?? '', /in flight 3 waiting 4 mismatched 0\n$/);
+});
+
+test('more views than the period allows are left out', () => {
+  const { out, clock, live: progress } = live({ periodMs: 60_000 });
+  for (let second = 0; second <= 60; second++) {
+    clock.ms = second * 1_000;
+    progress.show(view(second, RUNNING, second));
+  }
+  assert.is(out.length, 2);
+});
+
+test('a terminal draws over the last table, and below what was printed between', () => {
+  const { out, clock, live: progress } = live({ isTerminal: true });
+  progress.show(view(1, CONNECTING, 1));
+  clock.ms = 1_000;
+  progress.show(view(2, CONNECTING, 1));
+  progress.leave();
+  progress.show(view(3, CONNECTING, 1));
+  assert.not.ok((out[0] ?? '').startsWith('\u001b'));
+  assert.ok((out[1] ?? '').startsWith('\u001b[3A\u001b[0J'));
+  assert.not.ok((out[2] ?? '').startsWith('\u001b'));
+});
+
+test('quiet says nothing', () => {
+  const { out, live: progress } = live({ quiet: true });
+  progress.show(view(1, RUNNING, 1));
+  assert.equal(out, []);
+});
+
+test.run();
