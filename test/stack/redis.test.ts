@@ -387,6 +387,7 @@ redisTest('in setup() of an inline stack Redis can be asked, and such replies st
   const reply = kept as unknown as RedisReply;
   assert.is(String(reply), 'kept');
   assert.equal(reply.copy(), Uint8Array.from(Buffer.from('kept')));
+  await new Promise((done) => setTimeout(done, 20));
   assert.is(both.server.app.redis().stats().placesInUse, 0);
 });
 
