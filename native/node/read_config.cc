@@ -83,7 +83,8 @@ ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config
   arena.tx_packets = config.device.tx_packets;
   arena.empty_records = options.u32("emptyRecords", arena.empty_records, 1, 1u << 20);
   arena.slab_bytes = options.u32("slabBytes", 0);
-  arena.mss = config.device.mtu - 40u;
+  // IPv4 and TCP headers, and the timestamps that nearly every peer agrees to: a full piece then is a full segment.
+  arena.mss = config.device.mtu - 40u - (config.stack.tcp.timestamps ? 12u : 0u);
   return arena;
 }
 

@@ -103,26 +103,44 @@ uint32_t TcpEngine::rto_of(const Tcb& c) const {
 }
 
 void TcpEngine::check_drained(Tcb& c, Busy& b) {
-  if (!b.drain_wanted || b.unsent_bytes + in_flight(c) > b.low_water) return;
-  if (app_.drained(handle_of(c), b.drain_cookie)) {
-    b.drain_wanted = false;
-  } else {
-    want_attention(c);
+  const uint32_t unacknowledged = b.unsent_bytes + in_flight(c);
+  uint32_t* place = &b.drains;
+  while (*place != kNoIndex) {
+    const uint32_t slot = *place;
+    DrainRequest& request = drains_.at(slot);
+    if (unacknowledged > request.low_water) {
+      place = &request.link;
+    } else if (app_.drained(handle_of(c), request.cookie)) {
+      *place = request.link;
+      drains_.release(slot);
+    } else {
+      return want_attention(c);
+    }
   }
 }
 
+void TcpEngine::drop_drains(Busy& b) {
+  while (b.drains != kNoIndex) {
+    const uint32_t slot = b.drains;
+    b.drains = drains_.at(slot).link;
+    drains_.release(slot);
+  }
+}
+
+/// Any number of requests may wait on one connection. Without memory for one more it is answered at once: too early a
+/// word makes its waiter look again, a lost one would hold it for ever.
 void TcpEngine::request_drain(Handle handle, uint32_t low_water, uint32_t cookie) {
   Tcb* const c = find_alive(handle);
   if (c == nullptr) return count(Counter::stale_records);
   Busy* const b = need_busy(*c);
-  if (b == nullptr) {  // no block free: nothing of this connection is queued either
+  const uint32_t slot = b == nullptr ? kNoIndex : drains_.allocate();
+  if (slot == kNoIndex) {
     count(Counter::drop_no_busy);
     app_.drained(handle, cookie);
     return;
   }
-  b->drain_wanted = true;
-  b->low_water = low_water;
-  b->drain_cookie = cookie;
+  drains_.at(slot) = {low_water, cookie, b->drains};
+  b->drains = slot;
   check_drained(*c, *b);
   drop_busy_if_idle(*c);
 }

@@ -15,6 +15,7 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       counters_(counters),
       tcbs_(config.connections),
       busy_(config.busy),
+      drains_(2 * config.busy),
       half_open_(config.half_open),
       time_wait_(config.time_wait),
       flows_(config.connections + config.half_open + config.time_wait),
@@ -76,6 +77,7 @@ Busy* TcpEngine::need_busy(Tcb& c) {
   Busy& b = busy_.at(slot);
   b = Busy{};
   b.open_level = kLevelsMax;
+  b.drains = kNoIndex;
   b.recover = c.snd_una - 1;
   b.rto_us = rto_of(c);
   congestion_.start(b.congestion, c.mss, c.ssthresh);
@@ -88,7 +90,7 @@ void TcpEngine::drop_busy_if_idle(Tcb& c) {
   const bool quiet_state = c.state == TcpState::established || c.state == TcpState::close_wait;
   if (c.busy == kNoIndex || !quiet_state || c.has(kFinQueued) || c.has(kOutputDue)) return;
   const Busy& b = busy_.at(c.busy);
-  const bool sending = b.unsent_bytes != 0 || !b.retransmit.empty() || b.drain_wanted;
+  const bool sending = b.unsent_bytes != 0 || !b.retransmit.empty() || b.drains != kNoIndex;
   const bool receiving = b.out_of_order != nullptr || b.frame != nullptr || b.unread != 0 || b.fin_out_of_order;
   if (sending || receiving) return;
   c.ssthresh = b.congestion.ssthresh;
@@ -109,6 +111,7 @@ void TcpEngine::release_busy(Tcb& c) {
     b.out_of_order = next;
   }
   if (b.frame != nullptr) rx_.release(b.frame);
+  drop_drains(b);
   busy_.release(c.busy);
   c.busy = kNoIndex;
 }

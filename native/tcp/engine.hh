@@ -159,6 +159,7 @@ class TcpEngine {
   void measure_rtt(Tcb& c, uint32_t rtt_us);
   uint32_t rto_of(const Tcb& c) const;
   void check_drained(Tcb& c, Busy& b);
+  void drop_drains(Busy& b);
 
   // recovery.cc
   void take_sack(Tcb& c, Busy& b, const TcpSegment& s);
@@ -254,6 +255,7 @@ class TcpEngine {
 
   SlotPool<Tcb> tcbs_;
   SlotPool<Busy> busy_;
+  SlotPool<DrainRequest> drains_;
   SlotPool<HalfOpen> half_open_;
   SlotPool<TimeWait> time_wait_;
   FlowTable flows_;

@@ -2,7 +2,7 @@
 //
 //   Tcb       128 B   from the third segment of the handshake until the connection is closed; two cache lines, the first
 //                     of which is all that an in-order data segment or an ACK needs
-//   Busy      256 B   only while bytes are in flight, queued, unread, out of order, or a close is under way
+//   Busy      192 B   only while bytes are in flight, queued, unread, out of order, or a close is under way
 //   HalfOpen   64 B   from SYN to the third segment (passive open)
 //   TimeWait   64 B   2 MSL after the close
 //
@@ -112,8 +112,7 @@ struct alignas(64) Busy {
   uint32_t lost_bytes;    ///< of retransmit: lost and not sent again
   uint32_t rto_us;
   uint32_t rto_deadline_ms;  ///< 0: not running. Also: persist, FIN-WAIT-2 and SYN timers, they exclude each other
-  uint32_t low_water;        ///< for drained
-  uint32_t drain_cookie;
+  uint32_t drains;           ///< first DrainRequest, or kNoIndex
   Seq recover;               ///< snd_nxt when recovery began (RFC 6582)
   Seq highest_sacked;
   CongestionState congestion;  ///< 32 B
@@ -122,12 +121,10 @@ struct alignas(64) Busy {
   RecoveryKind recovery;
   uint8_t unsent_levels;  ///< bit per level that has something unsent
   uint8_t open_level;     ///< level whose message is half sent, or kLevelsMax
-  bool drain_wanted;
   bool persisting;        ///< rto_deadline_ms is the zero-window probe
   bool fin_out_of_order;  ///< fin_seq is set
   // Receiving.
   uint8_t frame_level;       ///< level of the message that is being put together
-  uint8_t padding;
   uint16_t frame_fill;       ///< its bytes so far
   uint32_t link;             ///< SlotPool's
   Packet* out_of_order;      ///< by sequence, no overlaps, null-terminated
@@ -138,7 +135,14 @@ struct alignas(64) Busy {
   Seq latest_out_of_order;   ///< where the newest block began: first in SACK (RFC 2018 4)
   uint64_t token;            ///< of connect(), until opened
 };
-static_assert(sizeof(Busy) == 256);
+static_assert(sizeof(Busy) == 192);
+
+/// Somebody waits until not more than `low_water` bytes of a connection are unacknowledged.
+struct DrainRequest {
+  uint32_t low_water;
+  uint32_t cookie;
+  uint32_t link;
+};
 
 struct alignas(64) HalfOpen {
   FlowKey key;

@@ -312,15 +312,16 @@ TEST_CASE("levels: what waits is sent highest level first, and a message is neve
   CHECK(order == std::vector<std::string>{"high", "mid", "low-1", "low-2"});
 }
 
-TEST_CASE("drained is told when the unacknowledged bytes are below the mark") {
+TEST_CASE("drained is told to each who waits, when the unacknowledged bytes are below its mark") {
   World world;
   world.listen();
   const auto [c, s] = world.open();
   for (int i = 0; i < 40; ++i) world.client.send(c, std::string(1'400, 'y'));
   world.client.stack.request_drain(c, 1'000, 99, world.now);
+  world.client.stack.request_drain(c, 30'000, 98, world.now);
   CHECK(world.client.app.of(c).drained.empty());
   world.run_ms(1'000);
-  CHECK(world.client.app.of(c).drained == std::vector<uint32_t>{99});
+  CHECK(world.client.app.of(c).drained == std::vector<uint32_t>{98, 99});
   CHECK(world.server.app.of(s).bytes.size() == 56'000);
 }
 
