@@ -26,7 +26,7 @@ class IpLayer {
   IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue& queue, Counters& counters);
 
   /// Checks and parses one frame. `tcp`: l3 and l4 are set, length is cut to the end of the IP packet, the frame stays
-  /// the caller's. `consumed`: the layer has released it (a counted drop), or answers with it (ARP, ICMP echo).
+  /// the caller's. `consumed`: the layer has released it: a counted drop, or read and answered (ARP, ICMP echo).
   Verdict input(Packet* packet, Nanos now);
 
   /// Neighbour (next hop) for a destination, made when new; kNoIndex without a route or when the table is full.
