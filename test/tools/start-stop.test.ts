@@ -1,0 +1,89 @@
+// `npm start` that is stopped half-way: in order, soon, and with nothing left behind.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const MAIN = fileURLToPath(new URL('../../tools/start/main.js', import.meta.url));
+const stop = suite('npm start, stopped');
+let folder = '';
+let child: ChildProcess | undefined;
+
+stop.before.each(() => {
+  folder = mkdtempSync(join(tmpdir(), 'qstack-stop-'));
+});
+stop.after.each(() => {
+  child?.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Processes whose command line names our folder. */
+function running(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      const path = `/proc/${pid}/cmdline`;
+      return existsSync(path) ? readSafely(path) : '';
+    })
+    .filter((command) => command.includes(folder));
+}
+
+function readSafely(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function startUntil(words: string): Promise<ChildProcess> {
+  const flags = ['--connections', '200', '--rate', '200', '--duration', '60s', '--redis', '1', '--json'];
+  const started = spawn(process.execPath, [MAIN, ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: folder },
+  });
+  child = started;
+  for await (const line of createInterface({ input: started.stderr as NonNullable<typeof started.stderr> })) {
+    if (line.includes(words)) break;
+  }
+  return started;
+}
+
+stop('the first ^C ends all processes in order, with exit 1 and no result', async () => {
+  const started = await startUntil('connections are open');
+  assert.ok(running().length >= 3, running().join('\n'));
+  let out = '';
+  started.stdout?.on('data', (bytes: Buffer) => {
+    out += bytes.toString();
+  });
+  started.stderr?.resume();
+  started.kill('SIGINT');
+  assert.equal(await once(started, 'exit'), [1, null]);
+  assert.is(out, '');
+  assert.equal(running(), []);
+  assert.equal(readdirSync(folder), []);
+});
+
+stop('a fault of the server is the server’s own sentence, and everything else ends', async () => {
+  const started = await startUntil('redis-server on private sockets');
+  let said = '';
+  started.stderr?.on('data', (bytes: Buffer) => {
+    said += bytes.toString();
+  });
+  const server = () => running().some((command) => command.includes('iotepserver'));
+  while (!server()) await new Promise((wake) => setTimeout(wake, 10));
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const command = readSafely(`/proc/${name}/cmdline`);
+    if (command.includes(folder) && command.includes('iotepserver.mjs')) process.kill(Number(name), 'SIGKILL');
+  }
+  assert.equal(await once(started, 'exit'), [1, null]);
+  assert.match(said, /iotepserver ended by itself/);
+  assert.equal(running(), []);
+});
+
+stop.run();
