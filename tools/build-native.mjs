@@ -13,11 +13,15 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Compilers at a time: all cores, unless the environment wants fewer. */
+const JOBS = process.env.QSTACK_JOBS ?? String(availableParallelism());
 
 /** Meson options per variant. Sanitizers run native test programs, never the addon. @type {Record<string, string[]>} */
 const VARIANTS = {
@@ -77,7 +81,10 @@ function configure(variant, tests) {
 function headers() {
   const result = spawnSync('npm', ['config', 'get', 'nodedir'], { cwd: ROOT, encoding: 'utf8' });
   const nodedir = result.status === 0 ? result.stdout.trim() : '';
-  return nodedir === '' || nodedir === 'undefined' || nodedir === 'null' ? [] : [`--nodedir=${nodedir}`];
+  if (nodedir !== '' && nodedir !== 'undefined' && nodedir !== 'null') return [`--nodedir=${nodedir}`];
+  // The headers that were installed together with this Node, where there are any.
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
 /** gyp's Makefile does not know that the addon depends on the static libraries. @param {string} gypBuild @param {string} folder */
@@ -111,7 +118,7 @@ function buildAddon(folder) {
     writeFileSync(stamp, wanted);
   }
   relinkWhenOlder(gypBuild, folder);
-  run('make', ['--no-print-directory', '-j1', 'BUILDTYPE=Release', '-C', gypBuild]);
+  run('make', ['--no-print-directory', `-j${JOBS}`, 'BUILDTYPE=Release', '-C', gypBuild]);
   const built = join(gypBuild, 'Release/qstack.node');
   const placed = join(work, 'qstack.node');
   if (existsSync(placed) && readFileSync(placed).equals(readFileSync(built))) return;
@@ -130,5 +137,5 @@ if (!(values.variant in VARIANTS)) {
 }
 lock(join(ROOT, 'build', `${values.variant}.lock`));
 const folder = configure(values.variant, values.tests);
-run('ninja', ['-C', folder, '-j1', ...(values.tests ? [] : ['all'])]);
+run('ninja', ['-C', folder, `-j${JOBS}`, ...(values.tests ? [] : ['all'])]);
 if (values.variant === 'release') buildAddon(folder);
