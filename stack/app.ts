@@ -1,6 +1,7 @@
 // App: what setup() gets in every app thread: listeners, connections, columns, Redis.
 // In: the calls of user code. Out: the core's parts, put to use. Invariant: nothing here stands on the packet's line.
 import type { Coroutine, Op } from '../coroutine/op.js';
+import { withSignal } from '../coroutine/signal.js';
 import type { AnyHandler } from '../coroutine/task.js';
 import type { AppCore, AppCounts } from './app-core.js';
 import { Column } from './column.js';
@@ -89,7 +90,7 @@ export class App<L extends string = string> {
       localPort: checkPort(options.localPort ?? 0, 0),
       framing: this.framing(nativeOptions(state.framing, 0, 0, options.nagle)),
     };
-    return new ConnectOp<L>(this.core.connector, target, state);
+    return withSignal(options.signal, new ConnectOp<L>(this.core.connector, target, state));
   }
 
   private framing(options: NativeListenOptions): number {

@@ -103,8 +103,8 @@ export class Connection<L extends string = string> implements AsyncDisposable, A
   }
 
   /** The next message, or null when the peer has ended. For connections without a handler. */
-  receive(): Op<Message<L> | null> {
-    return this.host.receive(this.slot, this.generation);
+  receive(options?: WaitOptions): Op<Message<L> | null> {
+    return withSignal(options?.signal, this.host.receive(this.slot, this.generation));
   }
 
   /** FIN after what was sent; we go on receiving. */

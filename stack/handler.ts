@@ -3,6 +3,7 @@
 // one message after the other and leaves no garbage. An op that nobody awaits does not fit these types where it is returned.
 import type { Inbox } from '../coroutine/inbox.js';
 import type { Coroutine } from '../coroutine/op.js';
+import type { WaitOptions } from '../coroutine/signal.js';
 import type { CloseReason } from './close-reason.js';
 import type { Connection } from './connection.js';
 import type { Framing } from './framing.js';
@@ -46,7 +47,7 @@ export interface ListenOptions<L extends string> extends ConnectionOptions<L> {
   onConnect?: (connection: Connection<L>) => void | Coroutine<void> | Promise<void>;
 }
 
-export interface ConnectOptions<L extends string> extends ConnectionOptions<L> {
+export interface ConnectOptions<L extends string> extends ConnectionOptions<L>, WaitOptions {
   address: string;
   port: number;
   /** Otherwise the stack picks one. */

@@ -24,6 +24,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     levels,
     apps: settings.appThreads,
     packets: settings.packetsMax,
+    ordersByLevel: levels > 1,
   });
 }
 

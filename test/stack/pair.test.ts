@@ -629,6 +629,27 @@ test('with loss, duplication and reordering on the wire the echo is byte-exact',
   assert.ok((await read(connection, body.length)).equals(body));
 });
 
+test('connect() and receive() end with their signal', async () => {
+  await using both = await pair(one({}, () => {}));
+  const { app } = both.client;
+  const reason = new Error('enough');
+  const waits = async (op: PromiseLike<unknown>, controller: AbortController) => {
+    setTimeout(() => controller.abort(reason), 5);
+    try {
+      await op;
+      assert.unreachable();
+    } catch (error) {
+      assert.is(error, reason);
+    }
+  };
+  const first = new AbortController();
+  await waits(app.connect({ address: '10.99.0.77', port: 7, signal: first.signal }), first);
+  const connection = await app.connect(at(7));
+  const second = new AbortController();
+  await waits(connection.receive({ signal: second.signal }), second);
+  assert.ok(connection.isOpen);
+});
+
 test('an inline app may connect in setup() and in onStart()', async () => {
   const heard: string[] = [];
   const client = serve({
