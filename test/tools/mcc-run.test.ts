@@ -82,7 +82,7 @@ class FakeMcc implements NativeMcc {
   linkUpAfter = 2;
   mccCounters(): Record<string, number> {
     this.linkUpAfter -= 1;
-    return { link_up: this.linkUpAfter < 0 ? 1 : 0 };
+    return { link_up: this.linkUpAfter < 0 ? 1 : 0, retransmits: 3, drop_paws: 0 };
   }
   destroyMcc(): void {
     this.calls.push('destroy');
@@ -100,6 +100,7 @@ test('phases run in order on one set of connections, and the generator is freed'
   assert.is(report.connections, 10);
   assert.is(report.connected, 10);
   assert.is(report.phase, 'wave:5/1000ms');
+  assert.equal(report.stack, { link_up: 1, retransmits: 3 });
 });
 
 test('the capacity is what was answered a second after the warm-up, and the paced run offers its share', async () => {

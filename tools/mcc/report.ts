@@ -50,6 +50,8 @@ export interface Report extends RunReport {
   retries: number;
   seed: number;
   capacity_per_s?: number;
+  /** Counters of the generator's own stack and device that are not 0, before its connections were closed. */
+  stack: Record<string, number>;
   versions: Record<string, string>;
   command: string;
   phases: RunReport[];

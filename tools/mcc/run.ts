@@ -112,8 +112,9 @@ export class Runner {
       await this.pause(this.options.waitMs);
       for (const phase of this.options.phases) await this.make(phase);
       const retries = this.native.mccView(this.id).retries;
+      const counters = Object.entries(this.native.mccCounters(this.id)).filter(([, count]) => count > 0);
       await this.close();
-      return this.report({ connected, setupMs, retries, command, versions });
+      return this.report({ connected, setupMs, retries, stack: Object.fromEntries(counters), command, versions });
     } finally {
       this.native.destroyMcc(this.id);
     }
@@ -178,6 +179,7 @@ export class Runner {
     connected: number;
     setupMs: number;
     retries: number;
+    stack: Record<string, number>;
     command: string;
     versions: Record<string, string>;
   }): Report {
@@ -192,6 +194,7 @@ export class Runner {
       seed: this.options.seed,
       ...first,
       ...(this.capacityPerS === undefined ? {} : { capacity_per_s: this.capacityPerS }),
+      stack: facts.stack,
       versions: facts.versions,
       command: facts.command,
       phases: this.runs,
