@@ -40,7 +40,9 @@ export function planText(settings: StackSettings, levels: number): string {
 
 function faultsOf(settings: StackSettings): { fault?: FaultOptions } {
   const { faults } = settings;
-  return faults === undefined ? {} : { fault: { seed: faults.seed, rx: faults.rx, tx: faults.tx } };
+  if (faults === undefined) return {};
+  const { seed, rx, tx, delayMaxMs } = faults;
+  return { fault: { seed, rx, tx, delayMaxUs: Math.round(delayMaxMs * 1000) } };
 }
 
 export function stackOptions(settings: StackSettings, levels: number, ring?: RingDevice): StackOptions {

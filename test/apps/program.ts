@@ -10,10 +10,11 @@ export class Program {
   readonly ended: Promise<number | null>;
   private readonly waiters: { text: string; resolve: () => void; reject: (error: Error) => void }[] = [];
 
-  /** `path` below dist/. */
-  constructor(path: string, flags: readonly string[]) {
+  /** `path` below dist/; `prefix` is a command that runs commands, such as `ip netns exec NAME`. */
+  constructor(path: string, flags: readonly string[], prefix: readonly string[] = []) {
     const main = fileURLToPath(new URL(`../../${path}`, import.meta.url));
-    this.child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [file = '', ...args] = [...prefix, process.execPath, main, ...flags];
+    this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (bytes) => {
       this.out += bytes;
       this.look();

@@ -1,0 +1,133 @@
+// What a kernel peer may expect of our stack, whatever the device: the tests of tap.test.ts and af-packet.test.ts.
+// In: a suite and the kind of device. Out: the suite with its tests. One server serves them all, so that each test also finds
+// what the ones before it left behind.
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { uvu } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { StackCounters } from '../../stack/native.js';
+import { ECHO_PORT, EchoServer, HTTP_PORT } from './echo-server.js';
+import { type LinkKind, Namespace, OURS } from './namespace.js';
+
+const LARGE = 100_000_000;
+const RATE = 1_000;
+const SHORT_SECONDS = process.env.QSTACK_LONG === '1' ? 30 : 5;
+
+export interface PeerContext {
+  namespace: Namespace;
+  server: EchoServer;
+  folder: string;
+  /** Counters before the first connection. */
+  fresh: StackCounters;
+}
+
+export interface EchoResult {
+  sent: string;
+  received: string;
+  bytes: number;
+  seconds: number;
+}
+
+interface ShortResult {
+  opened: number;
+  answered: number;
+  fault?: string;
+  seconds: number;
+}
+
+export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** For the reader of a long run; the tests judge bytes, not speed. */
+export function sayRate(what: string, bytes: number, seconds: number): void {
+  console.log(`${what}: ${Math.round((bytes * 8) / seconds / 1e6)} Mbit/s`);
+}
+
+function setUp(suite: uvu.Test<PeerContext>, kind: LinkKind): void {
+  suite.before(async (context) => {
+    context.folder = mkdtempSync(join(tmpdir(), 'qstack-interop-'));
+    writeFileSync(join(context.folder, 'large.bin'), randomBytes(LARGE));
+    writeFileSync(join(context.folder, 'small.txt'), 'small\n');
+    context.namespace = Namespace.make();
+    const link = context.namespace.link(kind);
+    context.server = await EchoServer.start(context.namespace, link, {
+      root: context.folder,
+      flags: ['--max-concurrency', '10000', '--tcp-timewait', '1s'],
+    });
+    context.fresh = context.server.counters();
+  });
+  suite.after(async ({ namespace, folder }) => {
+    await namespace?.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+function settled(counters: StackCounters, fresh: StackCounters): boolean {
+  const { pools, counters: now } = counters;
+  const idle = now.connections_open === 0 && now.half_open === 0 && now.time_wait === 0;
+  return idle && pools.rxFree === fresh.pools.rxFree && pools.txFree + pools.txWithApps === fresh.pools.txPackets;
+}
+
+function bulk(suite: uvu.Test<PeerContext>): void {
+  suite('curl gets a file of 100 MB byte for byte', ({ namespace, folder }) => {
+    const copy = join(folder, 'copy.bin');
+    const format = '%{http_code} %{size_download} %{time_total}';
+    const url = `http://${OURS}:${HTTP_PORT}/large.bin`;
+    const said = namespace.run('curl', '-sS', '--max-time', '60', '-o', copy, '-w', format, url);
+    const [status, size, seconds] = said.split(' ').map(Number);
+    sayRate('curl, 100 MB', size ?? 0, seconds ?? 0);
+    assert.equal([status, size], [200, LARGE]);
+    assert.is(sha256(readFileSync(copy)), sha256(readFileSync(join(folder, 'large.bin'))));
+    rmSync(copy);
+  });
+
+  suite('100 MB come back from the echo port byte for byte', async ({ namespace }) => {
+    const peer = ['test/interop/peers/echo-client.js', OURS, `${ECHO_PORT}`, `${LARGE}`] as const;
+    const { sent, received, bytes, seconds } = await namespace.result<EchoResult>(...peer);
+    sayRate('echo, 100 MB', bytes, seconds);
+    assert.is(bytes, LARGE);
+    assert.is(received, sent);
+  });
+}
+
+export function kernelPeers(suite: uvu.Test<PeerContext>, kind: LinkKind): void {
+  setUp(suite, kind);
+
+  suite('ping is answered', ({ namespace }) => {
+    const said = namespace.run('ping', '-c', '5', '-i', '0.05', '-W', '2', OURS);
+    assert.match(said, /5 packets transmitted, 5 received/);
+    const large = namespace.run('ping', '-c', '3', '-i', '0.05', '-W', '2', '-s', '1400', OURS);
+    assert.match(large, /3 packets transmitted, 3 received/);
+  });
+
+  suite('a port on which nothing listens refuses the connection', ({ namespace }) => {
+    const { status, err } = namespace.try('curl', '-sS', '--max-time', '5', `http://${OURS}:81/`);
+    assert.is(status, 7, err);
+    assert.match(err, /refused|connect to/i);
+  });
+
+  bulk(suite);
+
+  suite(`1,000 short connections per second for ${SHORT_SECONDS} s are all answered, and leave nothing`, async (context) => {
+    const { namespace, server, fresh } = context;
+    namespace.run('sysctl', '-qw', 'net.ipv4.ip_local_port_range=1024 65535');
+    const numbers = [ECHO_PORT, HTTP_PORT, RATE, SHORT_SECONDS].map(String);
+    const result = await namespace.result<ShortResult>('test/interop/peers/connections.js', OURS, ...numbers);
+    assert.is(result.opened, RATE * SHORT_SECONDS);
+    assert.is(result.answered, result.opened, result.fault);
+    assert.ok(result.seconds < SHORT_SECONDS + 2, `${result.seconds} s`);
+    const after = await server.until((counters) => settled(counters, fresh), 10_000);
+    const { connections_opened, connections_closed, connections_open, half_open, time_wait } = after.counters;
+    assert.equal({ connections_open, half_open, time_wait }, { connections_open: 0, half_open: 0, time_wait: 0 });
+    assert.is(connections_closed, connections_opened);
+    assert.is(after.pools.rxFree, fresh.pools.rxFree);
+    assert.is(after.pools.txFree + after.pools.txWithApps, fresh.pools.txPackets);
+    assert.is(after.pools.rxWithApps, 0);
+  });
+
+  suite('the server ends in order', async ({ server }) => {
+    assert.is(await server.program.stop(), 0, server.program.err);
+    assert.match(server.program.err, /connections were opened/);
+  });
+}

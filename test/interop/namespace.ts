@@ -1,0 +1,130 @@
+// A network namespace of one test: kernel peers on one side, our stack on the other, and no address outside of it.
+// In: the kind of device. Out: a Link: the device string for our stack, and the kernel's end of it with its address.
+// Invariant: everything lies inside the namespace, so that removing it removes all; only processes started here are ended.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { Program } from '../apps/program.js';
+
+export const OURS = '10.77.0.1';
+export const KERNEL = '10.77.0.2';
+export const PREFIX_LENGTH = 24;
+
+const NAME = /^qst-(\d+)-\d+$/;
+const FOLDER = '/var/run/netns';
+
+export type LinkKind = 'tap' | 'af_packet';
+
+export interface Link {
+  /** As `device` of our stack. */
+  device: string;
+  /** Interface that the kernel's side speaks through. */
+  kernelEnd: string;
+}
+
+function run(command: readonly string[]): { status: number | null; out: string; err: string } {
+  const [file = '', ...args] = command;
+  const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  return { status, out: stdout ?? '', err: stderr || (error?.message ?? '') };
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+/** Left by a test that was killed: its process is gone. */
+function removeStale(): void {
+  if (!existsSync(FOLDER)) return;
+  for (const name of readdirSync(FOLDER)) {
+    const pid = NAME.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) run(['ip', 'netns', 'delete', name]);
+  }
+}
+
+let made = 0;
+
+export class Namespace {
+  readonly name: string;
+  private readonly programs: Program[] = [];
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  static make(): Namespace {
+    removeStale();
+    made += 1;
+    const namespace = new Namespace(`qst-${process.pid}-${made}`);
+    const { status, err } = run(['ip', 'netns', 'add', namespace.name]);
+    if (status !== 0) throw new Error(`no network namespace: ${err.trim()}`);
+    namespace.run('ip', 'link', 'set', 'lo', 'up');
+    return namespace;
+  }
+
+  /** Why namespaces cannot be had here; undefined when they can. */
+  static async missing(): Promise<string | undefined> {
+    if (process.getuid?.() !== 0) return 'network namespaces need root';
+    const tools = ['ip', 'ethtool', 'ping', 'curl'].filter((tool) => run(['which', tool]).status !== 0);
+    if (tools.length > 0) return `not installed: ${tools.join(', ')}`;
+    try {
+      await Namespace.make().remove();
+      return existsSync('/dev/net/tun') ? undefined : 'there is no /dev/net/tun';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  private get prefix(): string[] {
+    return ['ip', 'netns', 'exec', this.name];
+  }
+
+  /** A command inside; a failure is thrown with what it said. */
+  run(...command: string[]): string {
+    const { status, out, err } = run([...this.prefix, ...command]);
+    if (status !== 0) throw new Error(`${command.join(' ')}: ${status}: ${out}${err}`);
+    return out;
+  }
+
+  /** As run(), but a failure is a result. */
+  try(...command: string[]): { status: number | null; out: string; err: string } {
+    return run([...this.prefix, ...command]);
+  }
+
+  /** A program of this package inside; ended with the namespace at the latest. */
+  program(path: string, ...flags: string[]): Program {
+    const program = new Program(path, flags, this.prefix);
+    this.programs.push(program);
+    return program;
+  }
+
+  /** What a program says when it has ended by itself. */
+  async result<T>(path: string, ...flags: string[]): Promise<T> {
+    const program = this.program(path, ...flags);
+    const code = await program.ended;
+    if (code !== 0) throw new Error(`${path} ${flags.join(' ')}: exit ${code}: ${program.out}${program.err}`);
+    return JSON.parse(program.out) as T;
+  }
+
+  /** af_packet: a pair of interfaces; tap: the name of one that the device makes when the stack starts. */
+  link(kind: LinkKind): Link {
+    if (kind === 'tap') return { device: 'tap:qtap0', kernelEnd: 'qtap0' };
+    this.run('ip', 'link', 'add', 'kernel0', 'type', 'veth', 'peer', 'name', 'ours0');
+    for (const end of ['kernel0', 'ours0']) {
+      // Frames would carry partial checksums and be larger than the MTU otherwise.
+      this.run('ethtool', '-K', end, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off');
+      this.run('ip', 'link', 'set', end, 'up');
+    }
+    return { device: 'af_packet:ours0', kernelEnd: 'kernel0' };
+  }
+
+  /** The kernel's address, once the interface is there. */
+  giveAddress({ kernelEnd }: Link): void {
+    this.run('ip', 'link', 'set', kernelEnd, 'up');
+    this.run('ip', 'addr', 'add', `${KERNEL}/${PREFIX_LENGTH}`, 'dev', kernelEnd);
+  }
+
+  async remove(): Promise<void> {
+    for (const { child } of this.programs) child.kill('SIGKILL');
+    await Promise.all(this.programs.map(({ ended }) => ended));
+    run(['ip', 'netns', 'delete', this.name]);
+  }
+}
