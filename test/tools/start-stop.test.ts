@@ -69,6 +69,14 @@ stop('the first ^C ends all processes in order, with exit 1 and no result', asyn
   assert.equal(readdirSync(folder), []);
 });
 
+stop('nothing outlives a start that is killed outright', async () => {
+  const started = await startUntil('connections are open');
+  started.kill('SIGKILL');
+  const deadline = Date.now() + 5_000;
+  while (running().length > 0 && Date.now() < deadline) await new Promise((wake) => setTimeout(wake, 20));
+  assert.equal(running(), []);
+});
+
 stop('a fault of the server is the server’s own sentence, and everything else ends', async () => {
   const started = await startUntil('redis-server on private sockets');
   let said = '';

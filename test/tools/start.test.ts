@@ -144,8 +144,8 @@ test('a child’s lines are heard, and its last words are kept for the message o
 
 test('a program that does not exist is a failure with a reason', async () => {
   const child = new Child({ name: 'nothing', command: ['/nonexistent/program'] });
-  assert.is(await child.ended, 1);
-  assert.match(child.failure(), /ENOENT/);
+  assert.ok((await child.ended) > 0);
+  assert.match(child.failure(), /nonexistent\/program/);
 });
 
 test('a stop reaches what the child started', async () => {

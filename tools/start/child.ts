@@ -1,6 +1,7 @@
 // Child: a program that `npm start` runs beside itself.
 // In: a command. Out: its lines as they come, its end, and its last words for a message when it fails.
-// A child has a process group of its own, so that a ^C at the terminal reaches only us and we end it in order.
+// A child has a process group of its own, so that a ^C at the terminal reaches only us and we end it in order; and the kernel
+// ends it when we end without a chance to do so.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -24,9 +25,9 @@ export class Child {
   private running = true;
 
   constructor(private readonly options: ChildOptions) {
-    const [file = '', ...args] = options.command;
+    const args = ['--pdeathsig', 'KILL', ...options.command];
     const channel = options.onMessage === undefined ? [] : (['ipc'] as const);
-    this.process = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe', ...channel], detached: true });
+    this.process = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe', ...channel], detached: true });
     if (options.onMessage !== undefined) this.process.on('message', options.onMessage);
     this.pid = this.process.pid ?? 0;
     this.listen('stdout');
