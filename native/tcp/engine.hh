@@ -170,7 +170,11 @@ class TcpEngine {
   void mark_lost_by_sack(Tcb& c, Busy& b);
   void mark_all_lost(Busy& b);
   uint32_t in_flight(const Tcb& c) const { return c.snd_nxt - c.snd_una; }
-  uint32_t pipe(const Tcb& c, const Busy& b) const { return in_flight(c) - b.sacked_bytes - b.lost_bytes; }
+  /// Payload that is taken to be on its way. An unacknowledged FIN is none: it must not keep a lost segment waiting.
+  uint32_t pipe(const Tcb& c, const Busy& b) const {
+    const uint32_t flight = in_flight(c);
+    return flight - (flight != 0 && c.has(kFinSent) ? 1 : 0) - b.sacked_bytes - b.lost_bytes;
+  }
 
   // receive.cc, reassembly.cc
   void receive_payload(Tcb& c, Arrival& arrival);

@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "test/native/tcp_world.hh"
@@ -114,6 +113,24 @@ TEST_CASE("RFC 6675: with SACK several losses of one window are repaired, each o
   CHECK(world.server.app.of(s).bytes == bytes);
   CHECK(world.client.count(Counter::timeouts) == 0);
   CHECK(world.client.count(Counter::retransmits) == 3);
+}
+
+TEST_CASE("RFC 6298 5.4: the earliest lost segment is sent again although a FIN behind it is unacknowledged") {
+  World world;
+  world.listen();
+  const auto [c, s] = world.open();
+  world.run_ms(100);
+  const std::string bytes = pattern(1'448);
+  world.client.send(c, bytes);
+  world.client.stack.close(c, world.now);
+  world.now += 100'000;
+  world.client.stack.turn(world.now);
+  uint32_t lost = 0;
+  while (world.client.wire.take()) ++lost;
+  REQUIRE(lost == 2);
+  world.run_ms(5'000);
+  CHECK((world.server.app.of(s).bytes == bytes));
+  CHECK(world.server.app.of(s).ended);
 }
 
 TEST_CASE("lost SYN, SYN-ACK and third ACK are repaired") {
