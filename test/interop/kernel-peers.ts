@@ -9,14 +9,17 @@ import type { uvu } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StackCounters } from '../../stack/native.js';
 import { ECHO_PORT, EchoServer, HTTP_PORT } from './echo-server.js';
-import { type LinkKind, Namespace, OURS } from './namespace.js';
+import { KERNEL, type Link, type LinkKind, Namespace, OURS, PREFIX_LENGTH, resultOf } from './namespace.js';
 
 const LARGE = 100_000_000;
+const REVERSE = 10_000_000;
+const LISTENER_PORT = 4_000;
 const RATE = 1_000;
 const SHORT_SECONDS = process.env.QSTACK_LONG === '1' ? 30 : 5;
 
 export interface PeerContext {
   namespace: Namespace;
+  link: Link;
   server: EchoServer;
   folder: string;
   /** Counters before the first connection. */
@@ -28,6 +31,7 @@ export interface EchoResult {
   received: string;
   bytes: number;
   seconds: number;
+  fault?: string;
 }
 
 interface ShortResult {
@@ -50,8 +54,8 @@ function setUp(suite: uvu.Test<PeerContext>, kind: LinkKind): void {
     writeFileSync(join(context.folder, 'large.bin'), randomBytes(LARGE));
     writeFileSync(join(context.folder, 'small.txt'), 'small\n');
     context.namespace = Namespace.make();
-    const link = context.namespace.link(kind);
-    context.server = await EchoServer.start(context.namespace, link, {
+    context.link = context.namespace.link(kind);
+    context.server = await EchoServer.start(context.namespace, context.link, {
       root: context.folder,
       flags: ['--max-concurrency', '10000', '--tcp-timewait', '1s'],
     });
@@ -129,5 +133,22 @@ export function kernelPeers(suite: uvu.Test<PeerContext>, kind: LinkKind): void 
   suite('the server ends in order', async ({ server }) => {
     assert.is(await server.program.stop(), 0, server.program.err);
     assert.match(server.program.err, /connections were opened/);
+  });
+
+  suite('our stack opens a connection to a kernel listener, and 10 MB come back byte for byte', async (context) => {
+    const { namespace, link } = context;
+    const listener = namespace.program('test/interop/peers/echo-listener.js', `${LISTENER_PORT}`);
+    await listener.said('listening');
+    const device = [`device=${link.device}`, `host_ip=${OURS}/${PREFIX_LENGTH}`];
+    const args = [KERNEL, `${LISTENER_PORT}`, `${REVERSE}`, ...device];
+    const client = namespace.program('test/interop/peers/stack-client.js', ...args);
+    await client.said('on the air');
+    namespace.giveAddress(link);
+    const { sent, received, bytes, seconds, fault } = await resultOf<EchoResult>(client);
+    sayRate('echo of ours by the kernel, 10 MB', bytes, seconds);
+    assert.is(fault, undefined);
+    assert.is(bytes, REVERSE);
+    assert.is(received, sent);
+    await listener.stop();
   });
 }

@@ -40,6 +40,13 @@ function removeStale(): void {
   }
 }
 
+/** The JSON that a program says before it ends by itself. */
+export async function resultOf<T>(program: Program): Promise<T> {
+  const code = await program.ended;
+  if (code !== 0) throw new Error(`exit ${code}: ${program.out}${program.err}`);
+  return JSON.parse(program.out) as T;
+}
+
 let made = 0;
 
 export class Namespace {
@@ -97,11 +104,8 @@ export class Namespace {
   }
 
   /** What a program says when it has ended by itself. */
-  async result<T>(path: string, ...flags: string[]): Promise<T> {
-    const program = this.program(path, ...flags);
-    const code = await program.ended;
-    if (code !== 0) throw new Error(`${path} ${flags.join(' ')}: exit ${code}: ${program.out}${program.err}`);
-    return JSON.parse(program.out) as T;
+  result<T>(path: string, ...flags: string[]): Promise<T> {
+    return resultOf<T>(this.program(path, ...flags));
   }
 
   /** af_packet: a pair of interfaces; tap: the name of one that the device makes when the stack starts. */
@@ -119,7 +123,7 @@ export class Namespace {
   /** The kernel's address, once the interface is there. */
   giveAddress({ kernelEnd }: Link): void {
     this.run('ip', 'link', 'set', kernelEnd, 'up');
-    this.run('ip', 'addr', 'add', `${KERNEL}/${PREFIX_LENGTH}`, 'dev', kernelEnd);
+    this.run('ip', 'addr', 'replace', `${KERNEL}/${PREFIX_LENGTH}`, 'dev', kernelEnd);
   }
 
   async remove(): Promise<void> {
