@@ -18,7 +18,7 @@ namespace qstack::redis {
 
 struct ShardConfig {
   Address address;
-  uint32_t inflight_low_max = 64;       ///< commands of one level below 0 in flight
+  uint32_t inflight_low_max = 512;      ///< commands of one level below 0 in flight
   uint32_t unsent_max = 256 * 1024;     ///< bytes that wait in flight for the socket
   uint32_t unsent_low_max = 64 * 1024;  ///< the same, before a level below 0 adds more
   Nanos backoff_min = 50'000'000;

@@ -63,6 +63,7 @@ class Stack {
 
  private:
   uint32_t receive(Nanos now);
+  uint32_t transmit(Nanos now);
   uint32_t parse_burst(Packet** packets, uint32_t n, Nanos now);
   void at(Nanos now);
 

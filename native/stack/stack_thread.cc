@@ -1,6 +1,7 @@
 #include "native/stack/stack_thread.hh"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,8 +13,14 @@ namespace qstack {
 namespace {
 
 constexpr Nanos kNap = 500'000;
-/// Naps cost latency: only a stack that had nothing to do for this long takes them.
-constexpr Nanos kYieldFor = 10'000'000;
+/// A thread that only yields keeps its fair share of a core for doing nothing, and others that share the core go short:
+/// with generator, stack, app and two Redis servers on 2 cores, short naps took the answered rate from 127,000/s to
+/// 156,000/s. A nap of 20 µs with a timer slack of 1 µs ends about 25 µs later.
+constexpr Nanos kYieldFor = 3'000;
+constexpr Nanos kShortNap = 20'000;
+constexpr unsigned long kTimerSlack = 1'000;
+/// Long naps cost latency: only a stack that had nothing to do for this long takes them.
+constexpr Nanos kShortNapsFor = 10'000'000;
 constexpr Nanos kSpinFor = 100'000;
 
 void nap_until(Nanos at) {
@@ -80,6 +87,7 @@ void StackThread::begin() {
     throw std::system_error(errno != 0 ? errno : EINVAL, std::generic_category(),
                             "the stack thread cannot run on core " + std::to_string(config_.core));
   }
+  prctl(PR_SET_TIMERSLACK, kTimerSlack);
   if (config_.on_start) config_.on_start();
 }
 
@@ -101,9 +109,14 @@ void StackThread::loop() {
 }
 
 void StackThread::rest(Nanos now) {
-  const Nanos patience = config_.poll == PollMode::sleep ? kSpinFor : kYieldFor;
-  if (now - idle_since_ < patience) {
+  const Nanos patience = config_.poll == PollMode::sleep ? kSpinFor : kShortNapsFor;
+  const Nanos idle = now - idle_since_;
+  if (idle < kYieldFor) {
     sched_yield();
+    return;
+  }
+  if (idle < patience) {
+    nap_until(now + kShortNap);
     return;
   }
   nap_until(now + kNap);

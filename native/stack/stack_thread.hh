@@ -24,7 +24,7 @@ Nanos monotonic_now();
 bool set_own_affinity(int core);
 
 enum class PollMode : uint8_t {
-  yield,  ///< sched_yield when idle; after 10 ms of idling naps of 500 µs
+  yield,  ///< sched_yield when idle; after 3 µs naps of 20 µs, after 10 ms of 500 µs
   busy,   ///< never waits: only with a core of its own
   sleep,  ///< naps after 100 µs of idling
 };

@@ -40,8 +40,8 @@ class TcpEngine {
   uint32_t retry();
   /// Fires what is due. Returns the number of timers handled.
   uint32_t run_timers();
-  /// ACKs that no data segment carried away in this turn.
-  void flush_acks();
+  /// ACKs that no data segment carried away in this turn. False: the TX queue is full and some are left.
+  bool flush_acks();
 
   int listen(const ListenerConfig& config);
   void unlisten(uint16_t listener);
@@ -270,6 +270,7 @@ class TcpEngine {
   Mapping attention_memory_;  ///< ring of slots, each at most once (kAttention)
   uint32_t attention_head_ = 0, attention_count_ = 0;
   std::vector<uint32_t> ack_list_;
+  size_t acks_sent_ = 0;  ///< of ack_list_
 
   static constexpr uint32_t kSynTries = 8;
   SlotList<HalfOpen> half_open_lists_[kSynTries];  ///< by retries: equal time-outs, so each is in order of its deadlines

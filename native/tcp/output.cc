@@ -12,6 +12,8 @@ namespace {
 
 /// Frames that one connection may still queue once the TX queue is this full: ACKs and handshakes need room too.
 constexpr uint32_t kQueueReserve = 256;
+/// Room that ACKs leave to answers of the other kinds (RST, SYN-ACK, ARP).
+constexpr uint32_t kAckReserve = 64;
 /// Where the TCP header of a segment without payload starts in its buffer.
 constexpr uint16_t kControlAt = 64;
 
@@ -251,12 +253,15 @@ void TcpEngine::send_reset_for(const Arrival& arrival) {
   send_control(control, nullptr, 0);
 }
 
-void TcpEngine::flush_acks() {
-  for (const uint32_t slot : ack_list_) {
-    Tcb& c = tcbs_.at(slot);
+bool TcpEngine::flush_acks() {
+  while (acks_sent_ < ack_list_.size()) {
+    if (queue_.room() <= kAckReserve) return false;
+    Tcb& c = tcbs_.at(ack_list_[acks_sent_++]);
     if (c.state != TcpState::closed && c.has(kAckNow)) send_ack(c);
   }
   ack_list_.clear();
+  acks_sent_ = 0;
+  return true;
 }
 
 }  // namespace qstack

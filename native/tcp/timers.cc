@@ -46,7 +46,10 @@ uint32_t TcpEngine::run_timers() {
 void TcpEngine::on_timer(uint32_t slot) {
   Tcb& c = tcbs_.at(slot);
   c.clear(kTimerArmed);
-  if (c.has(kAckDelayed) && due(c.ack_deadline_ms)) send_ack(c);
+  if (c.has(kAckDelayed) && due(c.ack_deadline_ms)) {
+    c.clear(kAckDelayed);
+    ack_now(c);
+  }
   Busy* const b = busy_of(c);
   if (b != nullptr && b->rto_deadline_ms != 0 && due(b->rto_deadline_ms)) {
     if (b->persisting) {
