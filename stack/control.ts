@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type AppLink, ThreadLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
 import type { StackSettings } from './config/settings.js';
+import { checkDevice } from './device-check.js';
 import { ensureEal } from './eal.js';
 import { QstackError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
@@ -56,7 +57,10 @@ export class Stack implements AsyncDisposable {
     this.parts = parts;
     this.settings = settings;
     this.levels = definition.levels;
-    if (parts.ring === undefined) ensureEal(settings);
+    if (parts.ring === undefined) {
+      checkDevice(settings);
+      ensureEal(settings);
+    }
     this.id = this.native.createStack(stackOptions(settings, definition.levels.length, parts.ring));
   }
 

@@ -6,6 +6,7 @@ import { AppHost } from './app-host.js';
 import { formatFault } from './config/fault.js';
 import { loadSettings } from './config/load.js';
 import type { StackSettings } from './config/settings.js';
+import { checkDevice } from './device-check.js';
 import { ensureEal } from './eal.js';
 import { QstackError } from './errors.js';
 import type { ListenerControl } from './listener.js';
@@ -74,7 +75,10 @@ export async function inline<L extends string>(
   const settings = { ...settingsOf(config), appThreads: 1 };
   const log = options.log ?? new Log({ level: settings.logLevel });
   const native = loadNative();
-  if (options.ring === undefined) ensureEal(settings);
+  if (options.ring === undefined) {
+    checkDevice(settings);
+    ensureEal(settings);
+  }
   const id = native.createStack(stackOptions(settings, definition.levels.length, options.ring));
   let host: AppHost<L> | undefined;
   try {

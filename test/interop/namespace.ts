@@ -40,10 +40,12 @@ function removeStale(): void {
   }
 }
 
-/** The JSON that a program says before it ends by itself. */
-export async function resultOf<T>(program: Program): Promise<T> {
+/** The JSON that a program says before it ends by itself, within `limitMs`. */
+export async function resultOf<T>(program: Program, limitMs = 60_000): Promise<T> {
+  const watchdog = setTimeout(() => program.child.kill('SIGKILL'), limitMs);
   const code = await program.ended;
-  if (code !== 0) throw new Error(`exit ${code}: ${program.out}${program.err}`);
+  clearTimeout(watchdog);
+  if (code !== 0) throw new Error(`exit ${code ?? `none after ${limitMs} ms`}: ${program.out}${program.err}`);
   return JSON.parse(program.out) as T;
 }
 
@@ -98,7 +100,12 @@ export class Namespace {
 
   /** A program of this package inside; ended with the namespace at the latest. */
   program(path: string, ...flags: string[]): Program {
-    const program = new Program(path, flags, this.prefix);
+    return this.programAs([], path, ...flags);
+  }
+
+  /** The same behind a command that runs commands, such as setpriv(1). */
+  programAs(wrapper: readonly string[], path: string, ...flags: string[]): Program {
+    const program = new Program(path, flags, [...this.prefix, ...wrapper]);
     this.programs.push(program);
     return program;
   }

@@ -1,0 +1,67 @@
+// What is wrong with a device is said in a sentence before DPDK is asked. The host is a made-up one.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkDevice, type HostNetwork } from '../../stack/device-check.js';
+import type { QstackError } from '../../stack/errors.js';
+import { settingsOf } from '../../stack/inline.js';
+
+const check = suite('device check');
+
+const HOST: HostNetwork = {
+  has: (name) => name === 'eth0' || name === 'q0',
+  addressesOf: (name) => (name === 'eth0' ? [{ address: '10.0.0.7', prefixLength: 24 }] : []),
+  hasCapability: () => true,
+};
+
+function fault(device: string, more: object = {}, host: HostNetwork = HOST): QstackError | undefined {
+  try {
+    checkDevice(settingsOf({ device, host_ip: '10.0.0.7/24', ...more }), host);
+    return undefined;
+  } catch (error) {
+    return error as QstackError;
+  }
+}
+
+check('an address that the kernel holds on the same interface is refused, with the command that mends it', () => {
+  const found = fault('af_packet:eth0');
+  assert.is(found?.code, 'EADDRINUSE');
+  assert.match(found?.message ?? '', /10\.0\.0\.7 on eth0 .*`ip addr del 10\.0\.0\.7\/24 dev eth0`/);
+});
+
+check('each address of a range is looked at', () => {
+  assert.is(fault('af_packet:eth0', { host_ip: '10.0.0.1/24', address_count: 7 })?.code, 'EADDRINUSE');
+  assert.is(fault('af_packet:eth0', { host_ip: '10.0.0.1/24', address_count: 6 }), undefined);
+  assert.is(fault('af_packet:eth0', { host_ip: '10.0.0.8/24', address_count: 6 }), undefined);
+});
+
+check('a tap that is there already may hold our address as well', () => {
+  const held = { ...HOST, addressesOf: () => [{ address: '10.0.0.7', prefixLength: 24 }] };
+  assert.match(fault('tap:q0', {}, held)?.message ?? '', /`ip addr del 10\.0\.0\.7\/24 dev q0`/);
+  assert.is(fault('tap:new0', {}, held), undefined);
+});
+
+check('an interface that is not there is named', () => {
+  const found = fault('af_packet:eth9');
+  assert.is(found?.code, 'QST_ERR_DEVICE');
+  assert.match(found?.message ?? '', /there is no interface "eth9"/);
+});
+
+check('missing capabilities are named, and no others', () => {
+  const without = (bit: number) => ({ ...HOST, hasCapability: (asked: number) => asked !== bit });
+  const packet = fault('af_packet:eth0', { host_ip: '10.0.0.1/24' }, without(13));
+  assert.is(packet?.code, 'QST_ERR_DEVICE');
+  assert.match(packet?.message ?? '', /needs the capability CAP_NET_RAW: .*setcap cap_net_raw\+ep/);
+  const none = fault('af_packet:eth0', {}, { ...HOST, hasCapability: () => false });
+  assert.match(
+    none?.message ?? '',
+    /the capabilities CAP_NET_ADMIN and CAP_NET_RAW: .*`setcap cap_net_admin,cap_net_raw\+ep /,
+  );
+  assert.match(fault('tap:q0', {}, without(12))?.message ?? '', /needs the capability CAP_NET_ADMIN/);
+  assert.is(fault('tap:q0', {}, without(13)), undefined);
+});
+
+check('devices that are no interface of the kernel are not looked at', () => {
+  assert.is(fault('net_null0', {}, { ...HOST, hasCapability: () => false }), undefined);
+});
+
+check.run();
