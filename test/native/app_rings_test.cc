@@ -1,6 +1,5 @@
 // AppRings against a stack that only notes what it is asked: records out, records in, every check, and the end of an
 // app.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <sys/eventfd.h>

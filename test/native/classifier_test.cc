@@ -1,6 +1,5 @@
 // The classifier against a naive reference that knows neither its table nor its code, on random rules and frames that
 // lie in exactly as many bytes as they have (the address sanitizer sees any read beyond). QSTACK_SEED replays a run.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/classify/classifier.hh"
 
 #include <doctest/doctest.h>

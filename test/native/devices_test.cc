@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/port/devices.hh"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // EAL starts once per process: each case forks children before any EAL exists, and a child tells what went wrong.
 // Children are ordinary users even when the test is run by root, but those that need a namespace.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/port/dpdk_port.hh"
 
 #include <doctest/doctest.h>

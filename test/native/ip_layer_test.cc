@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/ip/ip_layer.hh"
 
 #include <doctest/doctest.h>

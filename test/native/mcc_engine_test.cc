@@ -1,5 +1,4 @@
 // The generator against a fake network under explicit time: what is counted, what waits, and who goes first.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstdio>

@@ -1,5 +1,4 @@
 // The whole generator against a small server: two real stacks on a wire in memory, under explicit time.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "native/mcc/generator.hh"

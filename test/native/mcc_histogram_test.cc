@@ -1,5 +1,4 @@
 // The latency histogram: three significant digits over the whole range, percentiles as a sorted list gives them.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 // The generator in its own thread against a server in another, joined by rings: real time, a short run.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <time.h>
 

@@ -1,5 +1,4 @@
 // Replies: the counter is found, the end is found, and no byte beyond the given ones is read.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstring>

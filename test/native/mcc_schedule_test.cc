@@ -1,5 +1,4 @@
 // Arrival processes: intended times in nanoseconds, every connection is sent to, nothing is rounded away.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <map>

@@ -1,5 +1,4 @@
 // The snapshot: a reader in another thread never sees half of one view and half of the next.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <thread>

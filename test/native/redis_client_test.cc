@@ -1,5 +1,4 @@
 // The Redis client against a scripted server at the other end of a socket pair, under explicit time.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <algorithm>
 #include <random>
 

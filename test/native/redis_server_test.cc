@@ -1,5 +1,4 @@
 // The Redis client against real redis-server processes on unix sockets in a folder of this test.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/port/ring_port.hh"
 
 #include <doctest/doctest.h>

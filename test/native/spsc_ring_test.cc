@@ -1,5 +1,4 @@
 // SPSC rings: order, capacity, wrap-around, publication, and words that lie.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/ring/spsc_ring.hh"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // StackThread: turns, control between turns, start and stop; HiccupProbe by explicit time.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/stack/stack_thread.hh"
 
 #include <doctest/doctest.h>

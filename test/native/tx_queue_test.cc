@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "native/ip/tx_queue.hh"
 
 #include <doctest/doctest.h>
