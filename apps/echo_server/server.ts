@@ -4,6 +4,7 @@
 // Ports and folder stand in the module's own address, `server.js?echoPort=7&httpPort=80&root=/srv`: each thread reads them there.
 import { realpathSync } from 'node:fs';
 import type { Coroutine } from '../../coroutine/index.js';
+import type { Column } from '../../stack/column.js';
 import type { ConnectionId } from '../../stack/connection-table.js';
 import { stream } from '../../stack/framing.js';
 import type { Message } from '../../stack/message.js';
@@ -19,9 +20,17 @@ export interface EchoOptions {
   root: string;
 }
 
-function* echo(message: Message): Coroutine<void> {
-  const { connection } = message;
-  if (message.reply(message)) yield* connection.drain();
+/** Bytes that are echoed before the stack is asked whether the peer reads: once per segment would be a trip for each. */
+const ECHO_PIECE = 32 * 1024;
+
+/** What the peer does not read is not read from it: at most ECHO_PIECE and what drain() leaves are under way. */
+function echoHandler(sinceDrain: Column) {
+  return function* echo(message: Message): Coroutine<void> {
+    const { connection } = message;
+    const bytes = sinceDrain.get(connection) + message.length;
+    sinceDrain.set(connection, bytes < ECHO_PIECE ? bytes : 0);
+    if (message.reply(message) && bytes >= ECHO_PIECE) yield* connection.drain();
+  };
 }
 
 function fileServer(root: string) {
@@ -47,7 +56,7 @@ export function echoServer({ echoPort, httpPort, root }: EchoOptions) {
   return serve({
     levels: ['normal'],
     setup(app) {
-      if (echoPort > 0) app.listen({ port: echoPort, framing: stream }, echo);
+      if (echoPort > 0) app.listen({ port: echoPort, framing: stream }, echoHandler(app.column('sinceDrain', 'u32')));
       if (httpPort === 0) return;
       const files = fileServer(realpathSync(root));
       app.listen({ port: httpPort, framing: stream, onClose: ({ id }) => files.forget(id) }, files.handler);
