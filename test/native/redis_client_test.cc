@@ -252,7 +252,9 @@ TEST_CASE("a server that has not answered for long is given up") {
 }
 
 TEST_CASE("a lower level has a bounded number of commands in flight, the highest has not") {
-  Bench bench;
+  ClientConfig config = small_config();
+  config.shards[0].inflight_low_max = 64;
+  Bench bench(config);
   FakeServer server(bench.client->shard(0));
   for (uint32_t op = 0; op < 300; ++op) bench.ask_get(op, "low", 1);
   for (uint32_t op = 300; op < 500; ++op) bench.ask_get(op, "high", 0);
