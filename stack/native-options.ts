@@ -1,22 +1,9 @@
 // From settings to the options of the native stack: the one place where the two vocabularies meet.
 import { formatPlan, type Plan, plan } from '../mempool/plan.js';
 import { formatMac } from './config/address.js';
-import type { Device } from './config/device.js';
+import { preparedDevice } from './config/device.js';
 import type { StackSettings } from './config/settings.js';
 import type { FaultOptions, RingDevice, StackOptions } from './native.js';
-
-function deviceText(device: Device): string {
-  switch (device.kind) {
-    case 'memif':
-      return `memif:${device.path}?${device.role}`;
-    case 'tap':
-      return `tap:${device.name}`;
-    case 'af_packet':
-      return `af_packet:${device.interface}`;
-    case 'eal':
-      return device.device;
-  }
-}
 
 export function planOf(settings: StackSettings, levels: number): Plan {
   return plan({
@@ -48,7 +35,7 @@ function faultsOf(settings: StackSettings): { fault?: FaultOptions } {
 export function stackOptions(settings: StackSettings, levels: number, ring?: RingDevice): StackOptions {
   const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels);
   return {
-    device: ring ?? deviceText(settings.device),
+    device: ring ?? preparedDevice(settings.device),
     ...faultsOf(settings),
     ip: {
       address: settings.address,

@@ -1,11 +1,12 @@
 // iotepserver: the command. Reads the configuration, starts the stack with server.ts in its app threads, says once a second
 // what happens, and ends in order: stop accepting, finish what is under way, close, summary.
 import { Command } from 'commander';
+import { formatFault } from '../../stack/config/fault.js';
+import { defaultRedis, firstRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
 import { formatSize } from '../../stack/config/units.js';
 import type { Stack } from '../../stack/control.js';
 import { start } from '../../stack/start.js';
 import { programFlags, runProgram, sayListening, settingsOf, untilSignal } from '../launch.js';
-import { defaultRedis, redisFaults, redisName } from './redis-check.js';
 import { type Sample, secondOf, secondText, summaryText } from './second.js';
 import { LEVELS } from './server.js';
 import { sumTallies, type TallyReport } from './tally.js';
@@ -83,7 +84,8 @@ async function main(): Promise<void> {
   const settings = settingsOf(program, LEVELS.length);
   const isGiven = settings.redis.length > 0;
   if (!isGiven) settings.redis = defaultRedis();
-  const faults = await redisFaults(settings.redis);
+  if (settings.redis.length === 0) settings.redis = [firstRedis()];
+  const faults = (await redisFaults(settings.redis)).map(formatFault);
   if (faults.length > 0 && isGiven) throw new Error(faults.join('\n'));
   for (const fault of faults) process.stderr.write(`${fault}; until then requests get error replies (warning)\n`);
   const stack = await start(new URL('./server.js', import.meta.url), settings);
@@ -93,7 +95,7 @@ async function main(): Promise<void> {
   const priorities = settings.priorities ? LEVELS.join(' > ') : 'off';
   sayListening(
     stack,
-    `redis ${settings.redis.map(redisName).join(' ')}, priorities ${priorities}, up to ${settings.connectionsMax} connections, ` +
+    `redis ${settings.redis.map(formatRedis).join(' ')}, priorities ${priorities}, up to ${settings.connectionsMax} connections, ` +
       `${formatSize(stack.plannedBytes)} planned`,
   );
   const watch = new Watch(stack, { human: human && statsJson !== true, json: statsJson === true });

@@ -1,7 +1,8 @@
 // Devices: where a stack's frames come from, as written in a configuration.
-// In: `memif:PATH?server`, `tap:NAME`, `af_packet:INTERFACE` or any EAL device string. Out: a Device, and the string that
-// DPDK wants for it. A memif socket lies in a folder of mode 0700: its peer is trusted like the process itself.
+// In: `memif:PATH?server`, `tap:NAME`, `af_packet:INTERFACE` or any EAL device string. Out: a Device, and the string
+// for the native side. A memif socket lies in a folder of mode 0700: its peer is trusted like the process itself.
 import { dirname } from 'node:path';
+import { makePrivateDir } from './runtime-dir.js';
 
 export type Device =
   | { kind: 'memif'; path: string; role: 'server' | 'client' }
@@ -11,8 +12,6 @@ export type Device =
 
 /** Linux holds the path of a unix socket in 108 bytes, the last of them zero. */
 export const SOCKET_PATH_MAX = 107;
-/** DPDK's memif rings have at most 2^14 slots; a full one is a wave's worth of packets. */
-const MEMIF_RING_LOG2 = 14;
 
 function parseMemif(text: string): Device | string {
   const [path = '', role = 'server', ...rest] = text.split('?');
@@ -37,16 +36,22 @@ export function parseDevice(text: string): Device | string {
   return { kind: 'eal', device: text };
 }
 
-/** The EAL device string; `id` keeps devices of one process apart. */
-export function ealDeviceString(device: Device, id = 0): string {
+/** As it is written in a configuration; the native side reads it again. */
+export function formatDevice(device: Device): string {
   switch (device.kind) {
     case 'memif':
-      return `net_memif${id},role=${device.role},socket=${device.path},socket-abstract=no,rsize=${MEMIF_RING_LOG2}`;
+      return `memif:${device.path}?${device.role}`;
     case 'tap':
-      return `net_tap${id},iface=${device.name}`;
+      return `tap:${device.name}`;
     case 'af_packet':
-      return `net_af_packet${id},iface=${device.interface}`;
+      return `af_packet:${device.interface}`;
     case 'eal':
       return device.device;
   }
+}
+
+/** The string for the native side, once the folder of a memif socket is there and private. */
+export function preparedDevice(device: Device): string {
+  if (device.kind === 'memif' && device.role === 'server') makePrivateDir(dirname(device.path));
+  return formatDevice(device);
 }

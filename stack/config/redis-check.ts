@@ -10,14 +10,24 @@ import { runtimeDir } from './runtime-dir.js';
 
 const ANSWER_MS = 2_000;
 const SERVERS_MAX = 64;
-const START_ONE = 'start one with `qstack redis up`, or name another';
+const START_ONE = '`qstack redis up` starts one';
+
+function socketOf(index: number, folder = join(runtimeDir(), 'redis')): RedisAddress {
+  return { kind: 'unix', path: join(folder, `redis-${index}.sock`) };
+}
+
+/** Where `qstack redis up` puts its first server, whether it runs or not. */
+export function firstRedis(): RedisAddress {
+  return socketOf(0);
+}
 
 /** Those that `qstack redis up` has started: redis-0.sock and on, without a gap. */
-export function defaultRedis(folder = join(runtimeDir(), 'redis')): RedisAddress[] {
+export function defaultRedis(folder?: string): RedisAddress[] {
   const found: RedisAddress[] = [];
-  for (let path = ''; found.length < SERVERS_MAX; found.push({ kind: 'unix', path })) {
-    path = join(folder, `redis-${found.length}.sock`);
-    if (!existsSync(path)) break;
+  while (found.length < SERVERS_MAX) {
+    const next = socketOf(found.length, folder);
+    if (next.kind !== 'unix' || !existsSync(next.path)) break;
+    found.push(next);
   }
   return found;
 }

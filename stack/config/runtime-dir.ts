@@ -1,6 +1,6 @@
 // The folder for sockets of this user's own processes: mode 0700, never shared across users.
 // Who can reach a memif or Redis socket is trusted like the process itself, so the folder is checked, not only made.
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,14 +10,24 @@ export function runtimeDir(): string {
   return given ? join(given, 'qstack') : join(tmpdir(), `qstack-${process.getuid?.() ?? 0}`);
 }
 
-/** Makes the folder with mode 0700; throws when it belongs to someone else or is no folder. */
+/**
+ * Makes the folder, with mode 0700, and checks one that was there: it must be a folder of this user's, into which nobody else
+ * may write. What others own or may write to is refused and left as it is.
+ */
 export function makePrivateDir(path: string): string {
+  const runtime = runtimeDir();
+  if (path.startsWith(`${runtime}/`)) makePrivateDir(runtime);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const found = lstatSync(path);
   if (!found.isDirectory()) throw new Error(`${path} is not a folder: remove it, or name another one`);
   if (found.uid !== (process.getuid?.() ?? found.uid)) {
     throw new Error(`${path} belongs to user ${found.uid}: sockets are not kept in another user's folder`);
   }
-  if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
+  if ((found.mode & 0o022) !== 0) {
+    const mode = (found.mode & 0o7777).toString(8);
+    throw new Error(
+      `${path} is open to other users (mode ${mode}): sockets are kept in a folder of their own, mode 0700`,
+    );
+  }
   return path;
 }

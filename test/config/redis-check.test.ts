@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatFault } from '../../stack/config/fault.js';
-import { redisFaults } from '../../stack/config/redis-check.js';
+import { defaultRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
 
 const check = suite('redis check');
 let dir = '';
@@ -33,7 +33,7 @@ async function faults(): Promise<string[]> {
   return found.map((fault) => formatFault(fault).replace(path, 'SOCKET'));
 }
 
-const START = 'start one with `qstack redis up`, or name another';
+const START = '`qstack redis up` starts one';
 
 check('a server that answers PONG is right, also while it loads its data', async () => {
   assert.equal(await answering('+PONG\r\n'), []);
@@ -49,7 +49,7 @@ check('a socket that is not there is a sentence with what to do', async () => {
 
 check('a file that is no socket is a sentence', async () => {
   writeFileSync(path, '');
-  assert.match((await faults())[0] ?? '', /SOCKET: (nobody listens there|it is no socket); start one/);
+  assert.match((await faults())[0] ?? '', /SOCKET: (nobody listens there|it is no socket); .* starts one/);
 });
 
 check('something that is no Redis is a sentence', async () => {
@@ -60,6 +60,15 @@ check('something that is no Redis is a sentence', async () => {
 
 check('a Redis with a password is a sentence', async () => {
   assert.match((await answering('-NOAUTH Authentication required.\r\n'))[0] ?? '', /asks for a password/);
+});
+
+check('without a list the servers of the runtime folder are taken, up to the first gap', () => {
+  assert.equal(defaultRedis(dir), []);
+  for (const name of ['redis-0.sock', 'redis-1.sock', 'redis-3.sock']) writeFileSync(join(dir, name), '');
+  assert.equal(
+    defaultRedis(dir).map(formatRedis),
+    [0, 1].map((index) => join(dir, `redis-${index}.sock`)),
+  );
 });
 
 check('every server that is wrong is named', async () => {

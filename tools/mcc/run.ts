@@ -2,7 +2,7 @@
 // In: options and the native generator. Out: a Report; events for whoever watches (a terminal, a parent process).
 // The engine does all timing; this file only polls its snapshots, so a busy event loop cannot shift a send.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Device } from '../../stack/config/device.js';
+import { formatDevice } from '../../stack/config/device.js';
 import type { NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
 import { PHASES } from './native.js';
 import type { MccOptions } from './options.js';
@@ -27,25 +27,11 @@ function packets(options: MccOptions): { rxPackets: number; txPackets: number } 
   return { rxPackets: 32_768, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
 }
 
-/** As native/node reads it; it makes the socket's folder and the names that DPDK wants. */
-export function deviceText(device: Device): string {
-  switch (device.kind) {
-    case 'memif':
-      return `memif:${device.path}?role=client`;
-    case 'tap':
-      return `tap:${device.name}`;
-    case 'af_packet':
-      return `af_packet:${device.interface}`;
-    case 'eal':
-      return device.device;
-  }
-}
-
 export function nativeOptions(options: MccOptions): NativeMccOptions {
   const { destination, port, prefixLength, gateway, connections, batches, seed, core } = options;
   const { messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs } = options;
   return {
-    device: deviceText(options.device),
+    device: formatDevice(options.device),
     ...(options.mac === undefined ? {} : { mac: options.mac }),
     firstAddress: options.source,
     addressCount: options.ips,
@@ -127,7 +113,7 @@ export class Runner {
     while (this.native.mccCounters(this.id).link_up === 0 && !this.stopped) {
       if (!noted && Date.now() >= noteMs) {
         noted = true;
-        this.events.note(`waiting for the other end of ${deviceText(this.options.device)}`);
+        this.events.note(`waiting for the other end of ${formatDevice(this.options.device)}`);
       }
       await sleep(POLL_MS);
     }
