@@ -8,26 +8,32 @@ import type { Task } from './task.js';
 type Values<T extends readonly Op<unknown>[]> = { -readonly [K in keyof T]: T[K] extends Op<infer V> ? V : never };
 
 const pool: AllOp[] = [];
+const NONE: unknown[] = [];
 
 class AllOp extends PooledOp<unknown[]> implements Waiter {
-  private ops: (PooledOp<unknown> | null)[] = [];
+  /** The first `count` count; those that were taken are null. It never shrinks: growing an array anew costs each time. */
+  private readonly ops: (PooledOp<unknown> | null)[] = [];
   private values: unknown[] = [];
+  private count = 0;
   private missing = 0;
 
   static make(ops: readonly Op<unknown>[]): AllOp {
     const all = pool.pop()?.open() ?? new AllOp();
-    for (const op of ops) {
-      all.ops.push(pooled(op));
-      all.task ??= pooled(op).task;
+    const count = ops.length;
+    for (let i = 0; i < count; i++) {
+      const op = pooled(ops[i] as Op<unknown>);
+      all.ops[i] = op;
+      all.task ??= op.task;
     }
-    all.values = new Array(ops.length);
+    all.count = count;
+    all.values = count === 2 ? [undefined, undefined] : new Array(count);
     return all;
   }
 
   protected override start(task: Task): void {
-    const { ops } = this;
-    this.missing = ops.length;
-    for (let i = 0; i < ops.length; i++) {
+    const { ops, count } = this;
+    this.missing = count;
+    for (let i = 0; i < count; i++) {
       const op = ops[i] as PooledOp<unknown>;
       op.begin(task, this);
       if (op.isSettled && !this.collect(i, op)) return;
@@ -36,7 +42,9 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
   }
 
   settled(op: PooledOp<unknown>): void {
-    if (this.collect(this.ops.indexOf(op), op)) this.completeWhenFull();
+    let index = 0;
+    while (this.ops[index] !== op) index++;
+    if (this.collect(index, op)) this.completeWhenFull();
   }
 
   /** False: it failed, and so did the whole. */
@@ -58,8 +66,10 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
   }
 
   private dropOps(): void {
-    for (const op of this.ops) op?.cancel();
-    this.ops.length = 0;
+    for (let i = 0; i < this.count; i++) {
+      this.ops[i]?.cancel();
+      this.ops[i] = null;
+    }
   }
 
   protected override abandon(): boolean {
@@ -68,8 +78,7 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
   }
 
   protected override recycle(): void {
-    this.ops.length = 0;
-    this.values = [];
+    this.values = NONE;
     pool.push(this);
   }
 }

@@ -20,10 +20,10 @@ export interface Events {
   note: (sentence: string) => void;
 }
 
-/** Packets for a wave in flight: memif's ring holds 2^14, the rest are unacknowledged sends and replies to be read. */
+/** Packets for sends that are not acknowledged yet: a wave in flight, or what a server that is too slow defers. */
 function packets(options: MccOptions): { rxPackets: number; txPackets: number } {
   const wave = Math.max(0, ...options.phases.map((phase) => (phase.kind === 'wave' ? phase.burst : 0)));
-  const wanted = Math.min(131_072, Math.max(32_768, wave * 2));
+  const wanted = Math.min(262_144, Math.max(131_072, wave * 2));
   return { rxPackets: 32_768, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
 }
 
