@@ -110,24 +110,38 @@ void Engine::enqueue(const Due& due) {
   freshen(connection);
   uint32_t index = pending_.take();
   pending_.at(index) = {due.intended, kNoIndex, due.connection, connection.counter++, level};
-  waiting_[level].push(pending_, index);
+  due_.push(pending_, index);
   ++waiting_count_;
 }
 
-/// The highest level first; a packet that cannot be had now ends the round, the order stays.
+/// What is due leaves in the order of the schedule: the priorities under test are the server's. Only where the stack had
+/// no room do high messages pass low ones, as they would if each device had a wire of its own.
 uint32_t Engine::send_waiting(Nanos now) {
   uint32_t done = 0;
   for (PendingQueue& queue : waiting_) {
     while (!queue.empty() && done < kSendBudget) {
-      if (!send_one(queue.head, now)) return done;
+      if (!send_first(queue, now)) return spill(done);
       ++done;
     }
+  }
+  while (!due_.empty() && done < kSendBudget) {
+    if (!send_first(due_, now)) return spill(done);
+    ++done;
+  }
+  return done;
+}
+
+uint32_t Engine::spill(uint32_t done) {
+  while (!due_.empty()) {
+    const uint32_t index = due_.pop(pending_);
+    waiting_[pending_.at(index).level].push(pending_, index);
   }
   return done;
 }
 
 /// Takes the first waiting message away; false: it has to wait on, there is no packet.
-bool Engine::send_one(uint32_t index, Nanos now) {
+bool Engine::send_first(PendingQueue& queue, Nanos now) {
+  const uint32_t index = queue.head;
   const Pending record = pending_.at(index);
   Connection& connection = table_.at(record.connection);
   bool sent = false;
@@ -138,7 +152,7 @@ bool Engine::send_one(uint32_t index, Nanos now) {
     sent = network_.send(connection.handle, packet, now);
   }
   --waiting_count_;
-  waiting_[record.level].pop(pending_);
+  queue.pop(pending_);
   LevelCounts& counts = levels_[record.level].counts;
   ++(sent ? counts.sent : counts.failed);
   if (sent && awaited(record.level)) {
@@ -195,6 +209,7 @@ void Engine::abandon_due() {
 }
 
 void Engine::abandon_waiting() {
+  spill(0);
   for (uint8_t level = 0; level < kLevels; ++level) {
     while (!waiting_[level].empty()) {
       pending_.give(waiting_[level].pop(pending_));

@@ -79,7 +79,8 @@ class Engine final : public App {
   uint32_t collect_due(Nanos now);
   void enqueue(const Due& due);
   uint32_t send_waiting(Nanos now);
-  bool send_one(uint32_t index, Nanos now);
+  bool send_first(PendingQueue& queue, Nanos now);
+  uint32_t spill(uint32_t done);
   void write_message(Packet* packet, const Pending& record);
   void abandon_due();
   void abandon_waiting();
@@ -112,7 +113,8 @@ class Engine final : public App {
   ReplyParser parser_;
   Assembler assembler_;
   PendingPool pending_;
-  std::array<PendingQueue, kLevels> waiting_;
+  PendingQueue due_;                           ///< in the order of the schedule
+  std::array<PendingQueue, kLevels> waiting_;  ///< the stack had no room for them
   std::array<LevelStats, kLevels> levels_;
   std::unique_ptr<Arrivals> arrivals_;
   std::vector<Held> held_;

@@ -1,7 +1,8 @@
 // PendingPool: every message from its intended time until it is answered or given up. Bounded: a full pool makes the
 // arrivals wait, and because they keep their intended times, that wait is counted as latency.
 //
-//   waiting[level]: record ─▶ record ─▶ …      (due, but the stack had no room yet; first in, first out)
+//   due:            record ─▶ record ─▶ …      (in the order of the schedule)
+//   waiting[level]: record ─▶ record ─▶ …      (the stack had no room for them; first in, first out)
 //   connection.oldest ─▶ record ─▶ … newest     (sent, not yet answered)
 #pragma once
 

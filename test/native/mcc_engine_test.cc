@@ -229,6 +229,21 @@ TEST_CASE("a message waits while the stack has no room, and a high one leaves be
   CHECK(bench.net.sent[0].level == 0);
 }
 
+TEST_CASE("messages leave in the order of the schedule while there is room: priorities are the server's to keep") {
+  EngineConfig settings = config(40);
+  settings.request_ratio = 0.3;
+  Bench bench(settings);
+  bench.open_all();
+  bench.run(ArrivalKind::wave, 40, kSecond, 10);
+  bench.engine.step(20);
+  REQUIRE(bench.net.sent.size() == 40);
+  bool high_after_low = false;
+  for (size_t i = 1; i < bench.net.sent.size(); ++i) {
+    high_after_low = high_after_low || (bench.net.sent[i].level == 0 && bench.net.sent[i - 1].level == 1);
+  }
+  CHECK(high_after_low);
+}
+
 TEST_CASE("replies of one connection may come in another order") {
   Bench bench(config(1));
   bench.open_all();
