@@ -32,12 +32,14 @@ bool TcpEngine::process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_windo
   return true;
 }
 
+/// RFC 9293 3.10.7.4, fifth check. What acknowledges something new counts as well, whatever its sequence number: it may
+/// be a retransmission, and its ACK without its window would move the old window on, beyond what the peer has offered.
 void TcpEngine::update_send_window(Tcb& c, const TcpSegment& s) {
-  if (seq_lt(c.snd_wl1, s.seq) || (c.snd_wl1 == s.seq && seq_le(c.snd_wl2, s.ack))) {
-    c.snd_wnd = uint32_t{s.window} << c.snd_wscale();
-    c.snd_wl1 = s.seq;
-    c.snd_wl2 = s.ack;
-  }
+  const bool newer = seq_lt(c.snd_wl1, s.seq) || (c.snd_wl1 == s.seq && seq_le(c.snd_wl2, s.ack));
+  if (!newer && seq_le(s.ack, c.snd_una)) return;
+  c.snd_wnd = uint32_t{s.window} << c.snd_wscale();
+  if (newer) c.snd_wl1 = s.seq;
+  c.snd_wl2 = s.ack;
 }
 
 void TcpEngine::acknowledge(Tcb& c, Busy& b, Seq ack) {

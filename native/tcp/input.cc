@@ -90,11 +90,12 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   if (c.state != TcpState::closed) drop_busy_if_idle(c);
 }
 
-/// RFC 9293 3.10.7.4, first check: the four cases of the acceptability test.
+/// RFC 9293 3.10.7.4, first check: the four cases of the acceptability test. An ACK without data may stand on the right
+/// edge as well: a peer whose last segment was lost has used the window up, and acknowledges ours from there.
 bool TcpEngine::acceptable(const Tcb& c, const TcpSegment& s) const {
   const uint32_t window = c.rcv_adv - c.rcv_nxt;
   const uint32_t length = s.sequence_length();
-  if (length == 0) return window == 0 ? s.seq == c.rcv_nxt : seq_within(s.seq, c.rcv_nxt, window);
+  if (length == 0) return seq_within(s.seq, c.rcv_nxt, window + 1);
   if (window == 0) return false;
   return seq_within(s.seq, c.rcv_nxt, window) || seq_within(s.seq + length - 1, c.rcv_nxt, window);
 }

@@ -3,7 +3,7 @@
 import { start } from '../../../stack/start.js';
 import type { ClientReport } from './echo-through-us.js';
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 30_000;
 const [address = '', port = '', bytes = '', ...keys] = process.argv.slice(2);
 const module = new URL('./echo-through-us.js', import.meta.url);
 module.search = String(new URLSearchParams({ address, port, bytes }));
