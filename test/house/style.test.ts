@@ -1,4 +1,6 @@
 // What the style asks for and a program can see: the tree keeps it, and a breach is found.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -18,6 +20,12 @@ test('the tree keeps the style', () => {
   const files = readSources(ROOT);
   assert.ok(files.size > 50);
   assert.equal(styleFaults(files), []);
+});
+
+test('the linter has nothing to say, and every file is formatted', () => {
+  const biome = join(ROOT, 'node_modules/@biomejs/biome/bin/biome');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [biome, 'ci', '.'], { cwd: ROOT, encoding: 'utf8' });
+  assert.is(status, 0, `${stdout}${stderr}`);
 });
 
 test('file names are kebab-case in TypeScript and snake_case in C++, and say something', () => {
