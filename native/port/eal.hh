@@ -15,7 +15,7 @@ namespace qstack {
 struct EalOptions {
   bool hugepages = false;
   uint32_t memory_mib = 64;
-  std::vector<std::string> pci_devices;  ///< addresses of NICs that may be used; none: the PCI bus is not looked at
+  std::vector<std::string> pci_devices{};  ///< addresses of NICs that may be used; none: the PCI bus is not looked at
 };
 
 /// From the main thread. A second call in one process fails: EAL can be started once only, even after it has failed.
