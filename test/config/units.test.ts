@@ -62,7 +62,7 @@ test('words that JavaScript objects know are no units', () => {
 
 test('no text makes a reader throw or return what is not a finite number', () => {
   const readers = [parseDurationMs, parseSizeBytes, parseRatePerS, parseCount, parseShare];
-  fc.assert(
+  void fc.assert(
     fc.property(fc.string(), (text) => {
       for (const read of readers) {
         const value = read(text);

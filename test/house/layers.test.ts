@@ -126,4 +126,23 @@ layers('a cycle of imports is found', () => {
   assert.match(said, /noImportCycles/);
 });
 
+layers('an op without its yield* is found by the linter, where the compiler cannot see it', () => {
+  plant(
+    'a.ts',
+    `export interface Op<T> extends PromiseLike<T> {
+  [Symbol.iterator](): Iterator<1, T, unknown>;
+}
+declare function sleep(ms: number): Op<void>;
+export function* forgets(): Generator<1, void, unknown> {
+  sleep(10);
+  yield* sleep(1);
+}
+`,
+  );
+  const { status, said } = biome(planted, ['lint', '--only=nursery/noFloatingPromises', '.']);
+  assert.is(status, 1);
+  assert.match(said, /a\.ts:6:3 lint\/nursery\/noFloatingPromises/);
+  assert.not.match(said, /a\.ts:7/);
+});
+
 layers.run();
