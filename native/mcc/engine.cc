@@ -12,6 +12,8 @@ namespace {
 constexpr uint32_t kConnectBudget = 64;
 constexpr uint32_t kDueBudget = 1024;
 constexpr uint32_t kSendBudget = 64;
+/// A wave may take so long to leave; beyond it the generator is the bottleneck.
+constexpr Nanos kLate = 20'000'000;
 constexpr uint32_t kCloseBudget = 128;
 constexpr uint32_t kClosingMax = 4096;
 constexpr uint16_t kPartials = 1024;
@@ -115,9 +117,12 @@ void Engine::enqueue(const Due& due) {
 }
 
 /// What is due leaves in the order of the schedule: the priorities under test are the server's. Only where the stack had
-/// no room do high messages pass low ones, as they would if each device had a wire of its own.
+/// no room, or the generator itself is late, do high messages pass low ones, as they would if each device had a wire of
+/// its own.
 uint32_t Engine::send_waiting(Nanos now) {
   uint32_t done = 0;
+  const bool late = !due_.empty() && now > pending_.at(due_.head).intended + kLate;
+  if (late) spill(0);
   for (PendingQueue& queue : waiting_) {
     while (!queue.empty() && done < kSendBudget) {
       if (!send_first(queue, now)) return spill(done);
