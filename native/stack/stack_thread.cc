@@ -13,9 +13,8 @@ namespace qstack {
 namespace {
 
 constexpr Nanos kNap = 500'000;
-/// A thread that only yields keeps its fair share of a core for doing nothing, and others that share the core go short:
-/// with generator, stack, app and two Redis servers on 2 cores, short naps took the answered rate from 127,000/s to
-/// 156,000/s. A nap of 20 µs with a timer slack of 1 µs ends about 25 µs later.
+/// A thread that only yields keeps its fair share of a core for doing nothing, and others that share the core go short
+/// (docs/ARCHITECTURE.md 6). A nap of 20 µs ends a little later, by the timer slack and the scheduler.
 constexpr Nanos kYieldFor = 3'000;
 constexpr Nanos kShortNap = 20'000;
 constexpr unsigned long kTimerSlack = 1'000;
