@@ -25,18 +25,22 @@ uint32_t segment_end(const Packet& packet, uint32_t& l4) {
 
 }  // namespace
 
+void locate_payload(Packet& packet) {
+  const uint32_t offset = packet.l4 + 12u < packet.length ? (packet.data[packet.l4 + 12] >> 4) * 4u : 0;
+  const uint32_t start = packet.l4 + std::max<uint32_t>(offset, kTcpHeader);
+  packet.payload = static_cast<uint16_t>(std::min<uint32_t>(start, packet.length));
+  packet.payload_length = static_cast<uint16_t>(packet.length - packet.payload);
+}
+
 bool locate_tcp(Packet& packet) {
   packet.l3 = packet.l4 = packet.payload = packet.payload_length = 0;
   uint32_t l4 = 0;
   const uint32_t end = segment_end(packet, l4);
   if (end == 0) return false;
-  const uint32_t header = (packet.data[l4 + 12] >> 4) * 4u;
-  const uint32_t payload = std::min(l4 + std::max<uint32_t>(header, kTcpHeader), end);
   packet.length = static_cast<uint16_t>(end);
   packet.l3 = kEthernetHeader;
   packet.l4 = static_cast<uint16_t>(l4);
-  packet.payload = static_cast<uint16_t>(payload);
-  packet.payload_length = static_cast<uint16_t>(end - payload);
+  locate_payload(packet);
   return true;
 }
 

@@ -13,4 +13,7 @@ namespace qstack {
 /// True: it is a TCP segment and the offsets are set.
 bool locate_tcp(Packet& packet);
 
+/// Where the payload of a TCP segment starts whose l4 and length are known. A data offset that lies leaves no payload.
+void locate_payload(Packet& packet);
+
 }  // namespace qstack

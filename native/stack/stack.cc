@@ -1,5 +1,7 @@
 #include "native/stack/stack.hh"
 
+#include "native/classify/locate.hh"
+
 namespace qstack {
 namespace {
 
@@ -11,14 +13,6 @@ constexpr uint32_t kBurstsPerTurn = 4;
 TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
   config.mtu = mtu;
   return config;
-}
-
-/// Where the payload starts, for the classifier; TCP checks the header itself. A header that lies leaves no payload.
-void locate_payload(Packet& packet) {
-  const uint32_t header = packet.l4 + 12u < packet.length ? (packet.data[packet.l4 + 12] >> 4) * 4u : 0;
-  const uint32_t start = packet.l4 + (header < kTcpHeader ? kTcpHeader : header);
-  packet.payload = static_cast<uint16_t>(start < packet.length ? start : packet.length);
-  packet.payload_length = static_cast<uint16_t>(packet.length - packet.payload);
 }
 
 }  // namespace
