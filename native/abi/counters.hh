@@ -15,6 +15,7 @@
   X(syn_in) X(connections_opened) X(connections_closed) X(connections_open) X(half_open) X(time_wait) \
   X(messages_in) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
   X(retransmits) X(fast_retransmits) X(timeouts) X(duplicates_in) X(out_of_order_in) X(zero_window_probes) \
+  X(challenge_acks) X(challenge_acks_limited) X(urgent_in) \
   X(idle_closed) X(rx_deferred) X(tx_deferred) X(stale_records) X(bad_records) X(failed_sends) \
   X(drop_too_short) X(drop_not_ours) X(drop_not_ip) X(drop_ip_header) X(drop_ip_checksum) X(drop_ip_fragment) \
   X(drop_protocol) X(drop_icmp) X(drop_tcp_header) X(drop_tcp_checksum) X(drop_tcp_sequence) X(drop_tcp_ack) X(drop_paws) \

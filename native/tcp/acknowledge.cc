@@ -5,10 +5,10 @@
 
 namespace qstack {
 
-/// False: the segment acknowledges what was never sent, and is dropped (with an ACK).
+/// False: the segment acknowledges what was never sent, or is older than any window (RFC 5961 5.2); it is dropped.
 bool TcpEngine::process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_window) {
-  if (seq_gt(s.ack, c.snd_nxt)) {
-    ack_now(c);
+  if (seq_gt(s.ack, c.snd_nxt) || seq_lt(s.ack, c.snd_una - c.max_snd_wnd)) {
+    challenge(c);
     return false;
   }
   if (seq_lt(s.ack, c.snd_una)) return true;  // old: its data may still be new
@@ -38,6 +38,7 @@ void TcpEngine::update_send_window(Tcb& c, const TcpSegment& s) {
   const bool newer = seq_lt(c.snd_wl1, s.seq) || (c.snd_wl1 == s.seq && seq_le(c.snd_wl2, s.ack));
   if (!newer && seq_le(s.ack, c.snd_una)) return;
   c.snd_wnd = uint32_t{s.window} << c.snd_wscale();
+  c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
   if (newer) c.snd_wl1 = s.seq;
   c.snd_wl2 = s.ack;
 }

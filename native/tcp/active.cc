@@ -41,6 +41,7 @@ void TcpEngine::init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t 
   c.ssthresh = 0x7fffffff;  // RFC 5681 3.1: arbitrarily high
   c.ts_offset = timestamp_offset(key);
   c.last_active_ms = now_ms_;
+  c.challenged = static_cast<uint16_t>(now_ms_ >> 5) - kNeverChallenged;
 }
 
 Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token) {
@@ -63,9 +64,8 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   }
   c.state = TcpState::syn_sent;
   c.set(kActiveOpen);
-  c.iss = initial_sequence(key);
-  c.snd_una = c.iss;
-  c.snd_nxt = c.iss + 1;
+  c.snd_una = initial_sequence(key);
+  c.snd_nxt = c.snd_una + 1;
   b->token = token;
   b->rto_us = 1'000'000;  // RFC 6298 2.1
   send_syn(c);
@@ -73,43 +73,57 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   return handle_of(c);
 }
 
+/// The SYN, or in SYN-RECEIVED the SYN-ACK, which offers what the peer has offered only.
 void TcpEngine::send_syn(Tcb& c) {
+  const bool answers = c.state == TcpState::syn_received;
   TcpOptions o;
   o.mss = own_mss();
-  o.has_window_scale = true;
+  o.has_window_scale = !answers || c.has(kWindowScaled);
   o.window_scale = receive_window_scale();
-  o.sack_permitted = config_.sack;
-  o.has_timestamps = config_.timestamps;
+  o.sack_permitted = answers ? c.has(kSackPermitted) : config_.sack;
+  o.has_timestamps = answers ? c.has(kTimestamps) : config_.timestamps;
   o.ts_value = ts_clock() + c.ts_offset;
+  o.ts_echo = answers ? c.ts_recent : 0;
   uint8_t options[40];
   const uint8_t length = write_syn_options(options, o);
-  const Control control = {c.key, c.iss, 0, c.neighbor, static_cast<uint16_t>(initial_receive_window()), kSyn};
+  const auto flags = static_cast<uint8_t>(answers ? kSyn | kAck : kSyn);
+  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor, static_cast<uint16_t>(initial_receive_window()), flags};
   send_control(control, options, length);
-  busy_.at(c.busy).recover = now_us_;  // until established: when the SYN left, for the first RTT sample
+  Busy& b = busy_.at(c.busy);
+  if (b.retries == 0) b.recover = now_us_;  // until established: when the SYN left, for the first RTT sample
 }
 
 void TcpEngine::on_syn_sent(Tcb& c, Arrival& arrival) {
-  const TcpSegment& s = arrival.segment;
+  TcpSegment& s = arrival.segment;
+  Packet* const packet = arrival.packet;
   const bool ack_fits = (s.flags & kAck) && s.ack == c.snd_nxt;
   if ((s.flags & kAck) && !ack_fits) {
     if (!(s.flags & kRst)) send_reset_for(arrival);
-    return drop(arrival.packet, Counter::drop_tcp_ack);
+    return drop(packet, Counter::drop_tcp_ack);
   }
   if (s.flags & kRst) {
     count(Counter::resets_in);
-    rx_.release(arrival.packet);
+    rx_.release(packet);
     if (ack_fits) finish(c, CloseReason::refused);
     return;
   }
-  if (!(s.flags & kSyn) || !ack_fits) return drop(arrival.packet, Counter::drop_tcp_sequence);
-  establish_active(c, busy_.at(c.busy), s);
-  rx_.release(arrival.packet);
+  if (!(s.flags & kSyn)) return drop(packet, Counter::drop_tcp_sequence);
+  take_syn(c, s);
+  Busy& b = busy_.at(c.busy);
+  if (!ack_fits) {  // simultaneous open (RFC 9293 3.5): what else the segment holds comes again
+    c.state = TcpState::syn_received;
+    send_syn(c);
+    start_rto(c, b);
+    return rx_.release(packet);
+  }
+  if (!establish_active(c, b, s.ack)) return rx_.release(packet);  // the SYN-ACK comes again
+  packet->sequence = ++s.seq;
+  s.flags &= static_cast<uint8_t>(~kSyn);
+  take_text(c, arrival);
 }
 
-void TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
-  const Opened opened = {handle_of(c), {c.key.local_address, c.key.local_port},
-                         {c.key.remote_address, c.key.remote_port}, 0xffff, b.token};
-  if (!app_.opened(opened)) return;  // the SYN-ACK comes again
+/// What the peer's SYN says about itself.
+void TcpEngine::take_syn(Tcb& c, const TcpSegment& s) {
   const TcpOptions& o = s.options;
   if (o.has_timestamps && config_.timestamps) {
     c.set(kTimestamps);
@@ -122,13 +136,44 @@ void TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
     c.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
   }
   set_mss(c, o.mss == 0 ? 536 : std::max<uint16_t>(o.mss, 64));
-  c.irs = s.seq;
   c.rcv_nxt = c.last_ack_sent = s.seq + 1;
   c.rcv_adv = c.rcv_nxt + initial_receive_window();
-  c.snd_una = s.ack;
-  c.snd_wnd = s.window;  // never scaled in a SYN
+  c.snd_wnd = c.max_snd_wnd = s.window;  // never scaled in a SYN
   c.snd_wl1 = s.seq;
   c.snd_wl2 = s.ack;
+}
+
+/// After a simultaneous open: the ACK of our SYN, mostly in the peer's SYN-ACK, whose SYN we have had. False: the segment
+/// is done with.
+bool TcpEngine::on_syn_received(Tcb& c, Arrival& arrival) {
+  TcpSegment& s = arrival.segment;
+  if ((s.flags & kSyn) && s.seq + 1 == c.rcv_nxt) {
+    if (!(s.flags & kAck)) {
+      send_syn(c);
+      drop(arrival.packet, Counter::duplicates_in);
+      return false;
+    }
+    arrival.packet->sequence = ++s.seq;
+    s.flags &= static_cast<uint8_t>(~kSyn);
+    s.window = static_cast<uint16_t>(s.window >> c.snd_wscale());
+  }
+  if ((s.flags & (kAck | kRst | kSyn)) != kAck || !acceptable(c, s)) return true;
+  if (s.ack != c.snd_nxt) {
+    send_reset_for(arrival);
+    drop(arrival.packet, Counter::drop_tcp_ack);
+    return false;
+  }
+  if (establish_active(c, busy_.at(c.busy), s.ack)) return true;
+  rx_.release(arrival.packet);
+  return false;
+}
+
+/// Our SYN is acknowledged. False: the app has no room to hear of it, and the connection stays as it is.
+bool TcpEngine::establish_active(Tcb& c, Busy& b, Seq ack) {
+  const Opened opened = {handle_of(c), {c.key.local_address, c.key.local_port},
+                         {c.key.remote_address, c.key.remote_port}, 0xffff, b.token};
+  if (!app_.opened(opened)) return false;
+  c.snd_una = ack;
   if (b.retries == 0) measure_rtt(c, now_us_ - b.recover);
   c.state = TcpState::established;
   stop_rto(b);
@@ -139,7 +184,7 @@ void TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
   count(Counter::connections_opened);
   ack_now(c);
   output(c);
-  drop_busy_if_idle(c);
+  return true;
 }
 
 /// Eff.snd.MSS (RFC 9293 3.7.1, RFC 6691): the peer's MSS or ours, less the options that every segment carries.

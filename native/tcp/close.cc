@@ -20,8 +20,14 @@ void TcpEngine::close(Handle handle) {
   Tcb* const c = find_alive(handle);
   if (c == nullptr) return count(Counter::stale_records);
   c->set(kAppClosed);
+  if (c->busy != kNoIndex && undelivered(*c, busy_.at(c->busy))) return reset_connection(*c, CloseReason::aborted);
   if (c->state == TcpState::fin_wait_2 && c->busy != kNoIndex) limit_fin_wait(*c, busy_.at(c->busy));
   shutdown(handle);
+}
+
+/// Data that the app had no room for, and now never takes: the peer is told by RST that it was lost (RFC 9293 3.6.1).
+bool TcpEngine::undelivered(const Tcb& c, const Busy& b) {
+  return b.out_of_order != nullptr && b.out_of_order->sequence == c.rcv_nxt;
 }
 
 void TcpEngine::abort(Handle handle, CloseReason reason) {
@@ -84,6 +90,7 @@ void TcpEngine::enter_time_wait(Tcb& c) {
     t.ts_offset = c.ts_offset;
     t.neighbor = c.neighbor;
     t.flags = c.flags;
+    t.challenged = c.challenged;
     t.window = static_cast<uint16_t>(receive_window(c) >> c.rcv_wscale());
     t.deadline_ms = deadline(config_.time_wait_ms);
     time_wait_list_.push_back(time_wait_, slot);
@@ -98,27 +105,43 @@ void TcpEngine::free_time_wait(uint32_t slot) {
   time_wait_.release(slot);
 }
 
-/// RST is ignored (RFC 1337); a SYN that is newer in sequence or time opens anew (RFC 6191); the rest is acknowledged.
+/// RST is ignored (RFC 1337); a SYN that is newer in time or sequence opens anew, an old one is dropped (RFC 6191); the
+/// rest is acknowledged.
 void TcpEngine::on_time_wait(uint32_t slot, Arrival& arrival) {
   TimeWait& t = time_wait_.at(slot);
   const TcpSegment& s = arrival.segment;
-  const bool newer_time = (t.flags & kTimestamps) && s.options.has_timestamps && seq_gt(s.options.ts_value, t.ts_recent);
-  if ((s.flags & (kSyn | kAck | kRst)) == kSyn && (newer_time || seq_gt(s.seq, t.rcv_nxt))) {
+  if ((s.flags & (kSyn | kAck | kRst)) == kSyn) {
+    if (!opens_anew(t, s)) return drop(arrival.packet, Counter::drop_tcp_sequence);
+    // RFC 9293 3.6.1: above all that was sent on the old connection, wherever the clock of RFC 6528 stands.
+    const Seq iss = seq_max(initial_sequence(t.key), t.snd_nxt + 0x10000);
     free_time_wait(slot);
-    return on_no_connection(arrival);
+    return open_passively(arrival, iss);
   }
-  if (!(s.flags & kRst)) {
-    uint8_t options[12];
-    const uint8_t length = (t.flags & kTimestamps) ? write_timestamps(options, ts_clock() + t.ts_offset, t.ts_recent) : 0;
-    count(Counter::acks_out);
-    send_control({t.key, t.snd_nxt, t.rcv_nxt, t.neighbor, t.window, kAck}, options, length);
-    if (s.flags & kFin) {  // the last ACK was lost: wait anew
-      t.deadline_ms = deadline(config_.time_wait_ms);
-      time_wait_list_.unlink(time_wait_, slot);
-      time_wait_list_.push_back(time_wait_, slot);
-    }
-  }
+  if (!(s.flags & kRst)) acknowledge_in_time_wait(t, slot, s);
   rx_.release(arrival.packet);
+}
+
+/// The table of RFC 6191 2.
+bool TcpEngine::opens_anew(const TimeWait& t, const TcpSegment& s) const {
+  const bool newer = seq_gt(s.seq, t.rcv_nxt - 1);
+  const bool timed = s.options.has_timestamps && config_.timestamps;
+  if (!(t.flags & kTimestamps)) return timed || newer;
+  if (!timed) return newer;
+  return seq_gt(s.options.ts_value, t.ts_recent) || (s.options.ts_value == t.ts_recent && newer);
+}
+
+void TcpEngine::acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSegment& s) {
+  const bool last_again = (s.flags & kFin) && s.seq + s.sequence_length() == t.rcv_nxt;
+  if (!last_again && !may_challenge(t.challenged)) return;
+  uint8_t options[12];
+  const uint8_t length = (t.flags & kTimestamps) ? write_timestamps(options, ts_clock() + t.ts_offset, t.ts_recent) : 0;
+  count(Counter::acks_out);
+  send_control({t.key, t.snd_nxt, t.rcv_nxt, t.neighbor, t.window, kAck}, options, length);
+  if (!last_again) return;
+  if (s.options.has_timestamps && seq_gt(s.options.ts_value, t.ts_recent)) t.ts_recent = s.options.ts_value;
+  t.deadline_ms = deadline(config_.time_wait_ms);  // our last ACK was lost: wait anew
+  time_wait_list_.unlink(time_wait_, slot);
+  time_wait_list_.push_back(time_wait_, slot);
 }
 
 /// Takes a connection out of everything. What is left is to tell the app; then the slot is free.

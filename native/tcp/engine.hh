@@ -124,8 +124,12 @@ class TcpEngine {
   void on_connection(Tcb& c, Arrival& arrival);
   bool acceptable(const Tcb& c, const TcpSegment& s) const;
   bool reject_unacceptable(Tcb& c, Arrival& arrival);
-  bool fails_paws(const Tcb& c, const TcpSegment& s) const;
+  bool reject_by_timestamps(Tcb& c, const Arrival& arrival);
   bool handle_reset_and_syn(Tcb& c, Arrival& arrival);
+  void take_text(Tcb& c, Arrival& arrival);
+  void acknowledge_unacceptable(Tcb& c, const TcpSegment& s);
+  void challenge(Tcb& c);
+  bool may_challenge(uint16_t& challenged);
   void take_timestamp(Tcb& c, const TcpSegment& s);
   void on_no_connection(Arrival& arrival);
 
@@ -133,12 +137,18 @@ class TcpEngine {
   const Profile* find_listener(uint32_t address, uint16_t port, uint16_t& number) const;
   uint16_t profile_for(const ListenerConfig& framing);
   void on_syn(Arrival& arrival);
+  void open_passively(Arrival& arrival, Seq iss);
   void fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t profile, uint32_t neighbor);
   void send_syn_ack(const HalfOpen& h);
   void on_half_open(uint32_t slot, Arrival& arrival);
+  void repeat_syn_ack(HalfOpen& h, const TcpSegment& s);
+  bool reject_half_open(HalfOpen& h, Arrival& arrival);
+  void challenge(HalfOpen& h);
+  void reset_half_open(uint32_t slot, uint64_t hash);
   Tcb* promote(uint32_t half_open_slot, const Arrival& arrival);
   void free_half_open(uint32_t slot);
   uint32_t syn_timeout_ms(uint8_t retries) const;
+  uint64_t secret_of(const FlowKey& key, uint64_t purpose) const;
   Seq initial_sequence(const FlowKey& key) const;
   uint32_t timestamp_offset(const FlowKey& key) const;
   uint8_t receive_window_scale() const;
@@ -148,7 +158,9 @@ class TcpEngine {
   void init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t neighbor);
   void send_syn(Tcb& c);
   void on_syn_sent(Tcb& c, Arrival& arrival);
-  void establish_active(Tcb& c, Busy& b, const TcpSegment& s);
+  void take_syn(Tcb& c, const TcpSegment& s);
+  bool on_syn_received(Tcb& c, Arrival& arrival);
+  bool establish_active(Tcb& c, Busy& b, Seq ack);
   void set_mss(Tcb& c, uint16_t peer_mss);
 
   // acknowledge.cc
@@ -222,6 +234,9 @@ class TcpEngine {
   void fin_acknowledged(Tcb& c);
   void enter_time_wait(Tcb& c);
   void on_time_wait(uint32_t slot, Arrival& arrival);
+  bool opens_anew(const TimeWait& t, const TcpSegment& s) const;
+  void acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSegment& s);
+  static bool undelivered(const Tcb& c, const Busy& b);
   void free_time_wait(uint32_t slot);
   void finish(Tcb& c, CloseReason reason);
   void notify_closed(Tcb& c);
@@ -272,6 +287,7 @@ class TcpEngine {
   std::vector<uint32_t> ack_list_;
   size_t acks_sent_ = 0;  ///< of ack_list_
 
+  static constexpr uint16_t kNeverChallenged = 0x8000;  ///< ago, in units of Tcb::challenged
   static constexpr uint32_t kSynTries = 8;
   SlotList<HalfOpen> half_open_lists_[kSynTries];  ///< by retries: equal time-outs, so each is in order of its deadlines
   SlotList<TimeWait> time_wait_list_;

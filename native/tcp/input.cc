@@ -71,21 +71,26 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   Packet* const packet = arrival.packet;
   c.last_active_ms = now_ms_;
   if (c.state == TcpState::syn_sent) return on_syn_sent(c, arrival);
-  if (fails_paws(c, s)) {
-    ack_now(c);
-    return drop(packet, Counter::drop_paws);
-  }
+  if (reject_by_timestamps(c, arrival)) return drop(packet, Counter::drop_paws);
+  if (c.state == TcpState::syn_received && !on_syn_received(c, arrival)) return;
   if (!acceptable(c, s) && reject_unacceptable(c, arrival)) return;
   if (!handle_reset_and_syn(c, arrival)) return;
   take_timestamp(c, s);
   const uint32_t previous_window = c.snd_wnd;
   if (!process_ack(c, s, previous_window)) return drop(packet, Counter::drop_tcp_ack);
   if (c.state == TcpState::closed) return rx_.release(packet);
+  take_text(c, arrival);
+}
+
+/// RFC 9293 3.10.7.4, sixth to eighth check. Urgent data are delivered in line and where they stand, like all others.
+void TcpEngine::take_text(Tcb& c, Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  if (s.flags & kUrg) count(Counter::urgent_in);
   if (s.payload_length != 0) {
     receive_payload(c, arrival);
   } else {
     if (s.flags & kFin) note_fin(c, s, s.seq);
-    rx_.release(packet);
+    rx_.release(arrival.packet);
   }
   if (c.state != TcpState::closed) drop_busy_if_idle(c);
 }
@@ -109,7 +114,7 @@ bool TcpEngine::reject_unacceptable(Tcb& c, Arrival& arrival) {
   }
   const bool probe = c.rcv_adv == c.rcv_nxt && s.seq == c.rcv_nxt && (s.flags & (kAck | kSyn)) == kAck;
   if (s.payload_length != 0 && seq_le(s.seq + s.payload_length, c.rcv_nxt)) count(Counter::duplicates_in);
-  ack_now(c);
+  acknowledge_unacceptable(c, s);
   if (!probe) {
     drop(arrival.packet, Counter::drop_tcp_sequence);
     return true;
@@ -120,12 +125,43 @@ bool TcpEngine::reject_unacceptable(Tcb& c, Arrival& arrival) {
   return false;
 }
 
-/// PAWS (RFC 7323 5.3). A segment without the option on a connection that negotiated it is treated as old (5.2).
-bool TcpEngine::fails_paws(const Tcb& c, const TcpSegment& s) const {
+/// A peer that repeats itself, or probes us, learns where we are each time. Two ends that disagree about their sequence
+/// numbers would answer each other's bare ACKs for ever: those are limited like challenges.
+void TcpEngine::acknowledge_unacceptable(Tcb& c, const TcpSegment& s) {
+  const bool probe = s.seq + 1 == c.rcv_nxt;
+  const bool bare = s.payload_length == 0 && !(s.flags & kFin);
+  if ((s.flags & kSyn) || (bare && !probe)) return challenge(c);
+  ack_now(c);
+}
+
+/// RFC 5961 7: the limit is kept per connection. One for all would tell a forger, who counts the ACKs on a connection of
+/// his own, whether his guess about another one was right.
+bool TcpEngine::may_challenge(uint16_t& challenged) {
+  constexpr uint16_t kApart = 16;  // units of 32 ms
+  const auto now = static_cast<uint16_t>(now_ms_ >> 5);
+  if (static_cast<uint16_t>(now - challenged) < kApart) {
+    count(Counter::challenge_acks_limited);
+    return false;
+  }
+  challenged = now;
+  count(Counter::challenge_acks);
+  return true;
+}
+
+void TcpEngine::challenge(Tcb& c) {
+  if (may_challenge(c.challenged)) ack_now(c);
+}
+
+/// PAWS (RFC 7323 5.3); where the option was negotiated, what comes without it is dropped in silence (3.2).
+bool TcpEngine::reject_by_timestamps(Tcb& c, const Arrival& arrival) {
   constexpr uint32_t kTimestampLifeMs = 24u * 24 * 3600 * 1000;
+  const TcpSegment& s = arrival.segment;
   if (!c.has(kTimestamps) || (s.flags & kRst)) return false;
   if (!s.options.has_timestamps) return true;
-  return seq_lt(s.options.ts_value, c.ts_recent) && now_ms_ - c.ts_recent_ms < kTimestampLifeMs;
+  if (!seq_lt(s.options.ts_value, c.ts_recent)) return false;
+  if (now_ms_ - c.ts_recent_ms >= kTimestampLifeMs) return false;
+  acknowledge_unacceptable(c, s);
+  return true;
 }
 
 /// RST and SYN in the window (RFC 5961 3.2, 4.2), and the ACK bit. False: the segment is done with.
@@ -136,24 +172,25 @@ bool TcpEngine::handle_reset_and_syn(Tcb& c, Arrival& arrival) {
     count(Counter::resets_in);
     rx_.release(packet);
     if (s.seq == c.rcv_nxt) {
-      finish(c, CloseReason::reset);
+      finish(c, c.state == TcpState::syn_received ? CloseReason::refused : CloseReason::reset);
     } else {
-      ack_now(c);
+      challenge(c);
     }
     return false;
   }
   if ((s.flags & kSyn) || !(s.flags & kAck)) {
-    if (s.flags & kSyn) ack_now(c);
+    if (s.flags & kSyn) challenge(c);
     drop(packet, Counter::drop_tcp_sequence);
     return false;
   }
   return true;
 }
 
-/// RFC 7323 4.3: TS.Recent follows segments that cover the last ACK sent.
+/// RFC 7323 4.3: TS.Recent follows segments that cover the last ACK sent. None is older than it by now, unless TS.Recent
+/// itself was out of date.
 void TcpEngine::take_timestamp(Tcb& c, const TcpSegment& s) {
   if (!s.options.has_timestamps || !c.has(kTimestamps)) return;
-  if (seq_le(s.seq, c.last_ack_sent) && seq_ge(s.options.ts_value, c.ts_recent)) {
+  if (seq_le(s.seq, c.last_ack_sent)) {
     c.ts_recent = s.options.ts_value;
     c.ts_recent_ms = now_ms_;
   }

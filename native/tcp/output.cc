@@ -24,7 +24,7 @@ bool TcpEngine::send_ready() const { return queue_.room() > kQueueReserve && bus
 bool TcpEngine::send(Handle handle, Packet* packet, bool message_end) {
   Tcb* const c = find_alive(handle);
   const bool open = c != nullptr && !c->has(kFinQueued) &&
-                    (c->state == TcpState::syn_sent || c->state == TcpState::established || c->state == TcpState::close_wait);
+                    (c->opening() || c->state == TcpState::established || c->state == TcpState::close_wait);
   Busy* const b = open && packet->payload_length != 0 ? need_busy(*c) : nullptr;
   if (b == nullptr) {
     count(c == nullptr ? Counter::stale_records : Counter::failed_sends);
@@ -45,7 +45,7 @@ bool TcpEngine::send(Handle handle, Packet* packet, bool message_end) {
 }
 
 void TcpEngine::output(Tcb& c) {
-  if (c.state == TcpState::syn_sent || c.busy == kNoIndex) return;
+  if (c.opening() || c.busy == kNoIndex) return;
   Busy& b = busy_.at(c.busy);
   bool more = true;
   while (more) {

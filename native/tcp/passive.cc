@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "native/flow/siphash.hh"
 #include "native/tcp/engine.hh"
 
 namespace qstack {
@@ -33,15 +34,21 @@ const TcpEngine::Profile* TcpEngine::find_listener(uint32_t address, uint16_t po
   return nullptr;
 }
 
-/// RFC 6528: ISN = M + F(connection, secret), M counting 4 µs.
-Seq TcpEngine::initial_sequence(const FlowKey& key) const {
-  const uint64_t keyed = mix_product(hash_of(key) ^ config_.secret[1], config_.secret[3] | 1);
-  return static_cast<Seq>(keyed) + static_cast<Seq>(now_ / 4'000);
+/// What a peer sees of a connection and others must not be able to compute. `purpose` keeps the uses apart.
+uint64_t TcpEngine::secret_of(const FlowKey& key, uint64_t purpose) const {
+  const uint64_t addresses = (uint64_t{key.remote_address} << 32) | key.local_address;
+  const uint64_t ports = (uint64_t{key.remote_port} << 16) | key.local_port;
+  return siphash(config_.secret[0] ^ config_.secret[1], config_.secret[2] ^ config_.secret[3], addresses,
+                 ports | (purpose << 32));
 }
 
-uint32_t TcpEngine::timestamp_offset(const FlowKey& key) const {
-  return static_cast<uint32_t>(mix_product(hash_of(key) ^ config_.secret[2], config_.secret[0] | 1));
+/// RFC 6528 3: ISN = M + F(connection, secret), M counting 4 µs.
+Seq TcpEngine::initial_sequence(const FlowKey& key) const {
+  return static_cast<Seq>(secret_of(key, 0)) + static_cast<Seq>(now_ / 4'000);
 }
+
+/// RFC 7323 5.4: each connection's clock begins elsewhere.
+uint32_t TcpEngine::timestamp_offset(const FlowKey& key) const { return static_cast<uint32_t>(secret_of(key, 1)); }
 
 uint8_t TcpEngine::receive_window_scale() const {
   uint8_t scale = 0;
@@ -54,7 +61,9 @@ uint32_t TcpEngine::initial_receive_window() const { return std::min<uint32_t>(c
 
 uint32_t TcpEngine::syn_timeout_ms(uint8_t retries) const { return std::min(1'000u << retries, config_.rto_max_ms); }
 
-void TcpEngine::on_syn(Arrival& arrival) {
+void TcpEngine::on_syn(Arrival& arrival) { open_passively(arrival, initial_sequence(arrival.key)); }
+
+void TcpEngine::open_passively(Arrival& arrival, Seq iss) {
   count(Counter::syn_in);
   uint16_t number = 0;
   if (find_listener(arrival.key.local_address, arrival.key.local_port, number) == nullptr) {
@@ -71,6 +80,7 @@ void TcpEngine::on_syn(Arrival& arrival) {
   }
   HalfOpen& h = half_open_.at(slot);
   fill_half_open(h, arrival, number, neighbor);
+  h.iss = iss;
   half_open_lists_[0].push_back(half_open_, slot);
   send_syn_ack(h);
   // Data or FIN on a SYN may be dropped; the peer sends it again (RFC 9293 3.10.7.2 lets us queue it, we do not).
@@ -82,8 +92,8 @@ void TcpEngine::fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t pro
   const TcpOptions& o = s.options;
   h = HalfOpen{};
   h.key = arrival.key;
-  h.iss = initial_sequence(arrival.key);
   h.irs = s.seq;
+  h.challenged = static_cast<uint16_t>(now_ms_ >> 5) - kNeverChallenged;
   h.neighbor = neighbor;
   h.profile = profile;
   h.snd_wnd = s.window;
@@ -123,25 +133,26 @@ void TcpEngine::free_half_open(uint32_t slot) {
   half_open_.release(slot);
 }
 
+void TcpEngine::reset_half_open(uint32_t slot, uint64_t hash) {
+  flows_.erase(hash, flow_value(Kind::half_open, slot));
+  free_half_open(slot);
+}
+
 /// SYN-RECEIVED: RFC 9293 3.10.7.4 as far as it can happen to a passive open.
 void TcpEngine::on_half_open(uint32_t slot, Arrival& arrival) {
   HalfOpen& h = half_open_.at(slot);
   const TcpSegment& s = arrival.segment;
   Packet* const packet = arrival.packet;
-  if ((s.flags & (kSyn | kAck)) == kSyn && s.seq == h.irs) {  // the SYN again: our SYN-ACK was lost
-    send_syn_ack(h);
+  if ((s.flags & (kSyn | kAck | kRst)) == kSyn && s.seq == h.irs) {
+    repeat_syn_ack(h, s);
     return drop(packet, Counter::duplicates_in);
   }
-  if (!seq_within(s.seq, h.irs + 1, initial_receive_window())) return drop(packet, Counter::drop_tcp_sequence);
+  if (reject_half_open(h, arrival)) return;
   if (s.flags & kRst) {
     count(Counter::resets_in);
-    if (s.seq == h.irs + 1) {
-      flows_.erase(arrival.hash, flow_value(Kind::half_open, slot));
-      free_half_open(slot);
-    }
+    reset_half_open(slot, arrival.hash);
     return rx_.release(packet);
   }
-  if (!(s.flags & kAck) || (s.flags & kSyn)) return drop(packet, Counter::drop_tcp_sequence);
   if (s.ack != h.iss + 1) {
     send_reset_for(arrival);
     return drop(packet, Counter::drop_tcp_ack);
@@ -149,6 +160,41 @@ void TcpEngine::on_half_open(uint32_t slot, Arrival& arrival) {
   Tcb* const c = promote(slot, arrival);
   if (c == nullptr) return drop(packet, Counter::drop_syn_no_slot);
   on_connection(*c, arrival);
+}
+
+/// The SYN again: our SYN-ACK was lost.
+void TcpEngine::repeat_syn_ack(HalfOpen& h, const TcpSegment& s) {
+  const bool timed = (h.flags & kTimestamps) && s.options.has_timestamps;
+  if (timed && seq_gt(s.options.ts_value, h.ts_recent)) h.ts_recent = s.options.ts_value;
+  send_syn_ack(h);
+}
+
+/// True: the segment is not one that this handshake may go on with, and is done with. A SYN with another number comes
+/// from a peer that has started anew, or from a forger: an honest one answers our ACK by RST (RFC 5961 4.2).
+bool TcpEngine::reject_half_open(HalfOpen& h, Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  const bool reset = s.flags & kRst;
+  const bool timed = (h.flags & kTimestamps) && !reset;
+  if (timed && !s.options.has_timestamps) return drop(arrival.packet, Counter::drop_paws), true;
+  const bool old = timed && seq_lt(s.options.ts_value, h.ts_recent);
+  const bool within = seq_within(s.seq, h.irs + 1, initial_receive_window());
+  if (reset && !within) return drop(arrival.packet, Counter::drop_tcp_sequence), true;
+  if (old || !within || (s.flags & kSyn) || (reset && s.seq != h.irs + 1)) {
+    challenge(h);
+    return drop(arrival.packet, old ? Counter::drop_paws : Counter::drop_tcp_sequence), true;
+  }
+  if (!reset && !(s.flags & kAck)) return drop(arrival.packet, Counter::drop_tcp_sequence), true;
+  return false;
+}
+
+void TcpEngine::challenge(HalfOpen& h) {
+  if (!may_challenge(h.challenged)) return;
+  uint8_t options[12];
+  const uint32_t value = ts_clock() + timestamp_offset(h.key);
+  const uint8_t length = (h.flags & kTimestamps) ? write_timestamps(options, value, h.ts_recent) : 0;
+  const auto window = static_cast<uint16_t>(initial_receive_window() >> (h.scales >> 4));
+  count(Counter::acks_out);
+  send_control({h.key, h.iss + 1, h.irs + 1, h.neighbor, window, kAck}, options, length);
 }
 
 /// The third segment of the handshake: the record becomes a control block. Null: no slot, or the app has no room; the
@@ -162,10 +208,8 @@ Tcb* TcpEngine::promote(uint32_t half_open_slot, const Arrival& arrival) {
   c.flags |= h.flags;
   c.scales = h.scales;
   set_mss(c, h.mss);
-  c.iss = h.iss;
-  c.irs = h.irs;
   c.snd_una = c.snd_nxt = h.iss + 1;
-  c.snd_wnd = h.snd_wnd;
+  c.snd_wnd = c.max_snd_wnd = h.snd_wnd;
   c.snd_wl1 = h.irs;
   c.snd_wl2 = h.iss;
   c.rcv_nxt = c.last_ack_sent = h.irs + 1;

@@ -20,10 +20,11 @@
 
 namespace qstack {
 
-/// SYN-RECEIVED and TIME-WAIT are records of their own; LISTEN is a listener.
+/// LISTEN is a listener, TIME-WAIT a record of its own, and so is SYN-RECEIVED after a passive open.
 enum class TcpState : uint8_t {
   closed,
   syn_sent,
+  syn_received,  ///< simultaneous open
   established,
   fin_wait_1,
   fin_wait_2,
@@ -70,6 +71,7 @@ struct alignas(64) Tcb {
   uint8_t close_reason;
   uint16_t profile;  ///< number of the ListenerConfig that applies
   uint16_t stream_level;  ///< of a stream's bytes, plus 1; 0: none have come yet
+  uint16_t challenged;    ///< when the last challenge ACK left, in units of 32 ms (RFC 5961 7)
   // Line 2: ACKs that move snd_una, timers, control.
   alignas(64) TimerNode timer;
   uint32_t link;     ///< SlotPool's while free
@@ -79,8 +81,7 @@ struct alignas(64) Tcb {
   uint32_t srtt_us;  ///< 0: none measured yet
   uint32_t rttvar_us;
   uint32_t ssthresh;
-  Seq iss;
-  Seq irs;
+  uint32_t max_snd_wnd;  ///< largest window that the peer has offered (RFC 5961 5.2)
   uint32_t neighbor;
   uint32_t ts_offset;  ///< our TSval = clock in ms + this (RFC 7323 5.4)
   uint32_t ts_recent_ms;
@@ -90,6 +91,8 @@ struct alignas(64) Tcb {
   bool has(TcbFlag flag) const { return flags & flag; }
   void set(TcbFlag flag) { flags |= flag; }
   void clear(TcbFlag flag) { flags &= static_cast<uint16_t>(~flag); }
+  /// Before ESTABLISHED, in an active open.
+  bool opening() const { return state == TcpState::syn_sent || state == TcpState::syn_received; }
 };
 static_assert(sizeof(Tcb) == 128);
 
@@ -160,6 +163,7 @@ struct alignas(64) HalfOpen {
   uint16_t flags;       ///< TcbFlag
   uint8_t scales;
   uint8_t retries;
+  uint16_t challenged;
 };
 static_assert(sizeof(HalfOpen) == 64);
 
@@ -175,7 +179,7 @@ struct alignas(64) TimeWait {
   uint32_t neighbor;
   uint16_t flags;
   uint16_t window;  ///< as on the wire
-  bool used;
+  uint16_t challenged;
 };
 static_assert(sizeof(TimeWait) == 64);
 

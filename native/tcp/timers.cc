@@ -63,7 +63,7 @@ void TcpEngine::on_timer(uint32_t slot) {
 
 /// True: the connection was given up.
 bool TcpEngine::give_up(Tcb& c, Busy& b) {
-  const uint8_t most = c.state == TcpState::syn_sent ? config_.syn_retries_max : config_.retries_max;
+  const uint8_t most = c.opening() ? config_.syn_retries_max : config_.retries_max;
   const bool unreachable = b.retries >= 2 && ip_.unreachable(c.neighbor);
   if (b.retries < most && !unreachable) return false;
   finish(c, unreachable ? CloseReason::unreachable : CloseReason::timed_out);
@@ -76,7 +76,7 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
   count(Counter::timeouts);
   if (give_up(c, b)) return;
   ++b.retries;
-  if (c.state == TcpState::syn_sent) {
+  if (c.opening()) {
     send_syn(c);
     return start_rto(c, b);
   }
@@ -113,8 +113,7 @@ void TcpEngine::expire_half_open() {
       HalfOpen& h = half_open_.at(slot);
       count(Counter::timeouts);
       if (tries + 1 >= kSynTries || tries >= config_.syn_retries_max) {
-        flows_.erase(hash_of(h.key), flow_value(Kind::half_open, slot));
-        free_half_open(slot);
+        reset_half_open(slot, hash_of(h.key));
         continue;
       }
       list.unlink(half_open_, slot);
