@@ -117,8 +117,15 @@ uint32_t IpLayer::route(uint32_t destination, Nanos now) {
   return resolver_.has_gateway() ? resolver_.resolve_gateway(now) : kNoIndex;
 }
 
-void IpLayer::output(Packet* packet, uint32_t source, uint32_t destination, uint32_t neighbor, uint8_t protocol,
-                     uint16_t l4_length, Nanos now) {
+bool IpLayer::routable(uint32_t destination) const {
+  if (!is_unicast_ipv4(destination) || local(destination)) return false;
+  if (connected(destination)) return !subnet_broadcast(destination);
+  return resolver_.known(destination) || resolver_.has_gateway();
+}
+
+/// All of the frame but its destination.
+uint8_t* IpLayer::write_headers(Packet* packet, uint32_t source, uint32_t destination, uint8_t protocol,
+                                uint16_t l4_length) {
   uint8_t* const frame = packet->data + packet->l4 - kL4;
   packet->payload = static_cast<uint16_t>(packet->payload + (packet->data - frame));
   packet->data = frame;
@@ -128,6 +135,21 @@ void IpLayer::output(Packet* packet, uint32_t source, uint32_t destination, uint
   store_mac(frame + 6, config_.mac);
   store_be16(frame + 12, kEtherTypeIpv4);
   write_ipv4(frame + kEthernetHeader, source, destination, protocol, static_cast<uint16_t>(kIpv4Header + l4_length));
+  return frame;
+}
+
+void IpLayer::answer(Packet* packet, const Packet& request, uint8_t protocol, uint16_t l4_length) {
+  const uint8_t* const ip = request.data + request.l3;
+  uint8_t* const frame = write_headers(packet, load_be32(ip + 16), load_be32(ip + 12), protocol, l4_length);
+  const MacAddress station = ethernet_source(request.data);
+  if (is_group(station)) return outlet_.drop(packet, Counter::drop_unresolved);
+  store_mac(frame, station);
+  outlet_.send(packet);
+}
+
+void IpLayer::output(Packet* packet, uint32_t source, uint32_t destination, uint32_t neighbor, uint8_t protocol,
+                     uint16_t l4_length, Nanos now) {
+  write_headers(packet, source, destination, protocol, l4_length);
   if (!resolver_.serves(neighbor, destination)) [[unlikely]] {
     neighbor = route(destination, now);
     if (neighbor == kNoIndex) return outlet_.drop(packet, Counter::drop_unresolved);

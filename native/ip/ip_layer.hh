@@ -32,6 +32,13 @@ class IpLayer {
   /// Neighbour (next hop) for a destination, made when new; kNoIndex without a route or when the table is full.
   uint32_t route(uint32_t destination, Nanos now);
 
+  /// Whether route() would find a way. Nothing is asked for and nothing remembered: for addresses that may be forged.
+  bool routable(uint32_t destination) const;
+
+  /// output() back to the station that `request` came from, at its own addresses the other way round: what answers a
+  /// stranger leaves no trace in the neighbour table.
+  void answer(Packet* packet, const Packet& request, uint8_t protocol, uint16_t l4_length);
+
   /// Writes the Ethernet and IPv4 headers before data + l4 and queues the frame; l4_length bytes from there (TCP or
   /// ICMP header, its checksum, payload) are complete. Sets data, l3, l4, length; payload keeps naming the same byte.
   /// Takes over one reference. An unresolved neighbour parks up to 3 frames and drops (and counts) more.
@@ -50,6 +57,7 @@ class IpLayer {
   Verdict input_arp(Packet* packet, Nanos now);
   Verdict input_icmp(Packet* packet, const Ipv4Header& header, Nanos now);
   Verdict drop(Packet* packet, Counter reason);
+  uint8_t* write_headers(Packet* packet, uint32_t source, uint32_t destination, uint8_t protocol, uint16_t l4_length);
   void answer_echo(const Packet* request, const Ipv4Header& header);
   bool acceptable_source(uint32_t address) const;
   bool connected(uint32_t address) const { return ((address ^ config_.address) & mask_) == 0; }

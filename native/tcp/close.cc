@@ -114,8 +114,11 @@ void TcpEngine::on_time_wait(uint32_t slot, Arrival& arrival) {
     if (!opens_anew(t, s)) return drop(arrival.packet, Counter::drop_tcp_sequence);
     // RFC 9293 3.6.1: above all that was sent on the old connection, wherever the clock of RFC 6528 stands.
     const Seq iss = seq_max(initial_sequence(t.key), t.snd_nxt + 0x10000);
+    // A cookie chooses its own number: only timestamps then keep what is left of the old connection out.
+    const bool may_cookie = (t.flags & kTimestamps) && s.options.has_timestamps;
+    if (half_open_full() && !may_cookie) return drop(arrival.packet, Counter::drop_syn_half_open);
     free_time_wait(slot);
-    return open_passively(arrival, iss);
+    return open_passively(arrival, iss, may_cookie);
   }
   if (!(s.flags & kRst)) acknowledge_in_time_wait(t, slot, s);
   rx_.release(arrival.packet);
@@ -149,6 +152,7 @@ void TcpEngine::finish(Tcb& c, CloseReason reason) {
   flows_.erase(hash_of(c.key), flow_value(Kind::connection, slot_of(c)));
   if (c.has(kTimerArmed)) wheel_.disarm(slot_of(c));
   release_busy(c);
+  if (!c.has(kActiveOpen)) sources_.remove(SourceUse::open, source_of(c.key));
   c.state = TcpState::closed;
   c.close_reason = static_cast<uint8_t>(reason);
   c.flags &= kAttention;

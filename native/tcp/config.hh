@@ -24,6 +24,9 @@ struct TcpConfig {
   uint32_t idle_timeout_ms = 0;    ///< 0: never
   uint8_t retries_max = 15;        ///< R2 of RFC 9293 3.8.3, in retransmissions
   uint8_t syn_retries_max = 6;
+  bool syn_cookies = true;  ///< while no half-open record is left (RFC 4987 3.6)
+  uint32_t half_open_per_source = 0;    ///< passive opens that one remote address may have under way; 0: no limit
+  uint32_t connections_per_source = 0;  ///< that one remote address may have opened; 0: no limit
   bool timestamps = true;
   bool sack = true;
   uint16_t mtu = 1500;

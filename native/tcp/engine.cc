@@ -21,7 +21,10 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       flows_(config.connections + config.half_open + config.time_wait),
       wheel_(TimerNodes{&tcbs_}),
       arrivals_(kBurstMax),
-      attention_memory_(size_t{config.connections} * sizeof(uint32_t)) {
+      attention_memory_(size_t{config.connections} * sizeof(uint32_t)),
+      cookies_(config.secret),
+      sources_({config.half_open_per_source, config.connections_per_source}, config.connections + config.half_open,
+               config.secret[1]) {
   ack_list_.reserve(4 * kBurstMax);
 }
 

@@ -17,6 +17,8 @@
 #include "native/mempool/slot_pool.hh"
 #include "native/tcp/app.hh"
 #include "native/tcp/config.hh"
+#include "native/tcp/source_table.hh"
+#include "native/tcp/syn_cookie.hh"
 #include "native/tcp/tcb.hh"
 #include "native/wire/tcp.hh"
 
@@ -133,20 +135,30 @@ class TcpEngine {
   void take_timestamp(Tcb& c, const TcpSegment& s);
   void on_no_connection(Arrival& arrival);
 
+  // half_open.cc, cookies.cc
+  void fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t profile);
+  bool keep_half_open(const HalfOpen& h, const Arrival& arrival);
+  void send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet* request);
+  void on_half_open(uint32_t slot, Arrival& arrival);
+  void repeat_syn_ack(HalfOpen& h, const Arrival& arrival);
+  bool reject_half_open(HalfOpen& h, Arrival& arrival);
+  void challenge(HalfOpen& h, const Arrival& arrival);
+  void free_half_open(uint32_t slot);
+  void reset_half_open(uint32_t slot, uint64_t hash);
+  void complete(const HalfOpen& h, uint32_t slot, Arrival& arrival);
+  Tcb* promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arrival);
+  void init_passive(Tcb& c, const HalfOpen& h, uint32_t neighbor);
+  bool half_open_full();
+  void send_cookie(HalfOpen& h, const Arrival& arrival);
+  bool on_cookie(Arrival& arrival);
+  HalfOpen remember(const Arrival& arrival, uint16_t mss, uint16_t profile) const;
+  static uint64_t source_of(const FlowKey& key) { return key.remote_address; }
+
   // passive.cc, active.cc
   const Profile* find_listener(uint32_t address, uint16_t port, uint16_t& number) const;
   uint16_t profile_for(const ListenerConfig& framing);
   void on_syn(Arrival& arrival);
-  void open_passively(Arrival& arrival, Seq iss);
-  void fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t profile, uint32_t neighbor);
-  void send_syn_ack(const HalfOpen& h);
-  void on_half_open(uint32_t slot, Arrival& arrival);
-  void repeat_syn_ack(HalfOpen& h, const TcpSegment& s);
-  bool reject_half_open(HalfOpen& h, Arrival& arrival);
-  void challenge(HalfOpen& h);
-  void reset_half_open(uint32_t slot, uint64_t hash);
-  Tcb* promote(uint32_t half_open_slot, const Arrival& arrival);
-  void free_half_open(uint32_t slot);
+  void open_passively(Arrival& arrival, Seq iss, bool may_cookie);
   uint32_t syn_timeout_ms(uint8_t retries) const;
   uint64_t secret_of(const FlowKey& key, uint64_t purpose) const;
   Seq initial_sequence(const FlowKey& key) const;
@@ -224,7 +236,8 @@ class TcpEngine {
   static void write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key);
   void send_ack(Tcb& c);
   void send_flags(Tcb& c, Seq seq, uint8_t flags);
-  void send_control(const Control& control, const uint8_t* options, uint8_t options_length);
+  void send_control(const Control& control, const uint8_t* options, uint8_t options_length,
+                    const Packet* request = nullptr);
   void send_reset_for(const Arrival& arrival);
   void acked_by_output(Tcb& c);
 
@@ -291,6 +304,10 @@ class TcpEngine {
   static constexpr uint32_t kSynTries = 8;
   SlotList<HalfOpen> half_open_lists_[kSynTries];  ///< by retries: equal time-outs, so each is in order of its deadlines
   SlotList<TimeWait> time_wait_list_;
+  SynCookies cookies_;
+  SourceTable sources_;
+  bool flooded_ = false;         ///< half-open records are used up: cookies
+  uint32_t cookie_sent_ms_ = 0;  ///< when the last cookie left; 0: none did
   uint32_t sweep_slot_ = 0;
   uint32_t sweep_ms_ = 0;
   uint32_t next_port_ = 0;

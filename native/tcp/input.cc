@@ -62,6 +62,7 @@ void TcpEngine::on_no_connection(Arrival& arrival) {
   if (s.flags & kRst) return drop(arrival.packet, Counter::drop_no_listener);
   const bool opens = (s.flags & (kSyn | kAck | kFin)) == kSyn;
   if (opens) return on_syn(arrival);
+  if (on_cookie(arrival)) return;
   send_reset_for(arrival);
   drop(arrival.packet, Counter::drop_no_listener);
 }

@@ -228,7 +228,9 @@ void TcpEngine::send_flags(Tcb& c, Seq seq, uint8_t flags) {
   send_control(control, options, length);
 }
 
-void TcpEngine::send_control(const Control& control, const uint8_t* options, uint8_t options_length) {
+/// With `request` the answer goes to the station that it came from, else by the route.
+void TcpEngine::send_control(const Control& control, const uint8_t* options, uint8_t options_length,
+                             const Packet* request) {
   Packet* const packet = tx_.allocate();
   if (packet == nullptr) return count(Counter::drop_no_packet);
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
@@ -239,18 +241,17 @@ void TcpEngine::send_control(const Control& control, const uint8_t* options, uin
                    static_cast<uint8_t>(length), control.flags, control.window);
   if (options_length != 0) std::memcpy(tcp + kTcpHeader, options, options_length);
   write_checksum(tcp, length, control.key);
+  if (request != nullptr) return ip_.answer(packet, *request, kProtocolTcp, length);
   ip_.output(packet, control.key.local_address, control.key.remote_address, control.neighbor, kProtocolTcp, length, now_);
 }
 
 /// RFC 9293 3.5.2: the reset that answers a segment for which there is no connection.
 void TcpEngine::send_reset_for(const Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
-  const uint32_t neighbor = ip_.route(arrival.key.remote_address, now_);
-  if (neighbor == kNoIndex) return count(Counter::drop_unresolved);
-  Control control = {arrival.key, 0, s.seq + s.sequence_length(), neighbor, 0, kRst | kAck};
-  if (s.flags & kAck) control = {arrival.key, s.ack, 0, neighbor, 0, kRst};
+  Control control = {arrival.key, 0, s.seq + s.sequence_length(), kNoIndex, 0, kRst | kAck};
+  if (s.flags & kAck) control = {arrival.key, s.ack, 0, kNoIndex, 0, kRst};
   count(Counter::resets_out);
-  send_control(control, nullptr, 0);
+  send_control(control, nullptr, 0, arrival.packet);
 }
 
 bool TcpEngine::flush_acks() {

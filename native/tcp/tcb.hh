@@ -155,7 +155,6 @@ struct alignas(64) HalfOpen {
   Seq irs;
   uint32_t ts_recent;
   uint32_t deadline_ms;
-  uint32_t neighbor;
   uint32_t snd_wnd;
   uint32_t sent_us;     ///< first SYN-ACK: the handshake gives the first RTT sample
   uint16_t mss;

@@ -105,14 +105,17 @@ void TcpEngine::on_persist(Tcb& c, Busy& b) {
   start_rto(c, b);
 }
 
+/// In a flood most records wait for nobody: they go sooner (RFC 4987 3.3).
 void TcpEngine::expire_half_open() {
+  constexpr uint8_t kRetriesInFlood = 2;
+  const uint8_t retries_max = flooded_ ? std::min(config_.syn_retries_max, kRetriesInFlood) : config_.syn_retries_max;
   for (uint32_t tries = 0; tries < kSynTries; ++tries) {
     SlotList<HalfOpen>& list = half_open_lists_[tries];
     while (list.front() != kNoIndex && due(half_open_.at(list.front()).deadline_ms)) {
       const uint32_t slot = list.front();
       HalfOpen& h = half_open_.at(slot);
       count(Counter::timeouts);
-      if (tries + 1 >= kSynTries || tries >= config_.syn_retries_max) {
+      if (tries + 1 >= kSynTries || tries >= retries_max) {
         reset_half_open(slot, hash_of(h.key));
         continue;
       }
@@ -121,7 +124,7 @@ void TcpEngine::expire_half_open() {
       h.deadline_ms = deadline(syn_timeout_ms(h.retries));
       half_open_lists_[h.retries].push_back(half_open_, slot);
       count(Counter::retransmits);
-      send_syn_ack(h);
+      send_syn_ack(h, ts_clock() + timestamp_offset(h.key), nullptr);
     }
   }
 }

@@ -63,11 +63,23 @@ class Attacker {
       case 1:
         return mutated(false);
       case 2:
-      case 3:
         return mutated(true);
+      case 3:
+        return third_segment();
       default:
         return aimed(victim);
     }
+  }
+
+  /// What the server has sent: of its SYN-ACKs the latest are remembered.
+  void see(const PairPort::Frame& frame) {
+    constexpr size_t kRemembered = 64;
+    TcpSegment segment;
+    if (frame.size() < 54 || frame[12] != 8 || frame[13] != 0) return;
+    if (!parse_tcp(frame.data() + 34, static_cast<uint16_t>(frame.size() - 34), segment)) return;
+    if ((segment.flags & (kSyn | kAck)) != (kSyn | kAck)) return;
+    if (syn_acks_.size() < kRemembered) syn_acks_.push_back(segment);
+    syn_acks_[random_() % syn_acks_.size()] = segment;
   }
 
  private:
@@ -88,10 +100,32 @@ class Attacker {
 
   /// A segment near the window of a real connection, with random flags, options and payload: reaches every state.
   PairPort::Frame aimed(const Tcb* victim) {
-    PairPort::Frame frame(14 + 20 + 20);
     const bool known = victim != nullptr && random_() % 4 != 0;
     const uint8_t options = static_cast<uint8_t>((random_() % 11) * 4);
-    frame.resize(54 + options + random_() % 200);
+    const auto near = [&](Seq at) { return at + static_cast<uint32_t>(random_() % 400) - 200; };
+    const auto flags = static_cast<uint8_t>(random_() % 3 == 0 ? random_() : kAck);
+    PairPort::Frame frame = segment(options, known ? victim->key.remote_port : static_cast<uint16_t>(1000 + random_() % 64),
+                                    known ? near(victim->rcv_nxt) : static_cast<uint32_t>(random_()),
+                                    known ? near(victim->snd_nxt) : static_cast<uint32_t>(random_()), flags);
+    if (known && options >= 12 && random_() % 2 == 0) write_timestamps(frame.data() + 54, victim->ts_recent + 1, 0);
+    repair(frame);
+    return frame;
+  }
+
+  /// What a SYN-ACK of the server asks for, or nearly: many of them are cookies.
+  PairPort::Frame third_segment() {
+    if (syn_acks_.empty()) return noise();
+    const TcpSegment& s = syn_acks_[random_() % syn_acks_.size()];
+    const auto off = [&] { return random_() % 4 == 0 ? static_cast<Seq>(random_() % 20) : 0; };
+    PairPort::Frame frame = segment(12, s.destination_port, s.ack + off(), s.seq + 1 + off(), kAck);
+    write_timestamps(frame.data() + 54, static_cast<uint32_t>(random_()), s.options.ts_value + off());
+    repair(frame);
+    return frame;
+  }
+
+  /// From the client to the server; payload, options and window are random.
+  PairPort::Frame segment(uint8_t options, uint16_t port, Seq seq, Seq ack, uint8_t flags) {
+    PairPort::Frame frame(54 + options + random_() % 200);
     const uint8_t server_mac[6] = {2, 0, 0, 0, 0, 1}, client_mac[6] = {2, 0, 0, 0, 0, 2};
     std::memcpy(frame.data(), server_mac, 6);
     std::memcpy(frame.data() + 6, client_mac, 6);
@@ -105,20 +139,14 @@ class Attacker {
     store_be32(ip + 12, World::kClient);
     store_be32(ip + 16, World::kServer);
     uint8_t* const tcp = ip + 20;
-    const auto near = [&](Seq at) { return at + static_cast<uint32_t>(random_() % 400) - 200; };
-    const auto flags = static_cast<uint8_t>(random_() % 3 == 0 ? random_() : kAck);
-    write_tcp_header(tcp, known ? victim->key.remote_port : static_cast<uint16_t>(1000 + random_() % 64), 80,
-                     known ? near(victim->rcv_nxt) : static_cast<uint32_t>(random_()),
-                     known ? near(victim->snd_nxt) : static_cast<uint32_t>(random_()),
-                     static_cast<uint8_t>(20 + options), flags, static_cast<uint16_t>(random_()));
+    write_tcp_header(tcp, port, 80, seq, ack, static_cast<uint8_t>(20 + options), flags, static_cast<uint16_t>(random_()));
     for (size_t i = 54; i < frame.size(); ++i) frame[i] = static_cast<uint8_t>(random_());
-    if (known && options >= 12 && random_() % 2 == 0) write_timestamps(tcp + 20, victim->ts_recent + 1, 0);
-    repair(frame);
     return frame;
   }
 
   std::mt19937_64 random_;
   std::vector<PairPort::Frame> stock_;
+  std::vector<TcpSegment> syn_acks_;
 };
 
 }  // namespace
@@ -132,7 +160,7 @@ TEST_CASE("a million random and mutated packets: nothing ends, nothing leaks, an
   HostOptions server{host_config(1)};
   server.stack.tcp.time_wait_ms = 500;
   server.stack.tcp.idle_timeout_ms = 5'000;
-  server.stack.tcp.half_open = 65'536;  // SYN cookies are not built yet: attackers' SYNs must not shut the door
+  server.stack.tcp.half_open = 8;  // most of the time SYN cookies keep the door open
   server.stack.tcp.connections = 65'600;
   // ARP believes what it is told: the static entry keeps the honest client reachable while ARP is attacked as well.
   server.stack.ip.neighbors = {{World::kClient, 1, {2, 0, 0, 0, 0, 2}}};
@@ -149,6 +177,10 @@ TEST_CASE("a million random and mutated packets: nothing ends, nothing leaks, an
     if (i % 8 != 0) continue;
     world.now += 100'000;
     world.server.stack.turn(world.now);
+    while (const auto sent = world.server.wire.take()) {
+      attacker.see(*sent);
+      world.client.wire.inject(*sent);
+    }
     world.client.stack.turn(world.now);
     // A connection that the attacker has ended is opened again, so that every state is reached many times.
     const bool ended = world.server.tcb(world.server.app.last) == nullptr && i % 1'024 == 0;
@@ -168,10 +200,13 @@ TEST_CASE("a million random and mutated packets: nothing ends, nothing leaks, an
   CHECK(world.server.stack.engine().busy_used() == 0);
   CHECK(world.nothing_leaked());
   CHECK(world.server.count(Counter::connections_opened) > packets / 20'000);
+  CHECK(world.server.count(Counter::syn_cookies_accepted) > packets / 1'000);
+  CHECK(world.server.count(Counter::syn_cookies_rejected) > packets / 1'000);
+  CHECK(world.server.count(Counter::syn_cookies_engaged) > 0);
   const auto [c, s] = world.open();
   world.client.send(c, pattern(32));
   world.run_ms(1'000);
   CHECK(world.client.app.of(c).bytes == pattern(32));
-  MESSAGE("opened " << world.server.count(Counter::connections_opened) << ", resets in " << world.server.count(Counter::resets_in)
+  MESSAGE("opened " << world.server.count(Counter::connections_opened) << ", by cookie " << world.server.count(Counter::syn_cookies_accepted) << ", resets in " << world.server.count(Counter::resets_in)
                     << ", checksum " << world.server.count(Counter::drop_tcp_checksum) << ", seed " << seed);
 }
