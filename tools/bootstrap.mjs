@@ -1,4 +1,4 @@
-// The door of `npm start`, `npm test` and `npm run build`: it needs nothing but Node, so it works in a fresh clone.
+// The door of `npm start`, `npm test`, `npm run build` and the other tasks: it needs nothing but Node, so it works in a fresh clone.
 // In: a task and its arguments. Out: one line on stderr for each step of the set-up, then the task itself.
 // A step whose inputs have not changed since it succeeded is not done again (stamps in build/stamps). Run as root in another
 // user's clone, everything but the installation of system packages is done as that user.
@@ -161,11 +161,11 @@ const NATIVE_INPUTS = ['native', 'meson.build', 'meson_options.txt', 'tools/buil
 
 /** @param {string} variant @param {string} output */
 function native(variant, output) {
-  const tests = variant !== 'release';
+  const tests = variant === 'asan' || variant === 'tsan';
   step({
     name: `native-${variant}`,
     says: `building the native core (${variant})`,
-    inputs: [...NATIVE_INPUTS, ...(tests ? ['test/native'] : [])],
+    inputs: [...NATIVE_INPUTS, ...(variant === 'release' ? [] : ['test/native', 'test/fuzz'])],
     more: [process.env.CI ?? ''],
     outputs: [output],
     command: [process.execPath, 'tools/build-native.mjs', '--variant', variant, ...(tests ? ['--tests'] : [])],
@@ -208,11 +208,13 @@ function hand(args) {
 function main() {
   const [task = 'build', ...rest] = process.argv.slice(2);
   checkNode();
-  systemPackages(task === 'test' ? ['run', 'build', 'test'] : ['run', 'build']);
+  systemPackages(['test', 'fuzz'].includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
   npmPackages();
   native('release', 'build/release/node/qstack.node');
   typescript();
   if (task === 'start') return hand(['dist/tools/start/main.js', ...rest]);
+  if (task === 'test' || task === 'fuzz') native('fuzz', 'build/fuzz/build.ninja');
+  if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
   if (task !== 'test') return say('built');
   native('asan', 'build/asan/build.ninja');
   native('tsan', 'build/tsan/build.ninja');

@@ -1,4 +1,4 @@
-// Builds the native code: `node tools/build-native.mjs [--variant release|asan|tsan] [--tests]`.
+// Builds the native code: `node tools/build-native.mjs [--variant release|asan|tsan|fuzz] [--tests]`.
 // In: the sources. Out: build/<variant> by Meson and ninja (with --tests: the test programs as well); for release also the addon,
 // build/release/node/qstack.node, by node-gyp. Quiet when nothing changed; on a failure the tools' own output, and their exit code.
 import { spawnSync } from 'node:child_process';
@@ -28,11 +28,31 @@ const VARIANTS = {
   release: ['-Dbuildtype=release', '-Ddebug=true', '-Db_ndebug=false'],
   asan: ['-Dbuildtype=debugoptimized', '-Db_sanitize=address,undefined', '-Db_lundef=false'],
   tsan: ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Db_lundef=false'],
+  fuzz: [
+    '-Dbuildtype=debugoptimized',
+    '-Db_sanitize=address,undefined',
+    '-Db_lundef=false',
+    '-Ddpdk=false',
+    '-Dfuzz=true',
+  ],
 };
 
-/** Runs a tool; its output is shown only when it fails. @param {string} file @param {string[]} args @param {string} [cwd] */
-function run(file, args, cwd = ROOT) {
-  const result = spawnSync(file, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28 });
+/** libFuzzer is clang's; a compiler cache in front of the usual compiler stays in front. */
+const CLANG = Object.fromEntries(
+  [
+    ['CC', 'clang'],
+    ['CXX', 'clang++'],
+  ].map(([name = '', compiler]) => [name, process.env[name]?.startsWith('ccache ') ? `ccache ${compiler}` : compiler]),
+);
+
+/** Runs a tool; its output is shown only when it fails. @param {string} file @param {string[]} args @param {object} [env] */
+function run(file, args, env = {}) {
+  const result = spawnSync(file, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...env },
+  });
   if (result.error) {
     console.error(`${file} cannot be run: ${result.error.message}`);
     process.exit(1);
@@ -72,7 +92,8 @@ function configure(variant, tests) {
   const wanted = options.join(' ');
   const configured = existsSync(join(folder, 'build.ninja'));
   if (configured && existsSync(known) && readFileSync(known, 'utf8') === wanted) return folder;
-  run('meson', ['setup', ...(configured ? ['--reconfigure'] : []), folder, ROOT, ...options]);
+  const env = variant === 'fuzz' ? CLANG : {};
+  run('meson', ['setup', ...(configured ? ['--reconfigure'] : []), folder, ROOT, ...options], env);
   writeFileSync(known, wanted);
   return folder;
 }
@@ -128,7 +149,14 @@ function buildAddon(folder) {
   console.log(`${relative(ROOT, placed)} built`);
 }
 
-/** Programs that test what threads share: nothing else needs ThreadSanitizer. @param {string} folder @returns {string[]} */
+/** What is built of a variant. ThreadSanitizer needs the programs that test what threads share, nothing else.
+ * @param {string} variant @param {string} folder @returns {string[]} */
+function ninjaTargets(variant, folder) {
+  if (variant === 'tsan') return sharedTests(folder);
+  return [variant === 'fuzz' ? 'fuzzers' : 'all'];
+}
+
+/** @param {string} folder @returns {string[]} */
 function sharedTests(folder) {
   const tests = JSON.parse(run('meson', ['introspect', '--tests', folder]));
   return tests
@@ -145,5 +173,5 @@ if (!(values.variant in VARIANTS)) {
 }
 lock(join(ROOT, 'build', `${values.variant}.lock`));
 const folder = configure(values.variant, values.tests);
-run('ninja', ['-C', folder, `-j${JOBS}`, ...(values.variant === 'tsan' ? sharedTests(folder) : ['all'])]);
+run('ninja', ['-C', folder, `-j${JOBS}`, ...ninjaTargets(values.variant, folder)]);
 if (values.variant === 'release') buildAddon(folder);

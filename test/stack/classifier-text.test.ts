@@ -23,6 +23,7 @@ import {
   sourcePort,
   tcp,
 } from '../../stack/classifier.js';
+import { cases } from '../cases.js';
 import { segment } from './classifier-frames.js';
 
 const LEVELS = ['high', 'low'] as const;
@@ -111,7 +112,7 @@ text('a condition that is written and parsed again has the same table and the sa
       assert.is(formatRule(parsed), line);
       assert.equal(compile([parsed], LEVELS), compile([rule], LEVELS));
     }),
-    { numRuns: 2_000 },
+    { numRuns: cases(2_000) },
   );
 });
 
@@ -120,13 +121,19 @@ text('any text is either a rule or refused with a column, never anything else', 
   const lines = fc.oneof(
     fc.string(),
     fc.array(fc.constantFrom(...words, '..', 'src', 'port', '0x1g')).map((all) => all.join(' ')),
+    // A rule with one place of it changed.
+    fc.tuple(conditions, fc.nat(), fc.nat(3), fc.string({ maxLength: 2 })).map(([condition, at, gone, put]) => {
+      const line = `${condition} -> high`;
+      const place = at % line.length;
+      return line.slice(0, place) + put + line.slice(place + gone);
+    }),
   );
   fc.assert(
     fc.property(lines, (line) => {
       const fault = ruleFault(line, LEVELS);
       if (fault !== undefined) assert.match(fault, /^column \d+: /);
     }),
-    { numRuns: 5_000 },
+    { numRuns: cases(5_000) },
   );
 });
 
