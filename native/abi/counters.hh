@@ -11,7 +11,7 @@
 // clang-format off
 #define QSTACK_COUNTERS(X) \
   X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(turns) X(idle_turns) \
-  X(arp_in) X(arp_out) X(icmp_in) X(icmp_out) \
+  X(arp_in) X(arp_out) X(ndp_in) X(ndp_out) X(dad_conflicts) X(icmp_in) X(icmp_out) \
   X(syn_in) X(syn_cookies_sent) X(syn_cookies_accepted) X(syn_cookies_rejected) X(syn_cookies_engaged) \
   X(connections_opened) X(connections_closed) X(connections_open) X(half_open) X(time_wait) \
   X(messages_in) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
@@ -21,7 +21,7 @@
   X(drop_too_short) X(drop_not_ours) X(drop_not_ip) X(drop_ip_header) X(drop_ip_checksum) X(drop_ip_fragment) \
   X(drop_protocol) X(drop_icmp) X(drop_tcp_header) X(drop_tcp_checksum) X(drop_tcp_sequence) X(drop_tcp_ack) X(drop_paws) \
   X(drop_no_listener) X(drop_syn_no_slot) X(drop_syn_half_open) X(drop_syn_source) X(drop_flow_full) X(drop_no_packet) \
-  X(drop_no_busy) X(drop_window) X(drop_arp) X(drop_neighbor_full) X(drop_unresolved) X(drop_tx_full)
+  X(drop_no_busy) X(drop_window) X(drop_arp) X(drop_ndp) X(drop_neighbor_full) X(drop_unresolved) X(drop_tx_full)
 // clang-format on
 
 namespace qstack {

@@ -1,18 +1,22 @@
-// IpLayer: Ethernet, ARP, IPv4 and ICMP echo around TCP.
+// IpLayer: Ethernet, ARP and NDP, IPv4 and IPv6, and ICMP echo around TCP.
 //
 // In: frames from the port. Out: TCP segments to the engine, frames in the TxQueue.
+// One concern per file: ip_layer (dispatch, routes, output), ipv4_input, ipv6_input, icmp.
 // Omitted: options are skipped, fragments are dropped (we never ask for them), ICMP errors are counted and ignored.
-// Read first: RFC 826, RFC 791 3.1, RFC 1122 3.2, RFC 792 (echo).
+// Read first: RFC 826, RFC 791 3.1, RFC 1122 3.2, RFC 792 (echo); RFC 8200 3 and 4, RFC 4443.
 #pragma once
 
 #include <cstdint>
 
 #include "native/abi/counters.hh"
 #include "native/ip/config.hh"
+#include "native/ip/ndp.hh"
+#include "native/ip/own_addresses.hh"
 #include "native/ip/resolver.hh"
 #include "native/ip/token_bucket.hh"
 #include "native/mempool/packet_pool.hh"
 #include "native/wire/ipv4.hh"
+#include "native/wire/ipv6.hh"
 
 namespace qstack {
 
@@ -26,14 +30,15 @@ class IpLayer {
   IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue& queue, Counters& counters);
 
   /// Checks and parses one frame. `tcp`: l3 and l4 are set, length is cut to the end of the IP packet, the frame stays
-  /// the caller's. `consumed`: the layer has released it: a counted drop, or read and answered (ARP, ICMP echo).
+  /// the caller's. `consumed`: the layer has released it: a counted drop, or read and answered (ARP, NDP, ICMP
+  /// echo).
   Verdict input(Packet* packet, Nanos now);
 
   /// Neighbour (next hop) for a destination, made when new; kNoIndex without a route or when the table is full.
-  uint32_t route(uint32_t destination, Nanos now);
+  uint32_t route(const IpAddress& destination, Nanos now);
 
   /// Whether route() would find a way. Nothing is asked for and nothing remembered: for addresses that may be forged.
-  bool routable(uint32_t destination) const;
+  bool routable(const IpAddress& destination) const;
 
   /// output() back to the station that `request` came from, at its own addresses the other way round: what answers a
   /// stranger leaves no trace in the neighbour table.
@@ -44,30 +49,53 @@ class IpLayer {
   /// Takes over one reference. An unresolved neighbour parks up to 3 frames and drops (and counts) more.
   void output(Packet* packet, uint32_t source, uint32_t destination, uint32_t neighbor, uint8_t protocol,
               uint16_t l4_length, Nanos now);
+  /// The same with an IPv6 header.
+  void output_ipv6(Packet* packet, const IpAddress& source, const IpAddress& destination, uint32_t neighbor,
+                   uint8_t protocol, uint16_t l4_length, Nanos now);
 
-  /// ARP gave up on this neighbour (no answer to 3 requests, one a second): connections to it fail as unreachable.
+  /// No answer to 3 requests, one a second: connections to this neighbour fail as unreachable.
   bool unreachable(uint32_t neighbor) const { return resolver_.unreachable(neighbor); }
-  bool local(uint32_t address) const { return address - config_.address < config_.address_count; }
+  /// It is one of our addresses, although nobody may hear it yet (RFC 4862 2: tentative).
+  bool owns(const IpAddress& address) const { return own_.owns(address); }
+  bool has_ipv6() const { return own_.has_ipv6(); }
+  /// Our address for connections to `remote`; `::` without one of its family.
+  IpAddress source_for(const IpAddress& remote) const { return own_.source_for(remote); }
 
-  /// ARP retries and expiry; called about every 10 ms.
-  void tick(Nanos now) { resolver_.tick(now); }
+  /// Retries and expiry; called about every 10 ms.
+  void tick(Nanos now);
 
  private:
+  // ipv4_input.cc
   Verdict input_ipv4(Packet* packet, Nanos now);
   Verdict input_arp(Packet* packet, Nanos now);
-  Verdict input_icmp(Packet* packet, const Ipv4Header& header, Nanos now);
-  Verdict drop(Packet* packet, Counter reason);
-  uint8_t* write_headers(Packet* packet, uint32_t source, uint32_t destination, uint8_t protocol, uint16_t l4_length);
-  void answer_echo(const Packet* request, const Ipv4Header& header);
   bool acceptable_source(uint32_t address) const;
-  bool connected(uint32_t address) const { return ((address ^ config_.address) & mask_) == 0; }
-  bool subnet_broadcast(uint32_t address) const { return config_.prefix_length < 31 && (address | mask_) == ~0u; }
 
-  IpConfig config_;
+  // ipv6_input.cc
+  Verdict input_ipv6(Packet* packet, Nanos now);
+  bool for_us(const Packet* packet, const IpAddress& destination) const;
+  bool acceptable_source(const IpAddress& address, uint8_t protocol) const;
+
+  // icmp.cc
+  Verdict input_icmp(Packet* packet, const Ipv4Header& header, Nanos now);
+  Verdict input_icmpv6(Packet* packet, const Ipv6Header& header, Nanos now);
+  void answer_echo(const Packet* request, const Ipv4Header& header);
+  void answer_echo(const Packet* request, const Ipv6Header& header);
+
+  Verdict drop(Packet* packet, Counter reason);
+  /// Room for an IP header of `header` bytes and an Ethernet header before data + l4; sets the offsets.
+  uint8_t* frame_before(Packet* packet, uint16_t header, uint16_t l4_length);
+  uint8_t* write_ipv4_headers(Packet* packet, uint32_t source, uint32_t destination, uint8_t protocol,
+                              uint16_t l4_length);
+  uint8_t* write_ipv6_headers(Packet* packet, const IpAddress& source, const IpAddress& destination, uint8_t protocol,
+                              uint16_t l4_length);
+  void send(Packet* packet, uint32_t neighbor, const IpAddress& destination, Nanos now);
+
+  MacAddress mac_;
   PacketPool& rx_;
   Outlet outlet_;
-  uint32_t mask_;  ///< of the connected prefix
+  OwnAddresses own_;
   Resolver resolver_;
+  Ndp ndp_;
   TokenBucket echoes_;
 };
 

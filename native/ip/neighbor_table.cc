@@ -12,13 +12,13 @@ constexpr uint32_t kReclaimSteps = 64;
 
 }  // namespace
 
-NeighborTable::NeighborTable(const std::vector<StaticNeighbor>& ranges, uint32_t gateway, uint32_t learnt_max)
-    : ranges_(static_cast<uint32_t>(ranges.size())), pinned_(ranges_) {
-  const uint32_t buckets = std::bit_ceil(std::max<uint32_t>(2 * (learnt_max + 1), 16));
+NeighborTable::NeighborTable(const IpConfig& config)
+    : ranges_(static_cast<uint32_t>(config.neighbors.size())), pinned_(ranges_), secret_(config.secret) {
+  const uint32_t buckets = std::bit_ceil(std::max<uint32_t>(2 * (config.neighbors_max + 2), 16));
   buckets_.assign(buckets, kNoIndex);
-  shift_ = 32 - static_cast<uint32_t>(std::countr_zero(buckets));
-  entries_.reserve(ranges.size() + 1 + learnt_max);
-  for (const StaticNeighbor& range : ranges) {
+  shift_ = 64 - static_cast<uint32_t>(std::countr_zero(buckets));
+  entries_.reserve(size_t{ranges_} + 2 + config.neighbors_max);
+  for (const StaticNeighbor& range : config.neighbors) {
     Neighbor entry;
     entry.next_at = ~Nanos{0};
     entry.address = range.first;
@@ -28,23 +28,31 @@ NeighborTable::NeighborTable(const std::vector<StaticNeighbor>& ranges, uint32_t
     entry.fixed = entry.answered = true;
     entries_.push_back(entry);
   }
-  entries_max_ = ranges_ + learnt_max;
-  if (gateway == 0) return;
-  gateway_ = find_static(gateway);
-  if (gateway_ != kNoIndex) return;
-  ++entries_max_;
-  gateway_ = add(gateway, 0);
-  ++pinned_;
+  entries_max_ = ranges_ + 2;  // until the gateways are in
+  gateway_ = add_gateway(config.gateway);
+  gateway_ipv6_ = add_gateway(config.ipv6.gateway);
+  entries_max_ = pinned_ + config.neighbors_max;
 }
 
-uint32_t NeighborTable::find_static(uint32_t address) const {
+/// Its entry begins as if it had been given up long ago: the first use asks.
+uint32_t NeighborTable::add_gateway(const IpAddress& gateway) {
+  if (gateway.unspecified()) return kNoIndex;
+  const uint32_t fixed = find_static(gateway);
+  if (fixed != kNoIndex) return fixed;
+  const uint32_t index = add(gateway, 0);
+  entries_[index].state = NeighborState::unreachable;
+  ++pinned_;
+  return index;
+}
+
+uint32_t NeighborTable::find_static(const IpAddress& address) const {
   for (uint32_t i = 0; i < ranges_; ++i) {
-    if (address - entries_[i].address < entries_[i].count) return i;
+    if (distance(entries_[i].address, address) < entries_[i].count) return i;
   }
   return kNoIndex;
 }
 
-uint32_t NeighborTable::find(uint32_t address) const {
+uint32_t NeighborTable::find(const IpAddress& address) const {
   const uint32_t fixed = find_static(address);
   if (fixed != kNoIndex) return fixed;
   const uint32_t mask = static_cast<uint32_t>(buckets_.size()) - 1;
@@ -54,7 +62,7 @@ uint32_t NeighborTable::find(uint32_t address) const {
   return kNoIndex;
 }
 
-uint32_t NeighborTable::add(uint32_t address, Nanos now) {
+uint32_t NeighborTable::add(const IpAddress& address, Nanos now) {
   uint32_t index = size();
   if (index < entries_max_) {
     entries_.emplace_back();

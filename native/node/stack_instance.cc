@@ -1,5 +1,6 @@
 #include "native/node/stack_instance.hh"
 
+#include <arpa/inet.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,10 +13,17 @@ namespace qstack::node {
 
 namespace {
 
-std::string text_of(uint32_t address, uint16_t port) {
-  std::string text;
-  for (int shift = 24; shift >= 0; shift -= 8) text += std::to_string(address >> shift & 255) + (shift ? "." : ":");
-  return text + std::to_string(port);
+std::string text_of(const IpAddress& address, uint16_t port) {
+  char text[INET6_ADDRSTRLEN];
+  if (address.is_ipv4() || address.unspecified()) {
+    const uint32_t bytes = __builtin_bswap32(address.ipv4());
+    inet_ntop(AF_INET, &bytes, text, sizeof(text));
+    return text + (":" + std::to_string(port));
+  }
+  uint8_t bytes[16];
+  store_ipv6(bytes, address);
+  inet_ntop(AF_INET6, bytes, text, sizeof(text));
+  return "[" + std::string(text) + "]:" + std::to_string(port);
 }
 
 int make_eventfd() {
@@ -95,8 +103,8 @@ uint16_t StackInstance::listen(const ListenerConfig& config) {
     number = config.port == 0 ? rings.add_framing(config) : parts_->stack->listen(config);
     if (number >= 0 && config.port != 0) rings.set_framing(static_cast<uint16_t>(number), config);
   });
-  const uint32_t address = config.address == 0 ? config_.stack.ip.address : config.address;
-  const std::string where = text_of(address, config.port);
+  const IpAddress own = config_.stack.ip.address != 0 ? IpAddress(config_.stack.ip.address) : config_.stack.ip.ipv6.address;
+  const std::string where = text_of(config.address.unspecified() ? own : config.address, config.port);
   if (number == -EADDRINUSE) throw CodedError("EADDRINUSE", "listen EADDRINUSE: address already in use " + where);
   if (number == -EADDRNOTAVAIL) {
     throw CodedError("EADDRNOTAVAIL", "listen EADDRNOTAVAIL: address not available " + where);

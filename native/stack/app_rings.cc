@@ -15,12 +15,15 @@ static_assert(kNoIndex == abi::kNoIndex && kLevelsMax == abi::kLevelsMax);
 
 namespace {
 
+/// Records carry IPv4 addresses only.
+uint32_t ipv4_or_zero(const Endpoint& endpoint) { return endpoint.address.is_ipv4() ? endpoint.address.ipv4() : 0; }
+
 /// Where a message was sent to, read from its own headers; empty when the packet does not carry them (a reassembled
 /// one).
 Endpoint local_of(const Message& event) {
   const Packet& p = *event.packet;
   if (p.l3 < 14 || p.l4 < p.l3 + 20 || p.l4 + 20 > p.length) return {};
-  if (load_be32(p.data + p.l3 + 12) != event.remote.address || load_be16(p.data + p.l4) != event.remote.port) return {};
+  if (load_be32(p.data + p.l3 + 12) != ipv4_or_zero(event.remote) || load_be16(p.data + p.l4) != event.remote.port) return {};
   return {load_be32(p.data + p.l3 + 16), load_be16(p.data + p.l4 + 2)};
 }
 
@@ -124,9 +127,9 @@ bool AppRings::opened(const Opened& event) {
   const uint32_t app = choose_app(event);
   abi::EventRecord record = record_of(abi::EventType::opened, event.handle);
   record.listener = event.listener;
-  record.remote_address = event.remote.address;
+  record.remote_address = ipv4_or_zero(event.remote);
   record.remote_port = event.remote.port;
-  record.local_address = event.local.address;
+  record.local_address = ipv4_or_zero(event.local);
   record.local_port = event.local.port;
   record.token_low = static_cast<uint32_t>(event.token);
   if (!push(sides_[app], 0, record)) return false;
@@ -147,9 +150,9 @@ bool AppRings::message(const Message& event) {
   record.packet = packet->index;
   record.offset = static_cast<uint32_t>(packet->data - arena_.base()) + event.offset;
   record.length = event.length;
-  record.remote_address = event.remote.address;
+  record.remote_address = ipv4_or_zero(event.remote);
   record.remote_port = event.remote.port;
-  record.local_address = local.address;
+  record.local_address = ipv4_or_zero(local);
   record.local_port = local.port;
   record.rx_stamp = packet->rx_stamp;
   record.tcp_stamp = packet->tcp_stamp;

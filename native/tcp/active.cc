@@ -45,7 +45,9 @@ void TcpEngine::init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t 
 }
 
 Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token) {
-  FlowKey key = {remote.address, local.address, remote.port, local.port};
+  if (local.address.unspecified()) local.address = ip_.source_for(remote.address);
+  if (local.address.is_ipv4() != remote.address.is_ipv4()) return {};
+  FlowKey key = keys_.make(kBurstMax, remote.address, remote.port, local.address, local.port);
   const uint32_t neighbor = ip_.route(remote.address, now_);
   const bool port_found = local.port != 0 || pick_local_port(key);
   const uint64_t hash = hash_of(key);
@@ -54,9 +56,9 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   if (slot == kNoIndex) return {};
   Tcb& c = tcbs_.at(slot);
   init_tcb(c, key, profile_for(framing), neighbor);
-  set_mss(c, 536);
+  set_mss(c, peer_mss(key, 0));
   Busy* const b = need_busy(c);
-  if (b == nullptr || !flows_.insert(hash, flow_value(Kind::connection, slot))) {
+  if (b == nullptr || !insert_flow(c.key, hash, flow_value(Kind::connection, slot))) {
     count(b == nullptr ? Counter::drop_no_busy : Counter::drop_flow_full);
     release_busy(c);
     tcbs_.release(slot);
@@ -77,7 +79,7 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
 void TcpEngine::send_syn(Tcb& c) {
   const bool answers = c.state == TcpState::syn_received;
   TcpOptions o;
-  o.mss = own_mss();
+  o.mss = own_mss(c.key);
   o.has_window_scale = !answers || c.has(kWindowScaled);
   o.window_scale = receive_window_scale();
   o.sack_permitted = answers ? c.has(kSackPermitted) : config_.sack;
@@ -135,7 +137,7 @@ void TcpEngine::take_syn(Tcb& c, const TcpSegment& s) {
     c.set(kWindowScaled);
     c.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
   }
-  set_mss(c, o.mss == 0 ? 536 : std::max<uint16_t>(o.mss, 64));
+  set_mss(c, peer_mss(c.key, o.mss));
   c.rcv_nxt = c.last_ack_sent = s.seq + 1;
   c.rcv_adv = c.rcv_nxt + initial_receive_window();
   c.snd_wnd = c.max_snd_wnd = s.window;  // never scaled in a SYN
@@ -170,8 +172,7 @@ bool TcpEngine::on_syn_received(Tcb& c, Arrival& arrival) {
 
 /// Our SYN is acknowledged. False: the app has no room to hear of it, and the connection stays as it is.
 bool TcpEngine::establish_active(Tcb& c, Busy& b, Seq ack) {
-  const Opened opened = {handle_of(c), {c.key.local_address, c.key.local_port},
-                         {c.key.remote_address, c.key.remote_port}, 0xffff, b.token};
+  const Opened opened = {handle_of(c), local_of(c.key), remote_of(c.key), 0xffff, b.token};
   if (!app_.opened(opened)) return false;
   c.snd_una = ack;
   if (b.retries == 0) measure_rtt(c, now_us_ - b.recover);
@@ -187,9 +188,14 @@ bool TcpEngine::establish_active(Tcb& c, Busy& b, Seq ack) {
   return true;
 }
 
+uint16_t TcpEngine::peer_mss(const FlowKey& key, uint16_t told) {
+  if (told == 0) return key.ipv6() ? 1220 : 536;
+  return std::max<uint16_t>(told, 64);
+}
+
 /// Eff.snd.MSS (RFC 9293 3.7.1, RFC 6691): the peer's MSS or ours, less the options that every segment carries.
-void TcpEngine::set_mss(Tcb& c, uint16_t peer_mss) {
-  const uint16_t mss = std::min(peer_mss, own_mss());
+void TcpEngine::set_mss(Tcb& c, uint16_t peer) {
+  const uint16_t mss = std::min(peer, own_mss(c.key));
   c.mss = static_cast<uint16_t>(mss - (c.has(kTimestamps) ? 12 : 0));
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "native/mempool/packet.hh"
+#include "native/wire/ip_address.hh"
 
 namespace qstack {
 
@@ -18,9 +19,9 @@ struct Handle {
   friend bool operator==(const Handle&, const Handle&) = default;
 };
 
-/// IPv4 endpoint, host byte order.
+/// Host byte order.
 struct Endpoint {
-  uint32_t address = 0;
+  IpAddress address;
   uint16_t port = 0;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
@@ -32,7 +33,7 @@ enum class CloseReason : uint8_t {
   timed_out = 3,      ///< retransmissions ran out (ETIMEDOUT)
   idle = 4,           ///< idle timeout
   refused = 5,        ///< active open answered by RST (ECONNREFUSED)
-  unreachable = 6,    ///< no route, or no answer to ARP (EHOSTUNREACH)
+  unreachable = 6,    ///< no route, or no answer to ARP or NDP (EHOSTUNREACH)
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,       ///< the app thread that owned it died
 };

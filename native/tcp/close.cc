@@ -100,7 +100,8 @@ void TcpEngine::enter_time_wait(Tcb& c) {
 }
 
 void TcpEngine::free_time_wait(uint32_t slot) {
-  flows_.erase(hash_of(time_wait_.at(slot).key), flow_value(Kind::time_wait, slot));
+  const FlowKey& key = time_wait_.at(slot).key;
+  erase_flow(key, hash_of(key), flow_value(Kind::time_wait, slot));
   time_wait_list_.unlink(time_wait_, slot);
   time_wait_.release(slot);
 }
@@ -149,10 +150,10 @@ void TcpEngine::acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSe
 
 /// Takes a connection out of everything. What is left is to tell the app; then the slot is free.
 void TcpEngine::finish(Tcb& c, CloseReason reason) {
-  flows_.erase(hash_of(c.key), flow_value(Kind::connection, slot_of(c)));
   if (c.has(kTimerArmed)) wheel_.disarm(slot_of(c));
   release_busy(c);
   if (!c.has(kActiveOpen)) sources_.remove(SourceUse::open, source_of(c.key));
+  erase_flow(c.key, hash_of(c.key), flow_value(Kind::connection, slot_of(c)));
   c.state = TcpState::closed;
   c.close_reason = static_cast<uint8_t>(reason);
   c.flags &= kAttention;

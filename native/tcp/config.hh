@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "native/mempool/packet_pool.hh"
+#include "native/wire/ip_address.hh"
 
 namespace qstack {
 
@@ -38,7 +39,7 @@ struct TcpConfig {
 enum class Framing : uint8_t { stream = 0, segment = 1, fixed = 2 };
 
 struct ListenerConfig {
-  uint32_t address = 0;  ///< 0: any of ours
+  IpAddress address;     ///< `::`: any of ours, of both families
   uint16_t port = 0;     ///< 0 only in an active open: what follows then applies to the connection
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom

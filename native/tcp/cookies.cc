@@ -40,7 +40,7 @@ bool TcpEngine::on_cookie(Arrival& arrival) {
   const bool possible = cookie_sent_ms_ != 0 && now_ms_ - cookie_sent_ms_ < 2 * SynCookies::kLifeMs;
   if (!possible || (s.flags & (kSyn | kAck | kRst)) != kAck) return false;
   uint16_t number = 0;
-  if (find_listener(arrival.key.local_address, arrival.key.local_port, number) == nullptr) return false;
+  if (find_listener(keys_.local(arrival.key), arrival.key.local_port, number) == nullptr) return false;
   const auto mss = cookies_.check(arrival.hash, s.seq - 1, s.ack - 1, now_ms_);
   if (!mss) {
     count(Counter::syn_cookies_rejected);

@@ -19,6 +19,7 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       half_open_(config.half_open),
       time_wait_(config.time_wait),
       flows_(config.connections + config.half_open + config.time_wait),
+      keys_(ip.has_ipv6() ? config.connections + config.half_open + config.time_wait : 0, kBurstMax + 1, config.secret),
       wheel_(TimerNodes{&tcbs_}),
       arrivals_(kBurstMax),
       attention_memory_(size_t{config.connections} * sizeof(uint32_t)),
@@ -59,7 +60,20 @@ const void* TcpEngine::record_of(uint32_t value) const {
 const FlowKey& TcpEngine::key_of(uint32_t value) const { return *static_cast<const FlowKey*>(record_of(value)); }
 
 uint32_t TcpEngine::find_flow(const FlowKey& key, uint64_t hash) const {
-  return flows_.find(hash, [&](uint32_t value) { return key_of(value) == key; });
+  return flows_.find(hash, [&](uint32_t value) { return keys_.same(key_of(value), key); });
+}
+
+/// False: no room in the table, or for the addresses.
+bool TcpEngine::insert_flow(FlowKey& key, uint64_t hash, uint32_t value) {
+  if (!keys_.keep(key)) return false;
+  if (flows_.insert(hash, value)) return true;
+  keys_.forget(key);
+  return false;
+}
+
+/// Nothing happens when the value is not there: another record has taken its place in the table, and its key.
+void TcpEngine::erase_flow(const FlowKey& key, uint64_t hash, uint32_t value) {
+  if (flows_.erase(hash, value)) keys_.forget(key);
 }
 
 const Tcb* TcpEngine::find_alive(Handle handle) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "native/abi/counters.hh"
+#include "native/flow/flow_keys.hh"
 #include "native/flow/flow_table.hh"
 #include "native/ip/ip_layer.hh"
 #include "native/ip/tx_queue.hh"
@@ -63,6 +64,8 @@ class TcpEngine {
   const Tcb* inspect(Handle handle) const { return find_alive(handle); }
   const Busy* inspect_busy(const Tcb& tcb) const { return tcb.busy == kNoIndex ? nullptr : &busy_.at(tcb.busy); }
   uint32_t busy_used() const { return busy_.used(); }
+  /// Flows that keep IPv6 addresses: open, half open and in TIME-WAIT.
+  uint32_t ipv6_used() const { return keys_.used(); }
   uint32_t half_open_used() const { return half_open_.used(); }
   uint32_t time_wait_used() const { return time_wait_.used(); }
   uint32_t connections_used() const { return tcbs_.used(); }
@@ -103,7 +106,11 @@ class TcpEngine {
   const FlowKey& key_of(uint32_t value) const;
   const void* record_of(uint32_t value) const;
   uint32_t find_flow(const FlowKey& key, uint64_t hash) const;
-  uint64_t hash_of(const FlowKey& key) const { return hash_flow(key, config_.secret); }
+  uint64_t hash_of(const FlowKey& key) const { return keys_.hash(key); }
+  bool insert_flow(FlowKey& key, uint64_t hash, uint32_t value);
+  void erase_flow(const FlowKey& key, uint64_t hash, uint32_t value);
+  Endpoint remote_of(const FlowKey& key) const { return {keys_.remote(key), key.remote_port}; }
+  Endpoint local_of(const FlowKey& key) const { return {keys_.local(key), key.local_port}; }
   const Tcb* find_alive(Handle handle) const;
   Tcb* find_alive(Handle handle) { return const_cast<Tcb*>(std::as_const(*this).find_alive(handle)); }
   uint32_t slot_of(const Tcb& c) const { return tcbs_.slot_of(c); }
@@ -121,6 +128,7 @@ class TcpEngine {
 
   // input.cc
   void prepare(Arrival& arrival, Packet* packet);
+  bool read_addresses(Arrival& arrival, const uint8_t* ip, const uint8_t* tcp, uint16_t length);
   void prefetch_record(const Arrival& arrival) const;
   void arrive(Arrival& arrival);
   void on_connection(Tcb& c, Arrival& arrival);
@@ -137,7 +145,7 @@ class TcpEngine {
 
   // half_open.cc, cookies.cc
   void fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t profile);
-  bool keep_half_open(const HalfOpen& h, const Arrival& arrival);
+  bool keep_half_open(HalfOpen& h, const Arrival& arrival);
   void send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet* request);
   void on_half_open(uint32_t slot, Arrival& arrival);
   void repeat_syn_ack(HalfOpen& h, const Arrival& arrival);
@@ -152,10 +160,11 @@ class TcpEngine {
   void send_cookie(HalfOpen& h, const Arrival& arrival);
   bool on_cookie(Arrival& arrival);
   HalfOpen remember(const Arrival& arrival, uint16_t mss, uint16_t profile) const;
-  static uint64_t source_of(const FlowKey& key) { return key.remote_address; }
+  /// Who counts as one source: an IPv4 address, or a /64, of which a host may use every address (RFC 8981).
+  uint64_t source_of(const FlowKey& key) const { return key.ipv6() ? keys_.remote(key).high : key.remote_address; }
 
   // passive.cc, active.cc
-  const Profile* find_listener(uint32_t address, uint16_t port, uint16_t& number) const;
+  const Profile* find_listener(const IpAddress& address, uint16_t port, uint16_t& number) const;
   uint16_t profile_for(const ListenerConfig& framing);
   void on_syn(Arrival& arrival);
   void open_passively(Arrival& arrival, Seq iss, bool may_cookie);
@@ -165,7 +174,10 @@ class TcpEngine {
   uint32_t timestamp_offset(const FlowKey& key) const;
   uint8_t receive_window_scale() const;
   uint32_t initial_receive_window() const;
-  uint16_t own_mss() const { return static_cast<uint16_t>(config_.mtu - 40); }
+  /// RFC 9293 3.7.1: what a segment without options has room for.
+  uint16_t own_mss(const FlowKey& key) const { return static_cast<uint16_t>(config_.mtu - (key.ipv6() ? 60 : 40)); }
+  /// The peer's MSS, by default (3.7.1) or as told; never so small that headers would be all there is.
+  static uint16_t peer_mss(const FlowKey& key, uint16_t told);
   bool pick_local_port(FlowKey& key);
   void init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t neighbor);
   void send_syn(Tcb& c);
@@ -173,7 +185,7 @@ class TcpEngine {
   void take_syn(Tcb& c, const TcpSegment& s);
   bool on_syn_received(Tcb& c, Arrival& arrival);
   bool establish_active(Tcb& c, Busy& b, Seq ack);
-  void set_mss(Tcb& c, uint16_t peer_mss);
+  void set_mss(Tcb& c, uint16_t peer);
 
   // acknowledge.cc
   bool process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_window);
@@ -233,7 +245,9 @@ class TcpEngine {
   Packet* split(Packet* packet, uint16_t length);
   void transmit(Tcb& c, Packet* packet);
   bool retransmit(Tcb& c, Busy& b, Packet* packet);
-  static void write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key);
+  void send_segment(Packet* packet, uint8_t* tcp, uint16_t length, const FlowKey& key, uint32_t neighbor,
+                    const Packet* request = nullptr);
+  void write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key) const;
   void send_ack(Tcb& c);
   void send_flags(Tcb& c, Seq seq, uint8_t flags);
   void send_control(const Control& control, const uint8_t* options, uint8_t options_length,
@@ -291,6 +305,7 @@ class TcpEngine {
   SlotPool<HalfOpen> half_open_;
   SlotPool<TimeWait> time_wait_;
   FlowTable flows_;
+  FlowKeys keys_;
   TimerWheel<TimerNodes> wheel_;
   std::vector<Profile> profiles_;
   std::vector<Arrival> arrivals_;

@@ -17,7 +17,7 @@ void TcpEngine::fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t pro
   h.challenged = static_cast<uint16_t>(now_ms_ >> 5) - kNeverChallenged;
   h.profile = profile;
   h.snd_wnd = s.window;
-  h.mss = o.mss == 0 ? 536 : std::max<uint16_t>(o.mss, 64);  // RFC 9293 3.7.1: 536 without the option
+  h.mss = peer_mss(h.key, o.mss);
   h.deadline_ms = deadline(syn_timeout_ms(0));
   h.sent_us = now_us_;
   if (o.has_timestamps && config_.timestamps) {
@@ -32,9 +32,9 @@ void TcpEngine::fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t pro
 }
 
 /// False: the flow table has no room.
-bool TcpEngine::keep_half_open(const HalfOpen& h, const Arrival& arrival) {
+bool TcpEngine::keep_half_open(HalfOpen& h, const Arrival& arrival) {
   const uint32_t slot = half_open_.allocate();
-  if (!flows_.insert(arrival.hash, flow_value(Kind::half_open, slot))) {
+  if (!insert_flow(h.key, arrival.hash, flow_value(Kind::half_open, slot))) {
     half_open_.release(slot);
     return false;
   }
@@ -48,7 +48,7 @@ bool TcpEngine::keep_half_open(const HalfOpen& h, const Arrival& arrival) {
 /// With `request` it goes back to the station that this came from; else to the neighbour that the route names.
 void TcpEngine::send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet* request) {
   TcpOptions o;
-  o.mss = own_mss();
+  o.mss = own_mss(h.key);
   o.sack_permitted = h.flags & kSackPermitted;
   o.has_window_scale = h.flags & kWindowScaled;
   o.window_scale = h.scales >> 4;
@@ -69,8 +69,9 @@ void TcpEngine::free_half_open(uint32_t slot) {
 }
 
 void TcpEngine::reset_half_open(uint32_t slot, uint64_t hash) {
-  flows_.erase(hash, flow_value(Kind::half_open, slot));
+  const FlowKey key = half_open_.at(slot).key;
   free_half_open(slot);
+  erase_flow(key, hash, flow_value(Kind::half_open, slot));
 }
 
 /// SYN-RECEIVED: RFC 9293 3.10.7.4 as far as it can happen to a passive open.
@@ -142,22 +143,21 @@ void TcpEngine::complete(const HalfOpen& h, uint32_t slot, Arrival& arrival) {
 /// A record (of half_open_, or with kNoIndex out of a cookie) becomes a control block. Null: no slot or route, or the app
 /// has no room; a record stays, and the peer's next segment tries again.
 Tcb* TcpEngine::promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arrival) {
-  const uint32_t neighbor = ip_.route(h.key.remote_address, now_);
+  const uint32_t neighbor = ip_.route(keys_.remote(h.key), now_);
   const uint32_t slot = neighbor == kNoIndex ? kNoIndex : tcbs_.allocate();
   if (slot == kNoIndex) return nullptr;
   const uint32_t value = flow_value(Kind::connection, slot);
   const bool recorded = half_open_slot != kNoIndex;
-  if (!recorded && !flows_.insert(arrival.hash, value)) {
+  if (!recorded && !insert_flow(h.key, arrival.hash, value)) {
     count(Counter::drop_flow_full);
     tcbs_.release(slot);
     return nullptr;
   }
   Tcb& c = tcbs_.at(slot);
   init_passive(c, h, neighbor);
-  const Opened opened = {{slot, c.generation}, {h.key.local_address, h.key.local_port},
-                         {h.key.remote_address, h.key.remote_port}, h.profile, 0};
+  const Opened opened = {{slot, c.generation}, local_of(h.key), remote_of(h.key), h.profile, 0};
   if (!app_.opened(opened)) {
-    if (!recorded) flows_.erase(arrival.hash, value);
+    if (!recorded) erase_flow(h.key, arrival.hash, value);
     c.state = TcpState::closed;
     tcbs_.release(slot);
     return nullptr;

@@ -18,18 +18,30 @@ void TcpEngine::prepare(Arrival& arrival, Packet* packet) {
   const uint8_t* const tcp = packet->data + packet->l4;
   const auto length = static_cast<uint16_t>(packet->length - packet->l4);
   if (!parse_tcp(tcp, length, arrival.segment)) return drop(packet, Counter::drop_tcp_header);
-  arrival.key.remote_address = load_be32(ip + 12);
-  arrival.key.local_address = load_be32(ip + 16);
-  const uint64_t pseudo = checksum_pseudo(arrival.key.remote_address, arrival.key.local_address, kProtocolTcp, length);
-  if (internet_checksum(tcp, length, pseudo) != 0) return drop(packet, Counter::drop_tcp_checksum);
-  arrival.key.remote_port = arrival.segment.source_port;
-  arrival.key.local_port = arrival.segment.destination_port;
+  if (!read_addresses(arrival, ip, tcp, length)) return drop(packet, Counter::drop_tcp_checksum);
   arrival.hash = hash_of(arrival.key);
   arrival.intact = true;
   flows_.prefetch(arrival.hash);
   packet->payload = static_cast<uint16_t>(packet->l4 + arrival.segment.header_length);
   packet->payload_length = arrival.segment.payload_length;
   packet->sequence = arrival.segment.seq;
+}
+
+/// The key, and the checksum over the pseudo header that goes with it. False: the checksum is wrong.
+bool TcpEngine::read_addresses(Arrival& arrival, const uint8_t* ip, const uint8_t* tcp, uint16_t length) {
+  const TcpSegment& s = arrival.segment;
+  uint64_t pseudo = 0;
+  if (ip[0] >> 4 == 4) [[likely]] {
+    arrival.key = {load_be32(ip + 12), load_be32(ip + 16), s.source_port, s.destination_port};
+    pseudo = checksum_pseudo(arrival.key.remote_address, arrival.key.local_address, kProtocolTcp, length);
+  } else {
+    const IpAddress remote = load_ipv6(ip + 8);
+    const IpAddress local = load_ipv6(ip + 24);
+    const auto place = static_cast<uint32_t>(&arrival - arrivals_.data());
+    arrival.key = keys_.make(place, remote, s.source_port, local, s.destination_port);
+    pseudo = checksum_pseudo(remote, local, kProtocolTcp, length);
+  }
+  return internet_checksum(tcp, length, pseudo) == 0;
 }
 
 void TcpEngine::prefetch_record(const Arrival& arrival) const {

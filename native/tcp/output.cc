@@ -152,11 +152,9 @@ void TcpEngine::transmit(Tcb& c, Packet* packet) {
   write_tcp_header(tcp, c.key.local_port, c.key.remote_port, packet->sequence, c.rcv_nxt, header,
                    static_cast<uint8_t>(kAck | push), advertise(c));
   if (options != 0) write_timestamps(tcp + kTcpHeader, ts_clock() + c.ts_offset, c.ts_recent);
-  write_checksum(tcp, length, c.key);
   acked_by_output(c);
   tx_.hold(packet);
-  packet->l4 = static_cast<uint16_t>(tcp - packet->data);
-  ip_.output(packet, c.key.local_address, c.key.remote_address, c.neighbor, kProtocolTcp, length, now_);
+  send_segment(packet, tcp, length, c.key, c.neighbor);
 }
 
 /// Sends a lost segment again. A frame that a port still holds must not be written to: then a copy goes out.
@@ -189,8 +187,22 @@ bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
   return true;
 }
 
-void TcpEngine::write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key) {
-  const uint64_t pseudo = checksum_pseudo(key.local_address, key.remote_address, kProtocolTcp, length);
+/// Takes over one reference; the segment is complete but for its checksum. With `request` it goes back to the station
+/// that this came from.
+void TcpEngine::send_segment(Packet* packet, uint8_t* tcp, uint16_t length, const FlowKey& key, uint32_t neighbor,
+                             const Packet* request) {
+  write_checksum(tcp, length, key);
+  packet->l4 = static_cast<uint16_t>(tcp - packet->data);
+  if (request != nullptr) return ip_.answer(packet, *request, kProtocolTcp, length);
+  if (key.ipv6()) [[unlikely]] {
+    return ip_.output_ipv6(packet, keys_.local(key), keys_.remote(key), neighbor, kProtocolTcp, length, now_);
+  }
+  ip_.output(packet, key.local_address, key.remote_address, neighbor, kProtocolTcp, length, now_);
+}
+
+void TcpEngine::write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key) const {
+  const uint64_t pseudo = key.ipv6() ? checksum_pseudo(keys_.local(key), keys_.remote(key), kProtocolTcp, length)
+                                     : checksum_pseudo(key.local_address, key.remote_address, kProtocolTcp, length);
   const uint16_t sum = internet_checksum(tcp, length, pseudo);
   std::memcpy(tcp + 16, &sum, 2);
 }
@@ -235,14 +247,11 @@ void TcpEngine::send_control(const Control& control, const uint8_t* options, uin
   if (packet == nullptr) return count(Counter::drop_no_packet);
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
   packet->data = PacketRegion::buffer(packet);
-  packet->l4 = kControlAt;
   uint8_t* const tcp = packet->data + kControlAt;
   write_tcp_header(tcp, control.key.local_port, control.key.remote_port, control.seq, control.ack,
                    static_cast<uint8_t>(length), control.flags, control.window);
   if (options_length != 0) std::memcpy(tcp + kTcpHeader, options, options_length);
-  write_checksum(tcp, length, control.key);
-  if (request != nullptr) return ip_.answer(packet, *request, kProtocolTcp, length);
-  ip_.output(packet, control.key.local_address, control.key.remote_address, control.neighbor, kProtocolTcp, length, now_);
+  send_segment(packet, tcp, length, control.key, control.neighbor, request);
 }
 
 /// RFC 9293 3.5.2: the reset that answers a segment for which there is no connection.

@@ -8,11 +8,11 @@
 namespace qstack {
 
 int TcpEngine::listen(const ListenerConfig& config) {
-  if (config.address != 0 && !ip_.local(config.address)) return -EADDRNOTAVAIL;
+  if (!config.address.unspecified() && !ip_.owns(config.address)) return -EADDRNOTAVAIL;
   for (const Profile& profile : profiles_) {
     if (!profile.listening || profile.config.port != config.port) continue;
-    const uint32_t other = profile.config.address;
-    if (other == config.address || other == 0 || config.address == 0) return -EADDRINUSE;
+    const IpAddress& other = profile.config.address;
+    if (other == config.address || other.unspecified() || config.address.unspecified()) return -EADDRINUSE;
   }
   if (profiles_.size() >= 0xffff) return -ENOMEM;
   profiles_.push_back({config, true});
@@ -23,11 +23,11 @@ void TcpEngine::unlisten(uint16_t listener) {
   if (listener < profiles_.size()) profiles_[listener].listening = false;
 }
 
-const TcpEngine::Profile* TcpEngine::find_listener(uint32_t address, uint16_t port, uint16_t& number) const {
+const TcpEngine::Profile* TcpEngine::find_listener(const IpAddress& address, uint16_t port, uint16_t& number) const {
   for (size_t i = 0; i < profiles_.size(); ++i) {
     const ListenerConfig& config = profiles_[i].config;
     if (!profiles_[i].listening || config.port != port) continue;
-    if (config.address != 0 && config.address != address) continue;
+    if (!config.address.unspecified() && config.address != address) continue;
     number = static_cast<uint16_t>(i);
     return &profiles_[i];
   }
@@ -36,10 +36,9 @@ const TcpEngine::Profile* TcpEngine::find_listener(uint32_t address, uint16_t po
 
 /// What a peer sees of a connection and others must not be able to compute. `purpose` keeps the uses apart.
 uint64_t TcpEngine::secret_of(const FlowKey& key, uint64_t purpose) const {
-  const uint64_t addresses = (uint64_t{key.remote_address} << 32) | key.local_address;
   const uint64_t ports = (uint64_t{key.remote_port} << 16) | key.local_port;
-  return siphash(config_.secret[0] ^ config_.secret[1], config_.secret[2] ^ config_.secret[3], addresses,
-                 ports | (purpose << 32));
+  return siphash(config_.secret[0] ^ config_.secret[1], config_.secret[2] ^ config_.secret[3],
+                 keys_.digest(key), ports | (purpose << 32));
 }
 
 /// RFC 6528 3: ISN = M + F(connection, secret), M counting 4 µs.
@@ -68,12 +67,12 @@ void TcpEngine::open_passively(Arrival& arrival, Seq iss, bool may_cookie) {
   count(Counter::syn_in);
   Packet* const packet = arrival.packet;
   uint16_t number = 0;
-  if (find_listener(arrival.key.local_address, arrival.key.local_port, number) == nullptr) {
+  if (find_listener(keys_.local(arrival.key), arrival.key.local_port, number) == nullptr) {
     send_reset_for(arrival);
     return drop(packet, Counter::drop_no_listener);
   }
   const uint64_t source = source_of(arrival.key);
-  if (!ip_.routable(arrival.key.remote_address)) return drop(packet, Counter::drop_unresolved);
+  if (!ip_.routable(keys_.remote(arrival.key))) return drop(packet, Counter::drop_unresolved);
   if (!sources_.allows(SourceUse::half_open, source) || !sources_.allows(SourceUse::open, source)) {
     return drop(packet, Counter::drop_syn_source);
   }

@@ -105,7 +105,7 @@ uint32_t TcpEngine::deliver(Tcb& c, Packet* packet) {
 }
 
 bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level) {
-  const Message message = {handle_of(c), {c.key.remote_address, c.key.remote_port}, packet, offset, length, c.profile, level};
+  const Message message = {handle_of(c), remote_of(c.key), packet, offset, length, c.profile, level};
   if (!app_.message(message)) return false;
   count(Counter::messages_in);
   ++counters_.messages_by_level[level];
@@ -228,7 +228,7 @@ uint32_t TcpEngine::receive_window(const Tcb& c) const {
 /// 3.8.6.2.2).
 uint16_t TcpEngine::advertise(Tcb& c) {
   const Seq edge = c.rcv_nxt + receive_window(c);
-  const uint32_t step = std::min<uint32_t>(own_mss(), config_.receive_buffer / 2);
+  const uint32_t step = std::min<uint32_t>(own_mss(c.key), config_.receive_buffer / 2);
   if (static_cast<int32_t>(edge - c.rcv_adv) >= static_cast<int32_t>(step)) c.rcv_adv = edge;
   return static_cast<uint16_t>(std::min<uint32_t>((c.rcv_adv - c.rcv_nxt) >> c.rcv_wscale(), 0xffff));
 }

@@ -11,6 +11,7 @@ namespace qstack {
 inline constexpr uint16_t kEthernetHeader = 14;
 inline constexpr uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr uint16_t kEtherTypeArp = 0x0806;
+inline constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
 
 inline MacAddress load_mac(const uint8_t* at) {
   MacAddress mac;

@@ -1,29 +1,18 @@
-#include "native/ip/ip_layer.hh"
-
-#include <doctest/doctest.h>
-
-#include "native/ip/tx_queue.hh"
-#include "native/mempool/heap_pool.hh"
-#include "native/port/pair_port.hh"
 #include "native/wire/arp.hh"
 #include "native/wire/icmp.hh"
 #include "native/wire/ipv4.hh"
 #include "native/wire/tcp.hh"
+#include "test/native/ip_bench.hh"
 
 using namespace qstack;
+using namespace qstack::test;
 
 namespace {
 
-using Frame = PairPort::Frame;
-
-constexpr Nanos kSecond = 1'000'000'000;
 constexpr uint32_t kOurs = 0x0a000001;     // 10.0.0.1 … 10.0.0.4
 constexpr uint32_t kPeer = 0x0a000064;     // 10.0.0.100
 constexpr uint32_t kGateway = 0x0a0000fe;  // 10.0.0.254
 constexpr uint32_t kFar = 0xc0a80505;      // 192.168.5.5
-constexpr MacAddress kOurMac = {2, 0, 0, 0, 0, 1};
-constexpr MacAddress kPeerMac = {2, 0, 0, 0, 0, 0x64};
-constexpr MacAddress kOtherMac = {2, 0, 0, 0, 0, 0x65};
 
 IpConfig basic_config() {
   IpConfig config;
@@ -36,51 +25,8 @@ IpConfig basic_config() {
   return config;
 }
 
-/// One layer on a wire without a far end: frames go in by hand, what it sends is looked at.
-struct Bench {
-  HeapRegion region{256};
-  HeapPool rx{region.region(), 0, 64};
-  HeapPool tx{region.region(), 64, 192};
-  PairPort port{rx, tx, kOurMac};
-  TxQueue queue{128};
-  Counters counters;
-  IpLayer ip;
-  Nanos now = kSecond;
-  Packet* accepted = nullptr;
-
-  explicit Bench(const IpConfig& config = basic_config()) : ip(config, rx, tx, queue, counters) {}
-  ~Bench() {
-    queue.flush(port, now);
-    if (accepted != nullptr) rx.release(accepted);
-    CHECK(rx.available() == rx.capacity());
-  }
-
-  IpLayer::Verdict feed(const Frame& frame) {
-    if (accepted != nullptr) rx.release(accepted);
-    accepted = nullptr;
-    port.inject(frame);
-    Packet* packet = nullptr;
-    REQUIRE(port.rx_burst(&packet, 1, now) == 1);
-    const auto verdict = ip.input(packet, now);
-    if (verdict == IpLayer::Verdict::tcp) accepted = packet;
-    return verdict;
-  }
-
-  std::vector<Frame> sent() {
-    queue.flush(port, now);
-    std::vector<Frame> frames;
-    while (auto frame = port.take()) frames.push_back(std::move(*frame));
-    return frames;
-  }
-
-  uint64_t count(Counter counter) const { return counters.get(counter); }
-
-  void wait(Nanos time) {
-    for (const Nanos end = now + time; now < end;) {
-      now += kSecond / 100;
-      ip.tick(now);
-    }
-  }
+struct Bench : IpBench {
+  explicit Bench(const IpConfig& config = basic_config()) : IpBench(config) {}
 
   void output(uint32_t destination, uint32_t neighbor, uint8_t mark = 0) {
     Packet* const packet = tx.allocate();
