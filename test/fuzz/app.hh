@@ -16,6 +16,7 @@ class FuzzApp final : public App {
  public:
   struct Connection {
     Handle handle;
+    Seq first = 0;  ///< sequence number of the peer's first byte
     Seq delivered = 0;
     size_t sent = 0;
     bool ended = false;
@@ -47,7 +48,7 @@ class FuzzApp final : public App {
 inline bool FuzzApp::opened(const Opened& event) {
   if (refuse) return false;
   require(open.count(event.handle.slot) == 0, "a slot is opened once");
-  open[event.handle.slot] = {event.handle, 0, 0, false, {}};
+  open[event.handle.slot] = {event.handle, stack->engine().inspect(event.handle)->rcv_nxt, 0, 0, false, {}};
   return true;
 }
 
@@ -58,10 +59,9 @@ inline bool FuzzApp::message(const Message& event) {
   require(!c.ended, "no message follows the end");
   require(event.length != 0, "a message has bytes");
   if (refuse) return false;
-  const Tcb* const tcb = stack->engine().inspect(event.handle);
-  require(tcb != nullptr, "messages come from connections that live");
+  require(stack->alive(event.handle), "messages come from connections that live");
   const uint8_t* const bytes = event.packet->data + event.offset;
-  const Seq first = tcb->irs + 1 + c.delivered;
+  const Seq first = c.first + c.delivered;
   for (uint16_t i = 0; i < event.length; ++i) require(bytes[i] == peer_byte(first + i), "each byte comes in its place");
   c.delivered += event.length;
   if (keep) {
@@ -79,7 +79,7 @@ inline bool FuzzApp::ended(Handle handle) {
   Connection& c = found->second;
   const Tcb* const tcb = stack->engine().inspect(handle);
   require(!c.ended, "a connection ends once");
-  require(tcb != nullptr && (framed || tcb->rcv_nxt == tcb->irs + 2 + c.delivered), "the end follows every byte");
+  require(tcb != nullptr && (framed || tcb->rcv_nxt == c.first + c.delivered + 1), "the end follows every byte");
   c.ended = true;
   return true;
 }
