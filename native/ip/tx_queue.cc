@@ -6,20 +6,37 @@
 
 namespace qstack {
 
-TxQueue::TxQueue(uint32_t capacity_power_of_two) : frames_(capacity_power_of_two), mask_(capacity_power_of_two - 1) {
+TxQueue::TxQueue(uint32_t capacity_power_of_two, uint32_t levels)
+    : levels_(std::clamp<uint32_t>(levels, 1, kLevelsMax)), mask_(capacity_power_of_two - 1) {
   assert(std::has_single_bit(capacity_power_of_two));
+  for (uint32_t level = 0; level < levels_; ++level) lanes_[level].frames.resize(capacity_power_of_two);
 }
 
 uint32_t TxQueue::flush(Port& port, Nanos now) {
   uint32_t total = 0;
-  while (head_ != tail_) {
-    const uint32_t at = head_ & mask_;
-    const uint32_t run = std::min(size(), mask_ + 1 - at);
-    const uint32_t taken = port.tx_burst(&frames_[at], run, now);
-    head_ += taken;
+  for (uint32_t level = 1; level < levels_; ++level) {
+    Lane& lane = lanes_[level];
+    if (lane.head != lane.tail && ++lane.passed > kPasses) total += flush_lane(lane, port, now, kQuantum);
+  }
+  for (uint32_t level = 0; level < levels_; ++level) {
+    total += flush_lane(lanes_[level], port, now, UINT32_MAX);
+    if (lanes_[level].head != lanes_[level].tail) break;
+  }
+  return total;
+}
+
+uint32_t TxQueue::flush_lane(Lane& lane, Port& port, Nanos now, uint32_t most) {
+  uint32_t total = 0;
+  while (lane.head != lane.tail && total < most) {
+    const uint32_t at = lane.head & mask_;
+    const uint32_t run = std::min({lane.tail - lane.head, mask_ + 1 - at, most - total});
+    const uint32_t taken = port.tx_burst(&lane.frames[at], run, now);
+    lane.head += taken;
     total += taken;
     if (taken < run) break;
   }
+  if (total != 0) lane.passed = 0;
+  size_ -= total;
   return total;
 }
 

@@ -1,9 +1,11 @@
-// TxQueue: frames on their way to the port, in order, handed over in bursts.
+// TxQueue: frames on their way to the port, highest level first, in order within a level, handed over in bursts.
 //
-// In: complete frames, one reference each. Out: Port::tx_burst. A port that takes fewer leaves the rest queued; a full
-// queue refuses, and the sender drops or waits. Bounded at construction.
+// In: complete frames, one reference each, with their level. Out: Port::tx_burst. A port that takes fewer leaves the
+// rest queued; a full lane refuses, and the sender drops or waits: no level fills another's lane. A lower level that
+// waits gets a quantum after kPasses bursts of higher ones at the latest. Bounded at construction.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -13,24 +15,46 @@ namespace qstack {
 
 class TxQueue {
  public:
-  explicit TxQueue(uint32_t capacity_power_of_two);
+  static constexpr uint32_t kPasses = 16;
+  static constexpr uint32_t kQuantum = 64;
 
-  /// False: full; the frame stays the caller's.
+  /// `capacity_power_of_two`: frames of one level. Frames of a level beyond `levels` share the lowest lane.
+  explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1);
+
+  /// False: its lane is full; the frame stays the caller's.
   bool push(Packet* packet) {
-    if (room() == 0) return false;
-    frames_[tail_++ & mask_] = packet;
+    Lane& lane = lanes_[lane_of(packet->level)];
+    if (lane.tail - lane.head > mask_) return false;
+    lane.frames[lane.tail++ & mask_] = packet;
+    ++size_;
     return true;
   }
-  uint32_t size() const { return tail_ - head_; }
-  uint32_t room() const { return mask_ + 1 - size(); }
+  /// Frames of all levels.
+  uint32_t size() const { return size_; }
+  /// Frames of `level` that still fit.
+  uint32_t room(uint8_t level) const {
+    const Lane& lane = lanes_[lane_of(level)];
+    return mask_ + 1 - (lane.tail - lane.head);
+  }
+  uint8_t lowest() const { return static_cast<uint8_t>(levels_ - 1); }
   /// Hands as much as it takes to the port; returns the number handed over.
   uint32_t flush(Port& port, Nanos now);
 
  private:
-  std::vector<Packet*> frames_;
+  struct Lane {
+    std::vector<Packet*> frames;
+    uint32_t head = 0;    ///< free-running: the oldest frame
+    uint32_t tail = 0;    ///< free-running: where the next one goes
+    uint32_t passed = 0;  ///< flushes of higher levels since it had its turn
+  };
+
+  uint32_t lane_of(uint8_t level) const { return level < levels_ ? level : levels_ - 1; }
+  uint32_t flush_lane(Lane& lane, Port& port, Nanos now, uint32_t most);
+
+  std::array<Lane, kLevelsMax> lanes_;
+  uint32_t levels_;
   uint32_t mask_;
-  uint32_t head_ = 0;  ///< free-running: the oldest frame
-  uint32_t tail_ = 0;  ///< free-running: where the next one goes
+  uint32_t size_ = 0;
 };
 
 }  // namespace qstack

@@ -70,7 +70,7 @@ uint32_t Engine::step(Nanos now) {
   now_ = now;
   uint32_t work = act_on_notes(now);
   work += connector_.step(now, kConnectBudget);
-  work += collect_due(now);
+  collect_due(now);  // becomes work when it is sent: a generator that is blocked naps, and leaves its core to the server
   work += send_waiting(now);
   if (phase_ == Phase::closing) work += close_some(now);
   advance_phase(now);
@@ -90,15 +90,12 @@ uint32_t Engine::act_on_notes(Nanos now) {
   return work;
 }
 
-uint32_t Engine::collect_due(Nanos now) {
-  if (!arrivals_) return 0;
-  uint32_t done = 0;
+void Engine::collect_due(Nanos now) {
+  if (!arrivals_) return;
   Due due;
-  while (done < kDueBudget && !pending_.full() && arrivals_->next(now, pending_.used(), due)) {
+  for (uint32_t done = 0; done < kDueBudget && !pending_.full() && arrivals_->next(now, pending_.used(), due); ++done) {
     enqueue(due);
-    ++done;
   }
-  return done;
 }
 
 void Engine::enqueue(const Due& due) {
@@ -151,7 +148,7 @@ bool Engine::send_first(PendingQueue& queue, Nanos now) {
   Connection& connection = table_.at(record.connection);
   bool sent = false;
   if (connection.state == ConnectionState::open) {
-    Packet* packet = network_.allocate();
+    Packet* packet = network_.allocate(record.level);
     if (packet == nullptr) return false;
     write_message(packet, record);
     sent = network_.send(connection.handle, packet, now);

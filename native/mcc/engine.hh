@@ -76,7 +76,7 @@ class Engine final : public App {
   };
 
   uint32_t act_on_notes(Nanos now);
-  uint32_t collect_due(Nanos now);
+  void collect_due(Nanos now);
   void enqueue(const Due& due);
   uint32_t send_waiting(Nanos now);
   bool send_first(PendingQueue& queue, Nanos now);

@@ -1,5 +1,6 @@
 // StackNetwork: the generator's view of a Stack. The stack's own needs (SYN, ACK, retransmission) come first: a
-// message is refused room while less than an eighth of the packets is free.
+// message is refused room while less than an eighth of the packets is free, one of a lower level while less than a
+// quarter is: what waits for a slow server at one level must not take the memory of the devices of another.
 #pragma once
 
 #include "native/mcc/network.hh"
@@ -9,7 +10,7 @@ namespace qstack::mcc {
 
 class StackNetwork final : public Network {
  public:
-  StackNetwork(PacketPool& tx, Endpoint remote) : tx_(tx), reserve_(tx.capacity() / 8), remote_(remote) {
+  StackNetwork(PacketPool& tx, Endpoint remote) : tx_(tx), remote_(remote) {
     framing_.framing = Framing::stream;
   }
   /// The stack is made after the engine (its App), so it is told later, before the first call.
@@ -18,7 +19,10 @@ class StackNetwork final : public Network {
   Handle connect(Endpoint local, uint64_t token, Nanos now) override {
     return stack_->connect(local, remote_, framing_, token, now);
   }
-  Packet* allocate() override { return tx_.available() > reserve_ && stack_->send_ready() ? tx_.allocate() : nullptr; }
+  Packet* allocate(uint8_t level) override {
+    const uint32_t reserve = tx_.capacity() / (level == 0 ? 8 : 4);
+    return tx_.available() > reserve && stack_->send_ready(level) ? tx_.allocate() : nullptr;
+  }
   bool send(Handle handle, Packet* packet, Nanos now) override { return stack_->send(handle, packet, now); }
   void release(Handle handle, Packet* packet, uint16_t length, Nanos now) override {
     stack_->release(handle, packet, length, now);
@@ -28,7 +32,6 @@ class StackNetwork final : public Network {
 
  private:
   PacketPool& tx_;
-  uint32_t reserve_;
   Endpoint remote_;
   ListenerConfig framing_;
   Stack* stack_ = nullptr;

@@ -19,7 +19,7 @@ struct MemifOptions {
   std::string socket;            ///< path; server and client name the same
   uint32_t number = 0;           ///< of the device in this process: net_memif<number>
   uint32_t id = 0;               ///< of the connection on this socket; server and client name the same
-  uint8_t ring_log2 = 14;        ///< DPDK's largest
+  uint8_t ring_log2 = 11;        ///< frames that wait in it wait without levels; DPDK's largest is 14
   uint16_t buffer_size = kRoom;  ///< a frame never takes two buffers, on either side
   MacAddress mac{};
 };

@@ -61,7 +61,7 @@ uint32_t AppRings::drain_sends(AnyStack& stack, uint32_t app, Nanos now) {
   for (uint32_t level = levels_; level-- > 0;) sends[level].refresh();
   uint32_t handled = 0;
   for (uint32_t level = 0; level < levels_; ++level) {
-    for (abi::SendRecord record; handled < kRecordsPerTurn && stack.send_ready() && sends[level].take(record);
+    for (abi::SendRecord record; handled < kRecordsPerTurn && stack.send_ready(static_cast<uint8_t>(level)) && sends[level].take(record);
          ++handled) {
       prefetch(sends[level].peek(4));
       execute(stack, app, record, now);

@@ -5,6 +5,7 @@
 namespace qstack {
 namespace {
 
+/// Frames of one level.
 constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// Bursts per turn: more of them would keep what the app sends waiting.
@@ -19,7 +20,7 @@ TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
 
 Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app)
     : port_(port),
-      queue_(kTxQueue),
+      queue_(kTxQueue, config.tcp.levels),
       ip_(config.ip, rx, tx, queue_, counters_),
       engine_(with_mtu(config.tcp, config.ip.mtu), ip_, queue_, rx, tx, app, counters_) {}
 

@@ -49,8 +49,8 @@ class TcpEngine {
   int listen(const ListenerConfig& config);
   void unlisten(uint16_t listener);
   Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token);
-  /// Room for one more send: without it the caller keeps its packets and tries again next turn.
-  bool send_ready() const;
+  /// Room for one more send at `level`: without it the caller keeps its packets and tries again next turn.
+  bool send_ready(uint8_t level) const;
   bool send(Handle handle, Packet* packet, bool message_end);
   uint32_t unsent(Handle handle) const;
   void shutdown(Handle handle);
@@ -241,6 +241,7 @@ class TcpEngine {
   bool output_lost(Tcb& c, Busy& b);
   bool output_new(Tcb& c, Busy& b);
   uint32_t sendable(Tcb& c, Busy& b, const Packet* packet);
+  bool lane_open(Tcb& c, uint8_t level);
   Packet* take_sendable(Tcb& c, Busy& b, uint8_t level);
   Packet* split(Packet* packet, uint16_t length);
   void transmit(Tcb& c, Packet* packet);

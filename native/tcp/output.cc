@@ -19,7 +19,7 @@ constexpr uint16_t kControlAt = 64;
 
 }  // namespace
 
-bool TcpEngine::send_ready() const { return queue_.room() > kQueueReserve && busy_.available() != 0; }
+bool TcpEngine::send_ready(uint8_t level) const { return queue_.room(level) > kQueueReserve && busy_.available() != 0; }
 
 bool TcpEngine::send(Handle handle, Packet* packet, bool message_end) {
   Tcb* const c = find_alive(handle);
@@ -48,14 +48,16 @@ void TcpEngine::output(Tcb& c) {
   if (c.opening() || c.busy == kNoIndex) return;
   Busy& b = busy_.at(c.busy);
   bool more = true;
-  while (more) {
-    if (queue_.room() <= kQueueReserve) {
-      c.set(kOutputDue);
-      return want_attention(c);
-    }
-    more = output_lost(c, b) || output_new(c, b);
-  }
+  while (more) more = output_lost(c, b) || output_new(c, b);
   maybe_send_fin(c, b);
+}
+
+/// Whether the TX queue takes a segment of `level`; if not, the connection gets a turn later.
+bool TcpEngine::lane_open(Tcb& c, uint8_t level) {
+  if (queue_.room(level) > kQueueReserve) return true;
+  c.set(kOutputDue);
+  want_attention(c);
+  return false;
 }
 
 bool TcpEngine::output_lost(Tcb& c, Busy& b) {
@@ -65,14 +67,15 @@ bool TcpEngine::output_lost(Tcb& c, Busy& b) {
   if (packet == nullptr) return false;
   const uint32_t in_network = pipe(c, b);
   if (in_network != 0 && in_network + packet->payload_length > b.congestion.cwnd) return false;
-  return retransmit(c, b, packet);
+  return lane_open(c, packet->level) && retransmit(c, b, packet);
 }
 
 bool TcpEngine::output_new(Tcb& c, Busy& b) {
   if (b.unsent_levels == 0) return false;
   // The highest level first, but a message that has begun is finished before another begins.
   const uint8_t level = b.open_level != kLevelsMax ? b.open_level : static_cast<uint8_t>(std::countr_zero(b.unsent_levels));
-  Packet* const packet = b.unsent[level].empty() ? nullptr : take_sendable(c, b, level);
+  if (b.unsent[level].empty() || !lane_open(c, level)) return false;
+  Packet* const packet = take_sendable(c, b, level);
   if (packet == nullptr) return false;
   b.unsent_bytes -= packet->payload_length;
   if (b.unsent[level].empty()) b.unsent_levels &= static_cast<uint8_t>(~(1u << level));
@@ -170,6 +173,7 @@ bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
     frame->payload = kHeadroom;
     frame->payload_length = packet->payload_length;
     frame->sequence = packet->sequence;
+    frame->level = packet->level;
     frame->tx_flags = packet->tx_flags;
     frame->tx_count = 1;
     std::memcpy(frame->data + frame->payload, packet->data + packet->payload, packet->payload_length);
@@ -247,6 +251,8 @@ void TcpEngine::send_control(const Control& control, const uint8_t* options, uin
   if (packet == nullptr) return count(Counter::drop_no_packet);
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
   packet->data = PacketRegion::buffer(packet);
+  // What ends a connection overtakes none of its data.
+  packet->level = (control.flags & (kFin | kRst)) ? queue_.lowest() : 0;
   uint8_t* const tcp = packet->data + kControlAt;
   write_tcp_header(tcp, control.key.local_port, control.key.remote_port, control.seq, control.ack,
                    static_cast<uint8_t>(length), control.flags, control.window);
@@ -265,7 +271,7 @@ void TcpEngine::send_reset_for(const Arrival& arrival) {
 
 bool TcpEngine::flush_acks() {
   while (acks_sent_ < ack_list_.size()) {
-    if (queue_.room() <= kAckReserve) return false;
+    if (queue_.room(0) <= kAckReserve) return false;
     Tcb& c = tcbs_.at(ack_list_[acks_sent_++]);
     if (c.state != TcpState::closed && c.has(kAckNow)) send_ack(c);
   }

@@ -40,14 +40,16 @@ class TimerWheel {
     }
   }
 
-  /// Calls fire(slot) for every node that is due; the node is disarmed before. `fire` may arm any node.
+  /// Calls fire(slot) for nodes that are due, `most` of them at most: the others fire in the next calls. The node is
+  /// disarmed before. `fire` may arm any node. Returns the number fired.
   template <typename Fire>
-  uint32_t advance(uint32_t now_tick, Fire&& fire) {
+  uint32_t advance(uint32_t now_tick, uint32_t most, Fire&& fire) {
     uint32_t fired = 0;
     while (static_cast<int32_t>(now_tick - current_) >= 0) {
       cascade();
       uint32_t& head = heads_[current_ & kMask];
       while (head != kNoIndex) {
+        if (fired == most) return fired;
         const uint32_t slot = head;
         disarm(slot);
         fire(slot);

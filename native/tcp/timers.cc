@@ -4,6 +4,12 @@
 #include "native/tcp/engine.hh"
 
 namespace qstack {
+namespace {
+
+/// After an overload tens of thousands of timers fall due in one tick; received frames must not wait for them all.
+constexpr uint32_t kTimersPerTurn = 512;
+
+}  // namespace
 
 void TcpEngine::arm(Tcb& c, uint32_t at_ms) {
   const uint32_t slot = slot_of(c);
@@ -40,7 +46,7 @@ uint32_t TcpEngine::run_timers() {
   expire_half_open();
   expire_time_wait();
   sweep_idle();
-  return wheel_.advance(now_ms_, [this](uint32_t slot) { on_timer(slot); });
+  return wheel_.advance(now_ms_, kTimersPerTurn, [this](uint32_t slot) { on_timer(slot); });
 }
 
 void TcpEngine::on_timer(uint32_t slot) {

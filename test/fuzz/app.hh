@@ -102,7 +102,7 @@ inline FuzzApp::Connection* FuzzApp::choose(uint32_t number) {
 }
 
 inline void FuzzApp::send(Connection& c, PacketPool& tx, uint16_t length, uint8_t level, bool message_end) {
-  if (!stack->send_ready()) return;
+  if (!stack->send_ready(0)) return;
   Packet* const packet = tx.allocate();
   if (packet == nullptr) return;
   packet->data = PacketRegion::payload_start(packet);

@@ -67,7 +67,7 @@ class Client final : public App {
   bool drained(Handle, uint32_t) override { return true; }
 
   void send(Handle handle, uint16_t length) {
-    Packet* const packet = stack.send_ready() ? tx_.allocate() : nullptr;
+    Packet* const packet = stack.send_ready(0) ? tx_.allocate() : nullptr;
     if (packet == nullptr) return;
     packet->data = PacketRegion::payload_start(packet);
     packet->payload = 0;

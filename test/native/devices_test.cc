@@ -41,7 +41,7 @@ TEST_CASE("a memif device says its role, socket, ring and MAC in DPDK's words") 
   const MemifOptions options{
       .role = MemifRole::server, .socket = "/tmp/q/s", .number = 2, .id = 5, .mac = derive_mac(0x0a000001)};
   CHECK(memif_device(options) ==
-        "net_memif2,role=server,id=5,socket=/tmp/q/s,socket-abstract=no,rsize=14,bsize=1664,mac=02:71:0a:00:00:01");
+        "net_memif2,role=server,id=5,socket=/tmp/q/s,socket-abstract=no,rsize=11,bsize=1664,mac=02:71:0a:00:00:01");
 }
 
 TEST_CASE("words that DPDK would misread are refused") {

@@ -34,7 +34,7 @@ class FakeNetwork final : public Network {
     ++next_slot_;
     return connects.back().handle;
   }
-  Packet* allocate() override { return room-- > 0 ? pool_.allocate() : nullptr; }
+  Packet* allocate(uint8_t) override { return room-- > 0 ? pool_.allocate() : nullptr; }
   bool send(Handle handle, Packet* packet, Nanos now) override {
     uint8_t* bytes = packet->data + packet->payload;
     uint32_t counter;

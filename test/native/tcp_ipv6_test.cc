@@ -52,7 +52,7 @@ TEST_CASE("RFC 9293 3.7.1: the MSS leaves room for the longer header, and bytes 
   CHECK(world.client.tcb(c)->mss == 1500 - 60 - 12);
   const std::string bytes = pattern(200'000);
   for (size_t at = 0; at < bytes.size(); at += 1'000) {
-    REQUIRE(world.run_until([&] { return world.client.stack.send_ready() && world.client.tx.available() > 100; }));
+    REQUIRE(world.run_until([&] { return world.client.stack.send_ready(0) && world.client.tx.available() > 100; }));
     world.client.send(c, std::string_view(bytes).substr(at, 1'000));
     world.server.send(s, std::string_view(bytes).substr(at, 1'000));
   }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -34,7 +35,7 @@ TEST_CASE("each timer fires once, at its tick, however far away, also over the w
     uint32_t passed = 0;
     while (passed < (1u << 18)) {
       passed += 1 + random() % 50;
-      wheel.advance(start + passed, [&](uint32_t slot) {
+      wheel.advance(start + passed, UINT32_MAX, [&](uint32_t slot) {
         REQUIRE(fired.insert(slot).second);
         REQUIRE(nodes[slot].tick - start <= passed);
       });
@@ -54,7 +55,7 @@ TEST_CASE("a disarmed timer does not fire, and its neighbours do") {
   for (uint32_t slot = 0; slot < 3; ++slot) wheel.arm(slot, 150);
   wheel.disarm(1);
   std::set<uint32_t> fired;
-  wheel.advance(200, [&](uint32_t slot) { fired.insert(slot); });
+  wheel.advance(200, UINT32_MAX, [&](uint32_t slot) { fired.insert(slot); });
   CHECK(fired == std::set<uint32_t>{0, 2});
 }
 
@@ -65,10 +66,24 @@ TEST_CASE("a timer that arms itself again while firing fires again at its new ti
   wheel.arm(0, 10);
   std::vector<uint32_t> ticks;
   for (uint32_t now = 0; now < 100; ++now) {
-    wheel.advance(now, [&](uint32_t slot) {
+    wheel.advance(now, UINT32_MAX, [&](uint32_t slot) {
       ticks.push_back(now);
       wheel.arm(slot, now + 30);
     });
   }
   CHECK(ticks == std::vector<uint32_t>{10, 40, 70});
+}
+
+TEST_CASE("what is due beyond the limit of a call fires in the next ones, each once and in order of its tick") {
+  std::vector<TimerNode> nodes(10);
+  TimerWheel<Nodes> wheel{Nodes{&nodes}};
+  wheel.start(0);
+  for (uint32_t slot = 0; slot < 10; ++slot) wheel.arm(slot, slot < 7 ? 256 : 258);
+  std::vector<uint32_t> fired;
+  const auto fire = [&](uint32_t slot) { fired.push_back(slot); };
+  CHECK(wheel.advance(300, 4, fire) == 4);
+  CHECK(wheel.advance(300, 4, fire) == 4);
+  CHECK(std::count_if(fired.begin(), fired.begin() + 7, [](uint32_t slot) { return slot < 7; }) == 7);
+  CHECK(wheel.advance(301, 4, fire) == 2);
+  CHECK(std::set<uint32_t>(fired.begin(), fired.end()).size() == 10);
 }

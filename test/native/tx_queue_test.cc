@@ -44,13 +44,47 @@ TEST_CASE("a full queue refuses and the frame stays the caller's") {
   Wire wire(64);
   TxQueue queue(4);
   for (uint8_t i = 0; i < 4; ++i) REQUIRE(queue.push(wire.frame(i)));
-  CHECK(queue.room() == 0);
+  CHECK(queue.room(0) == 0);
   Packet* const extra = wire.frame(9);
   CHECK_FALSE(queue.push(extra));
   CHECK(queue.size() == 4);
   wire.tx.release(extra);
   queue.flush(wire.port, 0);
-  CHECK(queue.room() == 4);
+  CHECK(queue.room(0) == 4);
+}
+
+TEST_CASE("a higher level leaves first, and neither fills the other's lane") {
+  Wire wire(64);
+  TxQueue queue(4, 2);
+  const auto push = [&](uint8_t mark, uint8_t level) {
+    Packet* const packet = wire.frame(mark);
+    packet->level = level;
+    return queue.push(packet);
+  };
+  for (uint8_t i = 0; i < 4; ++i) REQUIRE(push(i, 1));
+  CHECK(queue.room(1) == 0);
+  CHECK(queue.room(0) == 4);
+  REQUIRE(push(100, 0));
+  REQUIRE(push(101, 0));
+  CHECK(queue.size() == 6);
+  CHECK(queue.flush(wire.port, 0) == 6);
+  for (const uint8_t mark : {100, 101, 0, 1, 2, 3}) CHECK((*wire.port.take())[0] == mark);
+}
+
+TEST_CASE("a lower level that waits gets its turn, however much of the higher one there is") {
+  Wire wire(1);
+  TxQueue queue(8, 2);
+  Packet* const low = wire.frame(200);
+  low->level = 1;
+  REQUIRE(queue.push(low));
+  uint32_t flushes = 0;
+  for (bool seen = false; !seen; ++flushes) {
+    REQUIRE(flushes <= TxQueue::kPasses + 1);
+    while (queue.room(0) > 0) REQUIRE(queue.push(wire.frame(1)));
+    queue.flush(wire.port, 0);
+    while (auto frame = wire.port.take()) seen = seen || (*frame)[0] == 200;
+  }
+  CHECK(flushes > TxQueue::kPasses);
 }
 
 TEST_CASE("a port that takes fewer leaves the rest queued, in order") {
