@@ -9,6 +9,7 @@
 #include <mutex>
 #include <random>
 
+#include "native/mcc/flood_port.hh"
 #include "native/mcc/host.hh"
 #include "native/mempool/mapping.hh"
 #include "native/node/device.hh"
@@ -25,6 +26,7 @@ using mcc::Host;
 struct Instance {
   Mapping memory;
   std::unique_ptr<Device> device;
+  std::unique_ptr<mcc::FloodPort> port;  ///< the device's, and the flood's
   std::unique_ptr<Host> host;  ///< last: its thread ends before the device goes
 };
 
@@ -87,6 +89,18 @@ StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, 
   return config;
 }
 
+mcc::FloodConfig read_flood(const OptionReader& options, const EngineConfig& engine, const Endpoint& remote) {
+  mcc::FloodConfig config;
+  config.first_address = options.u32("floodAddress", 0);
+  config.addresses = options.u32("floodAddresses", 0);
+  config.spared = engine.first_address;
+  config.spared_count = engine.addresses;
+  config.destination = remote.address;
+  config.port = remote.port;
+  config.seed = engine.seed;
+  return config;
+}
+
 StackThreadConfig read_thread(const OptionReader& options) {
   StackThreadConfig config;
   config.name = "mcc";
@@ -106,7 +120,9 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   instance->memory = Mapping(Device::bytes(device));
   instance->device = Device::make(device, instance->memory.data());
   Device& made = *instance->device;
-  instance->host = std::make_unique<Host>(engine, read_stack(options, engine, device), made.port(), made.rx(),
+  instance->port =
+      std::make_unique<mcc::FloodPort>(read_flood(options, engine, remote), made.port(), made.rx(), made.tx());
+  instance->host = std::make_unique<Host>(engine, read_stack(options, engine, device), *instance->port, made.rx(),
                                           made.tx(), remote, read_thread(options));
   const std::lock_guard lock(instances().mutex);
   instances().all[instances().next] = std::move(instance);
@@ -138,6 +154,17 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   plan.window = options.u32("window", 1, 1);
   plan.duration = options.integer("durationNs", mcc::kSecond, 1, kYear);
   if (!instance->host->run(plan)) throw CodedError("QST_ERR_MCC_BUSY", "mccRun: connections are not ready");
+  return info.Env().Undefined();
+}
+
+Napi::Value flood(const Napi::CallbackInfo& info) {
+  constexpr double kMost = 1e9;
+  const auto instance = find(info);
+  const double rate = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+  if (!(rate >= 0 && rate <= kMost)) {
+    throw CodedError("QST_ERR_NATIVE_OPTION", "mccFlood: a rate from 0 to 1,000,000,000 is expected");
+  }
+  instance->port->set_rate(static_cast<uint64_t>(rate));
   return info.Env().Undefined();
 }
 
@@ -233,6 +260,8 @@ Napi::Value counters(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < kCounters; ++i)
     object.Set(std::string(kCounterNames[i]), static_cast<double>(counters.values[i]));
   for (const auto& [name, count] : instance->device->stats()) object.Set("device_" + name, static_cast<double>(count));
+  put(object, "flood_sent", instance->port->sent());
+  put(object, "flood_answered", instance->port->answered());
   object.Set("link_up", instance->device->port().link_up() ? 1 : 0);
   return object;
 }
@@ -267,6 +296,7 @@ void register_mcc(Napi::Env env, Napi::Object exports) {
   export_call<create>(env, exports, "createMcc");
   export_call<connect>(env, exports, "mccConnect");
   export_call<run>(env, exports, "mccRun");
+  export_call<flood>(env, exports, "mccFlood");
   export_call<stop_run>(env, exports, "mccStopRun");
   export_call<close>(env, exports, "mccClose");
   export_call<view>(env, exports, "mccView");

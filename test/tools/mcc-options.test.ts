@@ -48,6 +48,21 @@ test('all faults are named at once', () => {
   }
 });
 
+test('--flood alone takes the rate and is watched by one connection; beside messages it has a rate of its own', () => {
+  const alone = parse('--flood syn --rate 1M/s --duration 30s').options;
+  assert.is(alone?.floodPerS, 1_000_000);
+  assert.equal(alone?.phases, [{ kind: 'paced', ratePerS: 10, durationMs: 30_000 }]);
+  const beside = parse('--flood syn --flood-rate 500k/s --rate 50k/s -d 30s').options;
+  assert.is(beside?.floodPerS, 500_000);
+  assert.equal(beside?.phases, [{ kind: 'paced', ratePerS: 50_000, durationMs: 30_000 }]);
+  const phases = parse('--phases flood:1M/s,paced:1k/s/5s,flood:0').options;
+  assert.is(phases?.floodPerS, 0);
+  assert.equal(phases?.phases[0], { kind: 'flood', ratePerS: 1_000_000 });
+  assert.equal(phases?.phases[2], { kind: 'flood', ratePerS: 0 });
+  assert.match(parse('--flood-rate 1k/s').faults[0] ?? '', /--flood syn/);
+  assert.match(parse('--flood udp').faults[0] ?? '', /--flood/);
+});
+
 test('kernel sockets are refused with a sentence', () => {
   assert.match(parse('--network-stack kernel').faults[0] ?? '', /kernel sockets are not available yet/);
 });

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LevelResult, NativeMcc, NativeRun, RunResult, View } from '../../tools/mcc/native.js';
 import { type MccOptions, mccCommand, readOptions } from '../../tools/mcc/options.js';
+import type { Run } from '../../tools/mcc/phases.js';
 import { formatRun, formatUs, runReport } from '../../tools/mcc/report.js';
 import { capacityOf, Runner } from '../../tools/mcc/run.js';
 
@@ -43,6 +44,8 @@ class FakeMcc implements NativeMcc {
   private pending: View[] = [];
   private last = view({});
   private number = 1;
+  /** All connections come to stand. */
+  standing = true;
 
   private push(part: Partial<View>, answered = 0): void {
     this.number += 1;
@@ -55,7 +58,10 @@ class FakeMcc implements NativeMcc {
     assert.ok(this.linkUpAfter < 0, 'connections are opened only once the link is up');
     this.calls.push('connect');
     this.push({ phase: 1, connected: 3 });
-    this.push({ phase: READY });
+    if (this.standing) this.push({ phase: READY });
+  }
+  mccFlood(_id: number, ratePerS: number): void {
+    this.calls.push(`flood ${ratePerS}`);
   }
   mccRun(_id: number, run: NativeRun): void {
     this.calls.push(run.kind);
@@ -103,6 +109,30 @@ test('phases run in order on one set of connections, and the generator is freed'
   assert.equal(report.stack, { link_up: 1, retransmits: 3 });
 });
 
+test('a flood begins before the first connection or with its phase, and ends before the connections close', async () => {
+  const early = new FakeMcc();
+  await new Runner(early, options('-c 10 -w 0 --flood syn --flood-rate 5k/s --rate 1k/s -d 1s'), quiet).measure(
+    'mcc',
+    {},
+  );
+  assert.equal(early.calls, ['flood 5000', 'connect', 'paced', 'flood 0', 'close', 'destroy']);
+  const late = new FakeMcc();
+  const phases = '-c 10 -w 0 --answer all --phases capacity:3s,flood:1M/s,paced:50%/5s';
+  await new Runner(late, options(phases), quiet).measure('mcc', {});
+  assert.equal(late.calls, ['connect', 'window', 'flood 1000000', 'paced', 'flood 0', 'close', 'destroy']);
+});
+
+test('connections that do not come to stand end the test, with their number', async () => {
+  const fake = new FakeMcc();
+  fake.standing = false;
+  const runner = new Runner(fake, options('-c 10 -s 0 --connect-limit 10ms'), quiet);
+  await runner.measure('mcc', {}).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.match(error.message, /only 3 of 10 connections stood/),
+  );
+  assert.is(fake.calls.at(-1), 'destroy');
+});
+
 test('the capacity is what was answered a second after the warm-up, and the paced run offers its share', async () => {
   const fake = new FakeMcc();
   const line = '-c 10 -w 0 --answer all --phases capacity:3s,paced:150%/5s';
@@ -126,7 +156,8 @@ test("the README's epoch survives the way through the interval", async () => {
 });
 
 test('sent = answered + errors + lost, where the level is answered', () => {
-  const context = { phase: options('-c 1').phases[0]!, durationMs: 2_000, answeredAll: false, reconnectsBefore: 1 };
+  const phase = options('-c 1').phases[0] as Run;
+  const context = { phase, durationMs: 2_000, answeredAll: false, reconnectsBefore: 1 };
   const result = { levels: [level({}), level({ answered: 0, errors: 0 })], hiccupP99Ns: 1_000, hiccupMaxNs: 2_000 };
   const report = runReport(result, view({ reconnects: 3, mismatched: 2 }), context);
   const [high, low] = report.levels;

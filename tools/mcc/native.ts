@@ -26,6 +26,9 @@ export interface NativeMccOptions {
   readonly rxPackets: number;
   readonly txPackets: number;
   readonly core: number;
+  /** SYNs of the flood come from these addresses. */
+  readonly floodAddress: number;
+  readonly floodAddresses: number;
 }
 
 export type RunKind = 'wave' | 'paced' | 'window';
@@ -99,6 +102,8 @@ export interface NativeMcc {
   mccConnect(id: number): void;
   /** Starts a run; its first send is intended 1 ms from now. */
   mccRun(id: number, run: NativeRun): void;
+  /** SYNs a second from random addresses, from now on; 0: none. */
+  mccFlood(id: number, ratePerS: number): void;
   mccStopRun(id: number): void;
   mccClose(id: number): void;
   mccView(id: number): View;

@@ -20,8 +20,12 @@ const DURATION_DEFAULT_MS = 1_000_000_000;
 export interface MccOptions {
   connections: number;
   batches: number;
+  /** How long after the set-up time connections may still be opening. */
+  connectLimitMs: number;
   waitMs: number;
   phases: Phase[];
+  /** SYNs a second from random addresses, from before the first connection on; 0: none. */
+  floodPerS: number;
   messageLength: number;
   requestRatio: number;
   levelPerMessage: boolean;
@@ -54,6 +58,8 @@ Examples:
   mcc -c 100000 -b 20000 -e 5 -s 5 -w 1 -l 200 -r 0.05 -d 10s      waves: 20,000 messages a second, in one go
   mcc -c 100000 --rate 50k/s -r 0.05 -d 30s --json                 the same connections, a constant rate
   mcc -c 100000 --answer all --phases 'wave:20000/1s/10s,capacity:3s,paced:150%/5s'
+  mcc --flood syn --rate 1M/s -d 30s                               a SYN flood, and one connection that watches the server
+  mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
 Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits.`;
 
 export function mccCommand(): Command {
@@ -63,6 +69,7 @@ export function mccCommand(): Command {
     .option('-b, --burst <n>', 'messages per wave', '1')
     .option('-e, --epoch <time>', 'time in which each connection sends once (seconds)', '1')
     .option('-s, --setup-time <time>', 'connections open in equal batches, one a second (seconds)', '1')
+    .option('--connect-limit <time>', 'how long after the set-up time connections may still be opening (seconds)', '60')
     .option('-w, --wait-time <time>', 'pause between the last open and the first message (seconds)', '1')
     .option('-d, --duration <time>', 'length of the run (seconds)', '1000000')
     .option('-l, --length <bytes>', 'message length', '16')
@@ -70,6 +77,8 @@ export function mccCommand(): Command {
     .option('-r, --request-ratio <share>', 'share of requests, the high level', '1')
     .option('-t, --think-time <ns>', "the generator's own work per reply", '0')
     .option('--rate <rate>', 'constant rate over all connections instead of waves')
+    .option('--flood <kind>', 'syn: SYNs from random addresses of the network, from before the first connection on')
+    .option('--flood-rate <rate>', 'of the flood, beside messages; without it --rate is the rate of the flood')
     .option('--phases <list>', 'several runs on the same connections')
     .option('--answer <what>', 'what the server answers: requests | all', 'requests')
     .option('--reply <form>', 'auto (iot or http) | echo', 'auto')
@@ -158,7 +167,30 @@ class Reader {
   }
 }
 
-function readPhases(reader: Reader, connections: number): Phase[] {
+function readRate(reader: Reader, name: string, flag: string): number {
+  const accepts = 'a rate of at least 1/s, such as 5k/s';
+  const atLeastOne = (text: string) => Math.round(parseRatePerS(text) ?? 0) || undefined;
+  return reader.number(name, flag, atLeastOne, accepts);
+}
+
+/** A flood alone is watched by a few messages a second: are connections served while it lasts? */
+const WATCH_PER_S = 10;
+const FLOOD_DEFAULT_PER_S = 1_000_000;
+
+function readFlood(reader: Reader): { floodPerS: number; alone: boolean } {
+  if (reader.text('flood') === undefined) {
+    const rate = reader.text('floodRate');
+    if (rate !== undefined) reader.refuse('--flood-rate', rate, 'it goes with --flood syn');
+    return { floodPerS: 0, alone: false };
+  }
+  reader.choice('flood', '--flood', ['syn']);
+  const given = readRate(reader, 'floodRate', '--flood-rate');
+  const alone = given === 0 && reader.text('phases') === undefined;
+  const floodPerS = given || (alone ? readRate(reader, 'rate', '--rate') : 0) || FLOOD_DEFAULT_PER_S;
+  return { floodPerS, alone };
+}
+
+function readPhases(reader: Reader, connections: number, floodAlone: boolean): Phase[] {
   const durationMs = reader.seconds('duration', '-d', 1);
   const burst = reader.count('burst', '-b', 1, CONNECTIONS_MAX, 1);
   const epoch = reader.seconds('epoch', '-e', 0.001);
@@ -168,11 +200,9 @@ function readPhases(reader: Reader, connections: number): Phase[] {
     if (typeof phases !== 'string') return phases;
     reader.faults.push(`--phases: ${phases}; a list of ${PHASE_SYNTAX}`);
   }
-  const rate = reader.text('rate');
-  if (rate !== undefined) {
-    const ratePerS = Math.round(parseRatePerS(rate) ?? 0);
-    if (ratePerS < 1) reader.refuse('--rate', rate, 'a rate of at least 1/s, such as 5k/s');
-    return [{ kind: 'paced', ratePerS, durationMs }];
+  if (floodAlone) return [{ kind: 'paced', ratePerS: WATCH_PER_S, durationMs }];
+  if (reader.text('rate') !== undefined) {
+    return [{ kind: 'paced', ratePerS: readRate(reader, 'rate', '--rate'), durationMs }];
   }
   return [{ kind: 'wave', burst, intervalMs: epoch / Math.max(1, Math.ceil(connections / burst)), durationMs }];
 }
@@ -253,7 +283,8 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
   }
   const destination = reader.address('dest', '--dest') ?? 0;
   const traffic = readTraffic(reader);
-  const phases = readPhases(reader, connections);
+  const { floodPerS, alone } = readFlood(reader);
+  const phases = readPhases(reader, connections, alone);
   if (!traffic.answeredAll && phases.some((phase) => phase.kind === 'capacity') && traffic.requestRatio < 1) {
     reader.faults.push(
       '--phases: capacity is measured where every message is answered; say --answer all here and to the server',
@@ -264,8 +295,10 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
   const options: MccOptions = {
     connections,
     batches: Math.max(1, Math.round(reader.seconds('setupTime', '-s') / 1_000)),
+    connectLimitMs: reader.seconds('connectLimit', '--connect-limit'),
     waitMs: reader.seconds('waitTime', '-w'),
     phases,
+    floodPerS,
     ...traffic,
     destination,
     port: reader.count('port', '--port', 1, 65_535, 80),

@@ -4,6 +4,7 @@
 //   paced:RATE/DURATION            RATE messages a second; `150%` is a share of the capacity measured before
 //   capacity:[WINDOW/]DURATION     closed loop, WINDOW messages in flight: how much is answered a second
 //   pause:DURATION
+//   flood:RATE                     from here on RATE SYNs a second come from random addresses as well; 0 ends it
 import { parseCount, parseDurationMs, parseRatePerS } from '../../stack/config/units.js';
 
 export type Phase =
@@ -11,10 +12,14 @@ export type Phase =
   | { kind: 'paced'; ratePerS: number; durationMs: number }
   | { kind: 'paced'; ofCapacity: number; durationMs: number }
   | { kind: 'capacity'; window: number; durationMs: number }
-  | { kind: 'pause'; durationMs: number };
+  | { kind: 'pause'; durationMs: number }
+  | { kind: 'flood'; ratePerS: number };
+
+/** Phases in which messages are sent. */
+export type Run = Exclude<Phase, { kind: 'pause' | 'flood' }>;
 
 export const PHASE_SYNTAX =
-  'wave:BURST/INTERVAL/DURATION, paced:RATE/DURATION, paced:PERCENT%/DURATION, capacity:[WINDOW/]DURATION, pause:DURATION';
+  'wave:BURST/INTERVAL/DURATION, paced:RATE/DURATION, paced:PERCENT%/DURATION, capacity:[WINDOW/]DURATION, pause:DURATION, flood:RATE';
 const WINDOW_DEFAULT = 2_048;
 
 function duration(text: string | undefined): number | undefined {
@@ -60,6 +65,10 @@ function parsePhase(text: string): Phase | undefined {
     case 'pause': {
       const durationMs = duration(parts.join('/'));
       return durationMs === undefined ? undefined : { kind: 'pause', durationMs };
+    }
+    case 'flood': {
+      const ratePerS = parseRatePerS(parts.join('/'));
+      return ratePerS === undefined ? undefined : { kind: 'flood', ratePerS };
     }
     default:
       return undefined;

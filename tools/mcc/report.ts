@@ -3,7 +3,7 @@
 // answer has no percentiles.
 import Table from 'cli-table3';
 import type { LevelResult, RunResult, View } from './native.js';
-import type { Phase } from './phases.js';
+import type { Run } from './phases.js';
 
 export const LEVEL_NAMES = ['high', 'low'] as const;
 
@@ -84,15 +84,14 @@ function total(levels: readonly LevelResult[], of: (level: LevelResult) => numbe
   return levels.reduce((sum, level) => sum + of(level), 0);
 }
 
-export function phaseName(phase: Phase): string {
+export function phaseName(phase: Run): string {
   if (phase.kind === 'wave') return `wave:${phase.burst}/${phase.intervalMs}ms`;
   if (phase.kind === 'capacity') return `capacity:${phase.window}`;
-  if (phase.kind === 'pause') return 'pause';
   return 'ratePerS' in phase ? `paced:${phase.ratePerS}` : `paced:${Math.round(phase.ofCapacity * 100)}%`;
 }
 
 export interface RunContext {
-  phase: Phase;
+  phase: Run;
   /** How long messages were due; shorter than planned when the run was stopped. */
   durationMs: number;
   answeredAll: boolean;

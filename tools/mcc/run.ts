@@ -2,11 +2,12 @@
 // In: options and the native generator. Out: a Report; events for whoever watches (a terminal, a parent process).
 // The engine does all timing; this file only polls its snapshots, so a busy event loop cannot shift a send.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { networkOf, prefixSize } from '../../stack/config/address.js';
 import { formatDevice } from '../../stack/config/device.js';
 import type { NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
 import { PHASES } from './native.js';
 import type { MccOptions } from './options.js';
-import { epochMs, type Phase } from './phases.js';
+import { epochMs, type Phase, type Run } from './phases.js';
 import { type Report, type RunReport, runReport } from './report.js';
 
 const POLL_MS = 20;
@@ -37,13 +38,16 @@ export function nativeOptions(options: MccOptions): NativeMccOptions {
     addressCount: options.ips,
     ...{ destination, port, prefixLength, gateway, connections, batches, seed, core },
     ...{ messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs },
+    // Every address of the network; the server's own and the generator's are left out.
+    floodAddress: networkOf(destination, prefixLength) + 1,
+    floodAddresses: prefixSize(prefixLength) - 2,
     connectingMax: 1_024,
     pendingMax: 1_048_576,
     ...packets(options),
   };
 }
 
-function nativeRun(phase: Exclude<Phase, { kind: 'pause' }>, connections: number, capacityPerS: number): NativeRun {
+function nativeRun(phase: Run, connections: number, capacityPerS: number): NativeRun {
   const run = { kind: 'wave' as const, burst: 1, epochNs: 1e9, rate: 1, window: 1, durationNs: phase.durationMs * 1e6 };
   if (phase.kind === 'wave') {
     return { ...run, burst: phase.burst, epochNs: Math.round(epochMs(phase, connections) * 1e6) };
@@ -72,6 +76,7 @@ export class Runner {
   private stopped = false;
   private readonly runs: RunReport[] = [];
   private capacityPerS: number | undefined;
+  private floodPerS = 0;
 
   constructor(
     private readonly native: NativeMcc,
@@ -91,8 +96,9 @@ export class Runner {
     try {
       await this.linkUp();
       const startMs = Date.now();
+      this.flood(this.options.floodPerS);
       this.native.mccConnect(this.id);
-      await this.until((phase) => phase !== 'connecting');
+      await this.connected();
       const setupMs = Date.now() - startMs;
       const connected = this.native.mccView(this.id).connected;
       await this.pause(this.options.waitMs);
@@ -119,9 +125,19 @@ export class Runner {
     }
   }
 
+  private async connected(): Promise<void> {
+    const { connections, batches, connectLimitMs } = this.options;
+    const endMs = Date.now() + batches * 1_000 + connectLimitMs;
+    await this.until((phase) => phase !== 'connecting' || Date.now() >= endMs);
+    const { phase, connected } = this.native.mccView(this.id);
+    if (PHASES[phase] !== 'connecting' || this.stopped) return;
+    throw new Error(`only ${connected} of ${connections} connections stood after the set-up time and --connect-limit`);
+  }
+
   private async make(phase: Phase): Promise<void> {
     if (this.stopped) return;
     if (phase.kind === 'pause') return this.pause(phase.durationMs);
+    if (phase.kind === 'flood') return this.flood(phase.ratePerS);
     const reconnectsBefore = this.native.mccView(this.id).reconnects;
     const startMs = Date.now();
     this.native.mccRun(this.id, nativeRun(phase, this.options.connections, this.capacityPerS ?? 0));
@@ -136,9 +152,15 @@ export class Runner {
   }
 
   private async close(): Promise<void> {
+    this.flood(0);
     this.native.mccClose(this.id);
     this.stopped = false;
     await this.until((phase) => phase === 'closed', true);
+  }
+
+  private flood(perS: number): void {
+    if (perS !== this.floodPerS) this.native.mccFlood(this.id, perS);
+    this.floodPerS = perS;
   }
 
   private async pause(ms: number): Promise<void> {
