@@ -40,6 +40,12 @@ uint32_t FloodPort::rx_burst(Packet** out, uint32_t n, Nanos now) {
   return kept;
 }
 
+uint32_t FloodPort::tx_burst(Packet** packets, uint32_t n, Nanos now) {
+  const uint32_t taken = inner_.tx_burst(packets, n, now);
+  blocked_ = taken < n;
+  return taken;
+}
+
 /// False: the frame was an answer to a SYN of the flood, and is gone.
 bool FloodPort::listens_to(Packet* packet) {
   const uint8_t* const frame = packet->data;
@@ -61,6 +67,7 @@ void FloodPort::flood(Nanos now) {
     paid_until_ = now;
     return;
   }
+  if (blocked_) return;
   paid_until_ = std::max(paid_until_, now - std::min(now, kDebtMax));
   uint64_t due = (now - paid_until_) * rate / kSecond;
   for (uint32_t burst = 0; burst < kBurstsPerTurn && due > 0; ++burst) {

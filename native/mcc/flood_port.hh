@@ -2,7 +2,8 @@
 //
 // In: a port and what to send at which rate. Out: the port's own traffic untouched, SYNs between it, and counts; answers
 // to the forged addresses end here. It floods once it has heard from the server and knows its station. Nothing is kept
-// per SYN. One thread uses the port; rate() and the counts may be read and set from any.
+// per SYN. Where the wire is full the generator's own frames go first: the server under attack is what is tested, not our
+// queue. One thread uses the port; rate() and the counts may be read and set from any.
 #pragma once
 
 #include <array>
@@ -29,7 +30,7 @@ class FloodPort final : public Port {
   FloodPort(const FloodConfig& config, Port& inner, PacketPool& rx, PacketPool& tx);
 
   uint32_t rx_burst(Packet** out, uint32_t n, Nanos now) override;
-  uint32_t tx_burst(Packet** packets, uint32_t n, Nanos now) override { return inner_.tx_burst(packets, n, now); }
+  uint32_t tx_burst(Packet** packets, uint32_t n, Nanos now) override;
   MacAddress mac() const override { return inner_.mac(); }
   uint16_t mtu() const override { return inner_.mtu(); }
   bool link_up() override { return inner_.link_up(); }
@@ -60,6 +61,7 @@ class FloodPort final : public Port {
   std::array<uint8_t, kOptions> options_;
   MacAddress station_{};
   bool station_known_ = false;
+  bool blocked_ = false;  ///< the generator's own frames wait for the wire
   Nanos paid_until_ = 0;  ///< SYNs that were due before have left
   std::atomic<uint64_t> rate_{0}, sent_{0}, answered_{0};
 };

@@ -32,11 +32,12 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
   if ((s.flags & kFin) && c.state != TcpState::closed) note_fin(c, s, fin_seq);
 }
 
-/// A quarter of the RX packets is kept for control and level 0; what is refused here was never accepted by TCP, so the
-/// peer sends it again.
+/// A quarter of the RX packets is kept for control and level 0, the last eighth for control alone: an app that waits for
+/// room to send holds what it has received, and the ACKs that make this room must still come in. What is refused here was
+/// never accepted by TCP, so the peer sends it again.
 bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
-  const bool out_of_order = packet->sequence != c.rcv_nxt;
-  if ((packet->level == 0 && !out_of_order) || rx_.available() >= rx_.capacity() / 4) return true;
+  const bool first = packet->level == 0 && packet->sequence == c.rcv_nxt;
+  if (rx_.available() >= rx_.capacity() / (first ? 8 : 4)) return true;
   count(Counter::rx_deferred);
   return false;
 }

@@ -353,3 +353,25 @@ TEST_CASE("a reply within the delay carries the ACK") {
   CHECK(world.client.app.of(c).bytes == "pong");
   CHECK(world.server.count(Counter::acks_out) == before);
 }
+
+TEST_CASE("an app that holds all it was given does not keep ACKs out: what it sent is acknowledged, and its packets come back") {
+  HostOptions server{host_config(1)};
+  server.rx_packets = 256;
+  World world({host_config(2)}, server);
+  world.server.app.keep = true;
+  world.listen(Framing::segment);
+  const auto [c, s] = world.open();
+  world.run_ms(100);
+  for (int i = 0; i < 400; ++i) {
+    world.client.send(c, "held");
+    world.run_us(100);
+  }
+  REQUIRE(world.server.count(Counter::rx_deferred) > 0);
+  world.server.send(s, "reply");
+  world.run_ms(100);
+  CHECK(world.client.app.of(c).bytes == "reply");
+  CHECK(world.server.stack.unsent(s) == 0);
+  world.server.app.keep = false;
+  world.server.app.release_kept(s);
+  CHECK(world.run_until([&] { return world.server.app.of(s).messages.size() >= 400; }));
+}
