@@ -20,7 +20,7 @@
   X(idle_closed) X(rx_deferred) X(tx_deferred) X(stale_records) X(bad_records) X(failed_sends) \
   X(drop_too_short) X(drop_not_ours) X(drop_not_ip) X(drop_ip_header) X(drop_ip_checksum) X(drop_ip_fragment) \
   X(drop_protocol) X(drop_icmp) X(drop_tcp_header) X(drop_tcp_checksum) X(drop_tcp_sequence) X(drop_tcp_ack) X(drop_paws) \
-  X(drop_no_listener) X(drop_syn_no_slot) X(drop_syn_half_open) X(drop_syn_source) X(drop_flow_full) X(drop_no_packet) \
+  X(drop_no_listener) X(drop_syn_no_slot) X(drop_syn_half_open) X(drop_syn_source) X(drop_syn_flood) X(drop_flow_full) X(drop_no_packet) \
   X(drop_no_busy) X(drop_window) X(drop_arp) X(drop_ndp) X(drop_neighbor_full) X(drop_unresolved) X(drop_tx_full)
 // clang-format on
 

@@ -95,7 +95,7 @@ mcc::FloodConfig read_flood(const OptionReader& options, const EngineConfig& eng
   config.addresses = options.u32("floodAddresses", 0);
   config.spared = engine.first_address;
   config.spared_count = engine.addresses;
-  config.destination = remote.address;
+  config.destination = remote.address.ipv4();  // the generator speaks IPv4
   config.port = remote.port;
   config.seed = engine.seed;
   return config;

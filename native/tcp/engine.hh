@@ -323,6 +323,10 @@ class TcpEngine {
   SynCookies cookies_;
   SourceTable sources_;
   bool flooded_ = false;         ///< half-open records are used up: cookies
+  /// A turn that is long because much has come answers few strangers: connections go first, and most SYNs of a flood
+  /// would be answered in vain.
+  static constexpr uint32_t kCookiesPerTurn = 32;
+  uint32_t cookies_left_ = kCookiesPerTurn;
   uint32_t cookie_sent_ms_ = 0;  ///< when the last cookie left; 0: none did
   uint32_t sweep_slot_ = 0;
   uint32_t sweep_ms_ = 0;
