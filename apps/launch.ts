@@ -1,7 +1,6 @@
 // What the programs of this folder have in common: flags and a configuration in, a stack on the air, an orderly end.
 // Exit 0 after a stop that was asked for, 1 when the start failed, 2 for usage and configuration.
 import type { Command } from 'commander';
-import { formatIpv4 } from '../stack/config/address.js';
 import { addConfigFlags, flagEntries } from '../stack/config/flags.js';
 import { settingsOrExit } from '../stack/config/load.js';
 import type { StackSettings } from '../stack/config/settings.js';
@@ -34,8 +33,7 @@ export function settingsOf(
 
 /** `listening 10.0.0.1:80 …`: the one line that says that packets are answered from now on. */
 export function sayListening(stack: Stack, more: string): void {
-  const addresses = stack.addresses.map(({ address, port }) => `${formatIpv4(address)}:${port}`);
-  process.stdout.write(`listening ${addresses.join(' ')} ${more}\n`);
+  process.stdout.write(`listening ${stack.addresses.join(' ')} ${more}\n`);
 }
 
 /** Resolves at SIGTERM or the first ^C; the second one quits at once. */

@@ -3,9 +3,14 @@
 // the header's numbers, ring ends. Invariant: nothing here keeps a view of a part; an offset is a u32 from the arena's start.
 import {
   ABI_VERSION,
+  ADDRESS_ENTRY_BYTES,
+  ADDRESS_ENTRY_GENERATION_U32,
+  ADDRESS_ENTRY_LOCAL_0_U32,
+  ADDRESS_ENTRY_REMOTE_0_U32,
   APP_LINE_BYTES,
   APP_LINES_AT,
   ARENA_HEADER_ABI_VERSION_U32,
+  ARENA_HEADER_ADDRESSES_AT_U32,
   ARENA_HEADER_CONNECTIONS_U32,
   ARENA_HEADER_LEVELS_U32,
   ARENA_HEADER_MAGIC_U32,
@@ -54,6 +59,8 @@ export class Arena {
   readonly room: number;
   /** Payload bytes of one segment. */
   readonly mss: number;
+  /** Offset of the IPv6 addresses of slot 0; 0: the stack speaks no IPv6. */
+  private readonly addressesAt: number;
 
   constructor(buffer: ArrayBuffer) {
     this.u8 = new Uint8Array(buffer);
@@ -70,6 +77,7 @@ export class Arena {
     this.stride = this.header(ARENA_HEADER_STRIDE_U32);
     this.room = this.header(ARENA_HEADER_ROOM_U32);
     this.mss = this.header(ARENA_HEADER_MSS_U32);
+    this.addressesAt = this.header(ARENA_HEADER_ADDRESSES_AT_U32);
   }
 
   private header(index: number): number {
@@ -93,6 +101,19 @@ export class Arena {
   /** Offset of the payload of a packet. */
   payloadOf(packet: number): number {
     return this.payloadAt + packet * this.stride;
+  }
+
+  /**
+   * A copy of the 16 bytes of an IPv6 connection's remote (or local) address; undefined when the slot is another connection's
+   * by now, or the stack speaks no IPv6.
+   */
+  addressOf(slot: number, generation: number, remote: boolean): Uint8Array | undefined {
+    if (this.addressesAt === 0) return undefined;
+    const entry = this.addressesAt + slot * ADDRESS_ENTRY_BYTES;
+    const at = entry + 4 * (remote ? ADDRESS_ENTRY_REMOTE_0_U32 : ADDRESS_ENTRY_LOCAL_0_U32);
+    const bytes = this.u8.slice(at, at + 16);
+    const owner = Atomics.load(this.i32, entry / 4 + ADDRESS_ENTRY_GENERATION_U32) >>> 0;
+    return owner === generation ? bytes : undefined;
   }
 
   private place(app: number, index: number): RingPlace {

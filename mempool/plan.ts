@@ -3,6 +3,7 @@
 // Invariant: these are the formulas of the native pools (native/tcp/tcb.hh, native/flow/flow_table.cc, native/stack/arena.cc,
 // native/port/dpdk_pool.hh); a test compares the arena with the one that native makes.
 import {
+  ADDRESS_ENTRY_BYTES,
   EMPTY_RECORD_BYTES,
   EVENT_RECORD_BYTES,
   HEADER_BYTES,
@@ -23,6 +24,8 @@ export interface PlanInput {
   slabBytes?: number;
   /** Listeners of order `level` exist: they need waiting lists per level. */
   ordersByLevel?: boolean;
+  /** IPv6 is spoken: connections of that family keep their addresses in a pool of their own, and tell JavaScript. */
+  ipv6?: boolean;
   /** Bytes per connection that user columns take. */
   userColumnBytes?: number;
   /** Bytes from one packet to the next; DPDK's 2,112 unless told otherwise. */
@@ -54,6 +57,8 @@ const CONTROL_BLOCK = 128;
 const BUSY_BLOCK = 192;
 const HALF_OPEN_RECORD = 64;
 const TIME_WAIT_RECORD = 64;
+/** FlowKeys: the two addresses of an IPv6 connection. */
+const ADDRESS_PAIR = 40;
 /** A bucket of ten flows; 6.5 are in it on average, and one overflow bucket stands by for eight. */
 const FLOW_BUCKET = 64;
 /** AppRings: the app and the generation of each slot. */
@@ -100,6 +105,8 @@ export function arenaBytes(input: {
   stride: number;
   slabBytes: number;
   emptyRecords?: number;
+  /** Slots that have a place for IPv6 addresses. */
+  ipv6Slots?: number;
 }): number {
   const { levels, apps, rxPackets, txPackets, stride, slabBytes } = input;
   const events = powerOfTwo(rxPackets);
@@ -118,7 +125,8 @@ export function arenaBytes(input: {
     ring(empties, EMPTY_RECORD_BYTES);
   }
   at = alignUp(at, PAGE) + (rxPackets + txPackets) * stride;
-  return alignUp(alignUp(at, 64) + slabBytes, PAGE);
+  at = alignUp(alignUp(at, 64) + slabBytes, 64);
+  return alignUp(at + (input.ipv6Slots ?? 0) * ADDRESS_ENTRY_BYTES, PAGE);
 }
 
 function pools(input: PlanInput) {
@@ -143,6 +151,7 @@ export function plan(input: PlanInput): Plan {
     txPackets,
     stride: input.stride ?? DPDK_STRIDE,
     slabBytes: input.slabBytes ?? 0,
+    ipv6Slots: input.ipv6 ? connections : 0,
   });
   const items: PlanItem[] = [];
   const add = (name: string, count: number, bytesEach: number, why: string, bytes = mappingBytes(count * bytesEach)) =>
@@ -154,6 +163,7 @@ export function plan(input: PlanInput): Plan {
   add('busy blocks', busy, BUSY_BLOCK, 'connections with bytes in flight, at most one per packet');
   add('half-open records', halfOpen, HALF_OPEN_RECORD, 'handshakes under way');
   add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections that must not be mistaken for new ones');
+  if (input.ipv6) add('IPv6 addresses', flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');
   add('slot bookkeeping', connections, APP_OF_SLOT + ATTENTION, 'which app has a connection, and which wants a turn');
   add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
   add('user columns', connections * apps, input.userColumnBytes ?? 0, 'app.column()');

@@ -54,6 +54,9 @@ export const REDIS_ARGUMENTS_MAX = 4;
 /** RedisCommand.shard: chosen by the key. */
 export const REDIS_BY_KEY = 0xffff;
 
+/** RedisCommand.scratch: the peer is text in the scratch area. */
+export const REDIS_PEER_TEXT = 0x80;
+
 /** RedisCommand.shape: the command is complete in argument 0. */
 export const REDIS_RAW = 0;
 
@@ -97,6 +100,9 @@ export const SEND_TYPE_DRAIN = 5;
 /** active open */
 export const SEND_TYPE_CONNECT = 6;
 
+/** the same to an IPv6 address, in wire order: slot, offset and length, rx_stamp, send_stamp */
+export const SEND_TYPE_CONNECT_IPV6 = 7;
+
 // SendFlag: SendRecord.flags, bits.
 
 /** more of this message follows */
@@ -122,7 +128,7 @@ export const CLOSE_CODE_IDLE = 4;
 /** active open answered by RST */
 export const CLOSE_CODE_REFUSED = 5;
 
-/** no route, or no answer to ARP */
+/** no route, or no answer to ARP or NDP */
 export const CLOSE_CODE_UNREACHABLE = 6;
 
 /** the stack goes down */
@@ -224,6 +230,9 @@ export const ARENA_HEADER_SLAB_BYTES_U32 = 13;
 /** largest payload of one segment that this stack sends */
 export const ARENA_HEADER_MSS_U32 = 14;
 
+/** offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6 */
+export const ARENA_HEADER_ADDRESSES_AT_U32 = 15;
+
 /** stamp of the current turn (stack thread) */
 export const ARENA_HEADER_STACK_STAMP_U32 = 32;
 
@@ -313,14 +322,14 @@ export const EVENT_RECORD_OFFSET_U32 = 4;
 /** message: bytes */
 export const EVENT_RECORD_LENGTH_U32 = 5;
 
-/** IPv4, host order */
+/** IPv4, host order; 0: IPv6, in the slot's AddressEntry */
 export const EVENT_RECORD_REMOTE_ADDRESS_U32 = 6;
 
 export const EVENT_RECORD_REMOTE_PORT_U16 = 14;
 
 export const EVENT_RECORD_LOCAL_PORT_U16 = 15;
 
-/** IPv4, host order */
+/** IPv4, host order; 0: IPv6, or not known */
 export const EVENT_RECORD_LOCAL_ADDRESS_U32 = 8;
 
 /** drained: as given in the drain record */
@@ -343,6 +352,44 @@ export const EVENT_RECORD_RING_STAMP_U32 = 14;
 
 /** closed: CloseReason */
 export const EVENT_RECORD_REASON_U32 = 15;
+
+// AddressEntry: IPv6 addresses of the connection in this slot. The stack writes the generation first: a reader looks at it last.
+
+/** Size in bytes. */
+export const ADDRESS_ENTRY_BYTES = 48;
+
+/** whose they are */
+export const ADDRESS_ENTRY_GENERATION_U32 = 0;
+
+export const ADDRESS_ENTRY_RESERVED_0_U32 = 1;
+
+export const ADDRESS_ENTRY_RESERVED_1_U32 = 2;
+
+export const ADDRESS_ENTRY_RESERVED_2_U32 = 3;
+
+/** bytes 0 to 3 of the remote address, as on the wire */
+export const ADDRESS_ENTRY_REMOTE_0_U32 = 4;
+
+/** bytes 4 to 7 of the remote address, as on the wire */
+export const ADDRESS_ENTRY_REMOTE_4_U32 = 5;
+
+/** bytes 8 to 11 of the remote address, as on the wire */
+export const ADDRESS_ENTRY_REMOTE_8_U32 = 6;
+
+/** bytes 12 to 15 of the remote address, as on the wire */
+export const ADDRESS_ENTRY_REMOTE_12_U32 = 7;
+
+/** bytes 0 to 3 of the local address, as on the wire */
+export const ADDRESS_ENTRY_LOCAL_0_U32 = 8;
+
+/** bytes 4 to 7 of the local address, as on the wire */
+export const ADDRESS_ENTRY_LOCAL_4_U32 = 9;
+
+/** bytes 8 to 11 of the local address, as on the wire */
+export const ADDRESS_ENTRY_LOCAL_8_U32 = 10;
+
+/** bytes 12 to 15 of the local address, as on the wire */
+export const ADDRESS_ENTRY_LOCAL_12_U32 = 11;
 
 // SendRecord: App to stack.
 
@@ -418,15 +465,16 @@ export const REDIS_COMMAND_ARGUMENTS_U8 = 7;
 /** which server; REDIS_BY_KEY: the one that has the slot of the key */
 export const REDIS_COMMAND_SHARD_U16 = 4;
 
-/** bit k: argument k lies in the client's scratch area, else in the stack's arena */
+/** bit k: argument k lies in the client's scratch area, else in the stack's arena; REDIS_PEER_TEXT */
 export const REDIS_COMMAND_SCRATCH_U8 = 10;
 
 /** from now on; then it completes as timeout */
 export const REDIS_COMMAND_TIMEOUT_MS_U32 = 3;
 
-/** IPv4, host order, for a peer hole */
+/** for a peer hole: IPv4, host order; of an IPv6 peer: where in the scratch area its text lies */
 export const REDIS_COMMAND_PEER_ADDRESS_U32 = 4;
 
+/** of an IPv6 peer: bytes of its text */
 export const REDIS_COMMAND_PEER_PORT_U16 = 10;
 
 /** for a number hole */

@@ -30,6 +30,7 @@ import {
 } from './abi.js';
 import { type CloseReason, closeError, closeReason } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
+import { formatIpv6 } from './config/ipv6.js';
 import { Connection, type ConnectionHost, type DrainOp } from './connection.js';
 import {
   ACTIVE,
@@ -422,7 +423,14 @@ export class AppCore<L extends string = string>
     const [address, port] = remote
       ? [table.remoteAddress[slot], table.remotePort[slot]]
       : [table.localAddress[slot], table.localPort[slot]];
-    return { address: formatIpv4(address as number), port: port as number };
+    return { address: this.addressText(slot, generation, remote, address as number), port: port as number };
+  }
+
+  /** `::` when the connection has ended and its slot is in use again. */
+  addressText(slot: number, generation: number, remote: boolean, ipv4: number): string {
+    if (ipv4 !== 0) return formatIpv4(ipv4);
+    const bytes = this.arena.addressOf(slot, generation, remote);
+    return bytes === undefined ? '::' : formatIpv6(bytes);
   }
 
   endSending(slot: number, generation: number): void {

@@ -5,7 +5,7 @@ import { withSignal } from '../coroutine/signal.js';
 import type { AnyHandler } from '../coroutine/task.js';
 import type { AppCore, AppCounts } from './app-core.js';
 import { Column } from './column.js';
-import { parseIpv4 } from './config/address.js';
+import { type IpAddress, parseIp } from './config/address.js';
 import { Connection } from './connection.js';
 import type { ColumnType, ConnectionRef } from './connection-table.js';
 import { ConnectOp } from './connector.js';
@@ -25,11 +25,12 @@ export interface AppServices {
   settings: Readonly<Record<string, unknown>>;
 }
 
-function address(text: string | undefined): number {
+/** 0: any. */
+function address(text: string | undefined): IpAddress {
   if (text === undefined) return 0;
-  const parsed = parseIpv4(text);
-  if (parsed !== undefined) return parsed;
-  throw new QstackError('QST_ERR_INVALID_ARGUMENT', `"${text}" is no IPv4 address like 10.0.0.1`);
+  const parsed = parseIp(text);
+  if (parsed !== undefined) return parsed === '::' ? 0 : parsed;
+  throw new QstackError('QST_ERR_INVALID_ARGUMENT', `"${text}" is no address like 10.0.0.1 or fd00::1`);
 }
 
 function checkPort(port: number, min: number): number {
@@ -37,7 +38,7 @@ function checkPort(port: number, min: number): number {
   throw new QstackError('QST_ERR_INVALID_ARGUMENT', `port ${port}; accepted is ${min} to 65535`);
 }
 
-function nativeOptions(framing: Framing, at: number, port: number, nagle = false): NativeListenOptions {
+function nativeOptions(framing: Framing, at: IpAddress, port: number, nagle = false): NativeListenOptions {
   const fixed = framing.kind === 'fixed' ? { fixedLength: framing.length } : {};
   return { address: at, port, framing: framing.kind satisfies FramingName, nagle, ...fixed };
 }

@@ -3,17 +3,15 @@
 // waiting op; an answer whose op was cancelled finds none, and the connection is reset by the caller.
 import { PooledOp } from '../coroutine/op.js';
 import type { Task } from '../coroutine/task.js';
-import { SEND_TYPE_CONNECT } from './abi.js';
 import { type CloseReason, closeError } from './close-reason.js';
-import { formatIpv4 } from './config/address.js';
+import { formatEndpoint, type IpAddress } from './config/address.js';
 import type { Connection } from './connection.js';
 import { QstackError } from './errors.js';
 import type { ListenerState } from './listener-state.js';
 import type { Sender } from './sender.js';
 
 export interface Target {
-  /** IPv4, host order. */
-  address: number;
+  address: IpAddress;
   port: number;
   localPort: number;
   /** Number of the listener whose framing applies. */
@@ -63,8 +61,8 @@ export class Connector<L extends string> {
     this.lastCookie = (this.lastCookie + 1) & 0x3fffffff || 1;
     op.cookie = this.lastCookie;
     const ports = (port | (localPort << 16)) >>> 0;
-    if (!this.sender.connect(SEND_TYPE_CONNECT, address, ports, framing, op.cookie)) {
-      throw new QstackError('ENOBUFS', `connect to ${formatIpv4(address)}:${port}: too many at once`);
+    if (!this.sender.connect(address, ports, framing, op.cookie)) {
+      throw new QstackError('ENOBUFS', `connect to ${formatEndpoint(address, port)}: too many at once`);
     }
     this.waiting.set(op.cookie, op);
     this.kick();
@@ -83,6 +81,6 @@ export class Connector<L extends string> {
 
   failed(cookie: number, reason: CloseReason): void {
     const op = this.take(cookie);
-    op?.fail(closeError(reason, `connect to ${formatIpv4(op.target.address)}:${op.target.port}`));
+    op?.fail(closeError(reason, `connect to ${formatEndpoint(op.target.address, op.target.port)}`));
   }
 }

@@ -4,6 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AppLink, ThreadLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
+import { formatEndpoint } from './config/address.js';
 import type { StackSettings } from './config/settings.js';
 import { checkDevice } from './device-check.js';
 import { ensureEal } from './eal.js';
@@ -137,9 +138,13 @@ export class Stack implements AsyncDisposable {
     }
   }
 
-  /** `10.0.0.1:80`, as many as there are listeners. */
-  get addresses(): { address: number; port: number }[] {
-    return this.wanted.map(({ address, port }) => ({ address: address || this.settings.address, port }));
+  /** `10.0.0.1:80`, `[fd00::1]:80`: where there is somebody to connect to. */
+  get addresses(): string[] {
+    const { address: ipv4, ipv6 } = this.settings;
+    const own = [...(ipv4 === 0 ? [] : [ipv4]), ...(ipv6 === undefined ? [] : [ipv6.address])];
+    return this.wanted.flatMap(({ address, port }) =>
+      (address ? [address] : own).map((at) => formatEndpoint(at, port)),
+    );
   }
 
   get plannedBytes(): number {

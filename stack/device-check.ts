@@ -4,8 +4,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { formatIpv4, parseIpv4 } from './config/address.js';
+import { parseIp } from './config/address.js';
 import type { Device } from './config/device.js';
+import { ipv6Number } from './config/ipv6.js';
 import type { StackSettings } from './config/settings.js';
 import { QstackError } from './errors.js';
 
@@ -16,7 +17,7 @@ export interface HostAddress {
 
 export interface HostNetwork {
   has(interfaceName: string): boolean;
-  /** IPv4 addresses that the kernel holds on an interface. */
+  /** Addresses of both families that the kernel holds on an interface. */
   addressesOf(interfaceName: string): HostAddress[];
   hasCapability(bit: number): boolean;
 }
@@ -45,12 +46,12 @@ interface IpAddress {
 
 /** Node lists only interfaces that are running, and a tap without a reader is not: so ip(8) is asked where it is there. */
 function addressesOf(name: string): HostAddress[] {
-  const { status, stdout } = spawnSync('ip', ['-json', '-4', 'address', 'show', 'dev', name], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync('ip', ['-json', 'address', 'show', 'dev', name], { encoding: 'utf8' });
   if (status === 0) {
     const found = (JSON.parse(stdout || '[]') as IpAddress[]).flatMap(({ addr_info = [] }) => addr_info);
     return found.map(({ local, prefixlen }) => ({ address: local, prefixLength: prefixlen }));
   }
-  const running = (networkInterfaces()[name] ?? []).filter(({ family }) => family === 'IPv4');
+  const running = networkInterfaces()[name] ?? [];
   return running.map(({ address, cidr }) => ({ address, prefixLength: Number(cidr?.split('/')[1] ?? 32) }));
 }
 
@@ -78,14 +79,20 @@ function checkCapabilities(device: Device, text: string, host: HostNetwork): voi
   throw new QstackError('QST_ERR_DEVICE', `${text} needs ${noun} ${missing.join(' and ')}: run as root, or \`${set}\``);
 }
 
+function isOurs({ address: first, addressCount, ipv6 }: StackSettings, text: string): boolean {
+  const held = parseIp(text);
+  if (typeof held === 'number') return first !== 0 && held >= first && held < first + addressCount;
+  if (held === undefined || ipv6 === undefined) return false;
+  const step = ipv6Number(held) - ipv6Number(ipv6.address);
+  return step >= 0n && step < addressCount;
+}
+
 function checkAddresses(settings: StackSettings, name: string, host: HostNetwork): void {
-  const { address: first, addressCount } = settings;
   for (const { address, prefixLength } of host.addressesOf(name)) {
-    const held = parseIpv4(address);
-    if (held === undefined || held < first || held >= first + addressCount) continue;
+    if (!isOurs(settings, address)) continue;
     throw new QstackError(
       'EADDRINUSE',
-      `the kernel answers for ${formatIpv4(held)} on ${name} as well, and would reset our connections: ` +
+      `the kernel answers for ${address} on ${name} as well, and would reset our connections: ` +
         `\`ip addr del ${address}/${prefixLength} dev ${name}\``,
     );
   }

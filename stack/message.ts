@@ -13,7 +13,6 @@ import {
   EVENT_RECORD_RX_STAMP_U32,
   EVENT_RECORD_SLOT_U32,
 } from './abi.js';
-import { formatIpv4 } from './config/address.js';
 import type { Connection } from './connection.js';
 
 export interface Address {
@@ -32,6 +31,8 @@ export interface MessageHost<L extends string> {
   levelOf(name: L): number;
   transmit(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean;
   connectionOf(slot: number, generation: number): Connection<L>;
+  /** As text. `ipv4`: what the record says, 0 for IPv6. */
+  addressText(slot: number, generation: number, remote: boolean, ipv4: number): string;
   signalOf(message: Message<L>): AbortSignal;
 }
 
@@ -45,7 +46,7 @@ export class Message<L extends string = string> extends ArenaView {
   /** Number of its listener. */
   listener = 0;
   packet = 0;
-  /** IPv4, host order. */
+  /** IPv4, host order; 0 when the peer speaks IPv6: `remote` has both as text. */
   remoteAddress = 0;
   remotePort = 0;
   localPort = 0;
@@ -93,7 +94,8 @@ export class Message<L extends string = string> extends ArenaView {
   }
 
   get remote(): Address {
-    return { address: formatIpv4(this.remoteAddress), port: this.remotePort };
+    const address = this.host.addressText(this.slot, this.generation, true, this.remoteAddress);
+    return { address, port: this.remotePort };
   }
 
   get connection(): Connection<L> {

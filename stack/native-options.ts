@@ -3,7 +3,7 @@ import { formatPlan, type Plan, plan } from '../mempool/plan.js';
 import { formatMac } from './config/address.js';
 import { preparedDevice } from './config/device.js';
 import type { StackSettings } from './config/settings.js';
-import type { FaultOptions, RingDevice, StackOptions } from './native.js';
+import type { FaultOptions, Ipv6Options, RingDevice, StackOptions } from './native.js';
 
 export function planOf(settings: StackSettings, levels: number): Plan {
   return plan({
@@ -11,6 +11,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     levels,
     apps: settings.appThreads,
     packets: settings.packetsMax,
+    ipv6: settings.ipv6 !== undefined,
     ordersByLevel: levels > 1,
   });
 }
@@ -32,6 +33,12 @@ function faultsOf(settings: StackSettings): { fault?: FaultOptions } {
   return { fault: { seed, rx, tx, delayMaxUs: Math.round(delayMaxMs * 1000) } };
 }
 
+function ipv6Of({ ipv6, addressCount }: StackSettings): { ipv6?: Ipv6Options } {
+  if (ipv6 === undefined) return {};
+  const { gateway, ...rest } = ipv6;
+  return { ipv6: { ...rest, addressCount, ...(gateway === undefined ? {} : { gateway }) } };
+}
+
 export function stackOptions(settings: StackSettings, levels: number, ring?: RingDevice): StackOptions {
   const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels);
   return {
@@ -43,6 +50,7 @@ export function stackOptions(settings: StackSettings, levels: number, ring?: Rin
       prefixLength: settings.prefixLength,
       gateway: settings.gateway,
       neighbors: settings.neighbors.map(({ first, count, mac }) => ({ first, count, mac: formatMac(mac) })),
+      ...ipv6Of(settings),
     },
     tcp: {
       connections: settings.connectionsMax,

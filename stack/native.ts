@@ -1,5 +1,5 @@
 // The typed interface of the addon, and the one file that knows where it is built.
-// In: control calls and options in plain numbers (addresses are IPv4 in host order). Out: what native/node exports.
+// In: control calls and options in plain numbers (IPv4 addresses in host order). Out: what native/node exports.
 // Invariant: nothing here is called per packet or per message; data crosses in the arena alone (stack/abi.ts).
 // Faults are thrown as Error with a `code`: EADDRINUSE, EADDRNOTAVAIL, or a QST_ERR_* of stack/errors.ts.
 // The addon must be loaded in the main thread before a worker loads it: one that only a worker holds is unmapped with it.
@@ -43,21 +43,36 @@ export interface FaultOptions {
   readonly delayMaxUs?: number;
 }
 
+/** IPv4 as a number in host order, IPv6 as text. */
+export type IpAddress = number | string;
+
 /** `count` addresses from `first` share one MAC. */
 export interface NeighborOptions {
-  readonly first: number;
+  readonly first: IpAddress;
   readonly count: number;
   readonly mac: string;
 }
 
-export interface IpOptions {
+/** native/ip/config.hh says more. */
+export interface Ipv6Options {
   /** The stack owns `addressCount` addresses from here. */
+  readonly address: string;
+  readonly addressCount?: number;
+  readonly prefixLength?: number;
+  readonly gateway?: string;
+  readonly routerAdvertisements?: boolean;
+  readonly dadTransmits?: number;
+}
+
+export interface IpOptions {
+  /** The stack owns `addressCount` addresses from here; 0, with `ipv6` only: no IPv4. */
   readonly address: number;
   readonly addressCount?: number;
   readonly prefixLength?: number;
   readonly gateway?: number;
   readonly neighbors?: readonly NeighborOptions[];
   readonly neighborsMax?: number;
+  readonly ipv6?: Ipv6Options;
 }
 
 /** native/tcp/config.hh has the defaults. */
@@ -106,8 +121,8 @@ export interface StackOptions {
 export type FramingName = 'stream' | 'segment' | 'fixed';
 
 export interface ListenOptions {
-  /** 0 or absent: every address of the stack. */
-  readonly address?: number;
+  /** 0 or absent: every address of the stack, of both families. */
+  readonly address?: IpAddress;
   /** 0: not a listener; its framing applies to active opens that name its number. */
   readonly port: number;
   readonly framing: FramingName;

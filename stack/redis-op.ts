@@ -28,6 +28,8 @@ export class RedisOp extends PooledOp<RedisResult> {
   timeoutMs = 0;
   peerAddress = 0;
   peerPort = 0;
+  /** Of an IPv6 peer; then address and port mean nothing. */
+  peerText = '';
   numberValue = 0;
   /** Keys and values, in the order of the template. */
   readonly values: (RedisBytes | null)[] = [null, null, null, null];
@@ -79,6 +81,7 @@ export class RedisOp extends PooledOp<RedisResult> {
     this.valueCount = 0;
     this.wantsNumber = false;
     this.isForgotten = false;
+    this.peerText = '';
     this.host.recycle(this);
   }
 }

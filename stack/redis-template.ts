@@ -12,7 +12,7 @@ export interface Hole<K extends HoleKind = HoleKind> {
   readonly hole: K;
 }
 
-/** "ip:port" of a message's sender. */
+/** "ip:port" or "[ip]:port" of a message's sender. */
 export const peer: Hole<'peer'> = Object.freeze({ hole: 'peer' });
 /** A key or value, or a part of one. */
 export const bytes: Hole<'bytes'> = Object.freeze({ hole: 'bytes' });
@@ -25,9 +25,10 @@ export type TemplateArgument = TemplatePart | readonly TemplatePart[];
 
 /** A message, or anything else that has an address. */
 export interface RedisPeer {
-  /** IPv4, host order. */
+  /** IPv4, host order; 0: `remote` says it. */
   readonly remoteAddress: number;
   readonly remotePort: number;
+  readonly remote?: { readonly address: string };
 }
 
 interface HoleValues {

@@ -30,6 +30,7 @@ import {
   REDIS_COMPLETION_STATUS_U8,
   REDIS_COMPLETION_VALUE_HIGH_U32,
   REDIS_COMPLETION_VALUE_LOW_U32,
+  REDIS_PEER_TEXT,
   REDIS_RAW,
   REDIS_STATUS_ERROR,
   REDIS_STATUS_LOST,
@@ -40,6 +41,7 @@ import {
   STAMP_SHIFT,
 } from './abi.js';
 import type { TurnSource } from './app-core.js';
+import { formatEndpoint } from './config/address.js';
 import { QstackError } from './errors.js';
 import type { NativePoller } from './native.js';
 import { byteLengthOf, RedisBlock, type RedisBytes } from './redis-block.js';
@@ -200,8 +202,10 @@ export class RedisClient implements TurnSource, RedisOpHost {
       if (holes[i] === 'bytes') op.push(value as RedisBytes);
       else if (holes[i] === 'number') op.numberValue = checkNumber(value as number);
       else {
-        op.peerAddress = (value as RedisPeer).remoteAddress;
-        op.peerPort = (value as RedisPeer).remotePort;
+        const { remoteAddress, remotePort, remote } = value as RedisPeer;
+        op.peerAddress = remoteAddress;
+        op.peerPort = remotePort;
+        if (remoteAddress === 0 && remote !== undefined) op.peerText = formatEndpoint(remote.address, remotePort);
       }
     }
     return op;
@@ -280,19 +284,23 @@ export class RedisClient implements TurnSource, RedisOpHost {
     u32[at + 1] = op.shape | (op.level << 16) | (op.valueCount << 24);
     u32[at + 2] = op.shard | (inScratch << 16);
     u32[at + REDIS_COMMAND_TIMEOUT_MS_U32] = timeoutMs;
-    u32[at + REDIS_COMMAND_PEER_ADDRESS_U32] = op.peerAddress;
-    u16[at * 2 + REDIS_COMMAND_PEER_PORT_U16] = op.peerPort;
+    u32[at + REDIS_COMMAND_PEER_ADDRESS_U32] = op.peerText === '' ? op.peerAddress : offset;
+    u16[at * 2 + REDIS_COMMAND_PEER_PORT_U16] = op.peerText === '' ? op.peerPort : op.peerText.length;
     u32[at + REDIS_COMMAND_NUMBER_U32] = op.numberValue;
     u32[at + REDIS_COMMAND_STAMP_U32] = op.startStamp;
     this.underWay++;
     return true;
   }
 
-  /** Bit k of the result: value k lies in the scratch area. */
+  /** Bit k of the result: value k lies in the scratch area, behind the text of the peer. */
   private writeValues(op: RedisOp, at: number, offset: number): number {
     const { u32 } = this.block;
-    let next = offset;
+    let next = offset + op.peerText.length;
     let inScratch = 0;
+    if (op.peerText !== '') {
+      this.block.put(op.peerText, offset, op.peerText.length);
+      inScratch = REDIS_PEER_TEXT;
+    }
     for (let k = 0; k < op.valueCount; k++) {
       const value = op.values[k] as RedisBytes;
       const length = byteLengthOf(value);
@@ -441,7 +449,7 @@ function checkNumber(value: number): number {
 
 /** Bytes that have to be copied; what lies in the arena stays there. */
 function scratchLength(op: RedisOp): number {
-  let scratch = 0;
+  let scratch = op.peerText.length;
   let all = 0;
   for (let k = 0; k < op.valueCount; k++) {
     const value = op.values[k] as RedisBytes;

@@ -18,9 +18,13 @@ import {
   SEND_RECORD_RX_STAMP_U32,
   SEND_RECORD_SEND_STAMP_U32,
   SEND_RECORD_SLOT_U32,
+  SEND_TYPE_CONNECT,
+  SEND_TYPE_CONNECT_IPV6,
   SEND_TYPE_DRAIN,
   SEND_TYPE_SEND,
 } from './abi.js';
+import type { IpAddress } from './config/address.js';
+import { ipv6Bytes } from './config/ipv6.js';
 import { type ConnectionTable, QUEUED } from './connection-table.js';
 import { type Entry, SendQueue } from './send-queue.js';
 
@@ -220,10 +224,21 @@ export class Sender {
   }
 
   /** An active open; it belongs to no slot yet. False: the ring is full. */
-  connect(type: number, address: number, ports: number, listener: number, cookie: number): boolean {
+  connect(address: IpAddress, ports: number, listener: number, cookie: number): boolean {
     if (!(this.rings[0] as RingProducer).hasRoom(1)) return false;
-    this.writeRecord(type, 0, 0, 0, address, ports, listener, cookie);
+    if (typeof address === 'number') this.writeRecord(SEND_TYPE_CONNECT, 0, 0, 0, address, ports, listener, cookie);
+    else this.connectIpv6(ipv6Bytes(address), ports, listener, cookie);
     return true;
+  }
+
+  /** The address lies where other records have slot, offset and length, and the stamps. */
+  private connectIpv6(address: Uint8Array, ports: number, listener: number, cookie: number): void {
+    const words = new DataView(address.buffer);
+    const word = (k: number) => words.getUint32(4 * k, true);
+    const at = this.writeRecord(SEND_TYPE_CONNECT_IPV6, 0, 0, 0, word(0), ports, listener, cookie);
+    this.words[at + OFFSET_AND_LENGTH] = word(1);
+    this.words[at + SEND_RECORD_RX_STAMP_U32] = word(2);
+    this.words[at + SEND_RECORD_SEND_STAMP_U32] = word(3);
   }
 
   private enqueue(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {

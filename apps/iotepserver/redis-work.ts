@@ -13,6 +13,6 @@ export function makeRedisWork<L extends string>(app: App<L>): (message: Message<
   const lookUp = redis.prepare('GET', ['c:', redis.number]);
   return (message) => {
     const state = message.slice(0, Math.min(STORED_BYTES, message.length));
-    return all(exchange(message, state), lookUp(classKey(message.remoteAddress)));
+    return all(exchange(message, state), lookUp(classKey(message)));
   };
 }

@@ -4,6 +4,8 @@
 //   iot   146 bytes as QStack sends them: a status line and headers with byte 6 = 0x03 (so it is not HTTP), then 20 bytes, of
 //         which the first eight are the counter in hexadecimal
 //   http  valid HTTP/1.1 with the counter in X-Counter
+import type { RedisPeer } from '../../stack/redis-template.js';
+
 export const CLASS_AT = 5;
 /** Shorter ones hold no class and no counter: they are no messages. */
 export const MESSAGE_MIN = 6;
@@ -67,6 +69,8 @@ export function makeReplies(form: ReplyForm): Replies {
 }
 
 /** Key of a class: the last byte of the client's address. */
-export function classKey(remoteAddress: number): number {
-  return remoteAddress & 0xff;
+export function classKey({ remoteAddress, remote }: RedisPeer): number {
+  if (remoteAddress !== 0 || remote === undefined) return remoteAddress & 0xff;
+  const { address } = remote;
+  return Number.parseInt(address.slice(address.lastIndexOf(':') + 1) || '0', 16) & 0xff;
 }

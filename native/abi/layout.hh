@@ -27,6 +27,7 @@ inline constexpr uint32_t kNoIndex = 0xffffffffu;  ///< No packet, no slot.
 inline constexpr uint32_t kNoListener = 0xffffu;  ///< Listener number of an active open.
 inline constexpr uint32_t kRedisArgumentsMax = 4u;  ///< Arguments of one RedisCommand.
 inline constexpr uint32_t kRedisByKey = 0xffffu;  ///< RedisCommand.shard: chosen by the key.
+inline constexpr uint32_t kRedisPeerText = 0x80u;  ///< RedisCommand.scratch: the peer is text in the scratch area.
 inline constexpr uint32_t kRedisRaw = 0u;  ///< RedisCommand.shape: the command is complete in argument 0.
 inline constexpr uint32_t kStampShift = 6u;  ///< A stamp is monotonic nanoseconds >> 6, modulo 2^32.
 
@@ -47,6 +48,7 @@ enum class SendType : uint8_t {
   abort = 4,  ///< RST at once
   drain = 5,  ///< asks for a drained event; in the lowest ring
   connect = 6,  ///< active open
+  connect_ipv6 = 7,  ///< the same to an IPv6 address, in wire order: slot, offset and length, rx_stamp, send_stamp
 };
 
 /// SendRecord.flags, bits
@@ -62,7 +64,7 @@ enum class CloseCode : uint32_t {
   timed_out = 3,  ///< retransmissions ran out
   idle = 4,  ///< idle timeout
   refused = 5,  ///< active open answered by RST
-  unreachable = 6,  ///< no route, or no answer to ARP
+  unreachable = 6,  ///< no route, or no answer to ARP or NDP
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,  ///< the app thread that owned it died
 };
@@ -105,7 +107,8 @@ struct alignas(64) ArenaHeader {
   uint32_t slab_at;  ///< offset of the slab for suspended messages
   uint32_t slab_bytes;  ///< size of that slab
   uint32_t mss;  ///< largest payload of one segment that this stack sends
-  uint8_t gap_60[68];
+  uint32_t addresses_at;  ///< offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6
+  uint8_t gap_64[64];
   uint32_t stack_stamp;  ///< stamp of the current turn (stack thread)
   uint32_t stack_turns;  ///< turns so far, modulo 2^32 (stack thread)
   uint8_t gap_136[120];
@@ -126,6 +129,7 @@ static_assert(offsetof(ArenaHeader, room) == 44);
 static_assert(offsetof(ArenaHeader, slab_at) == 48);
 static_assert(offsetof(ArenaHeader, slab_bytes) == 52);
 static_assert(offsetof(ArenaHeader, mss) == 56);
+static_assert(offsetof(ArenaHeader, addresses_at) == 60);
 static_assert(offsetof(ArenaHeader, stack_stamp) == 128);
 static_assert(offsetof(ArenaHeader, stack_turns) == 132);
 
@@ -183,10 +187,10 @@ struct alignas(64) EventRecord {
   uint32_t packet;  ///< index of the packet that holds the message; NO_INDEX in other events
   uint32_t offset;  ///< message: first byte, from the arena's start
   uint32_t length;  ///< message: bytes
-  uint32_t remote_address;  ///< IPv4, host order
+  uint32_t remote_address;  ///< IPv4, host order; 0: IPv6, in the slot's AddressEntry
   uint16_t remote_port;
   uint16_t local_port;
-  uint32_t local_address;  ///< IPv4, host order
+  uint32_t local_address;  ///< IPv4, host order; 0: IPv6, or not known
   uint32_t cookie;  ///< drained: as given in the drain record
   uint32_t token_low;  ///< opened: cookie of the connect record, low half; 0 for a passive open
   uint32_t token_high;  ///< opened: high half
@@ -215,6 +219,35 @@ static_assert(offsetof(EventRecord, rx_stamp) == 48);
 static_assert(offsetof(EventRecord, tcp_stamp) == 52);
 static_assert(offsetof(EventRecord, ring_stamp) == 56);
 static_assert(offsetof(EventRecord, reason) == 60);
+
+/// IPv6 addresses of the connection in this slot. The stack writes the generation first: a reader looks at it last.
+struct alignas(16) AddressEntry {
+  uint32_t generation;  ///< whose they are
+  uint32_t reserved_0;
+  uint32_t reserved_1;
+  uint32_t reserved_2;
+  uint32_t remote_0;  ///< bytes 0 to 3 of the remote address, as on the wire
+  uint32_t remote_4;  ///< bytes 4 to 7 of the remote address, as on the wire
+  uint32_t remote_8;  ///< bytes 8 to 11 of the remote address, as on the wire
+  uint32_t remote_12;  ///< bytes 12 to 15 of the remote address, as on the wire
+  uint32_t local_0;  ///< bytes 0 to 3 of the local address, as on the wire
+  uint32_t local_4;  ///< bytes 4 to 7 of the local address, as on the wire
+  uint32_t local_8;  ///< bytes 8 to 11 of the local address, as on the wire
+  uint32_t local_12;  ///< bytes 12 to 15 of the local address, as on the wire
+};
+static_assert(sizeof(AddressEntry) == 48);
+static_assert(offsetof(AddressEntry, generation) == 0);
+static_assert(offsetof(AddressEntry, reserved_0) == 4);
+static_assert(offsetof(AddressEntry, reserved_1) == 8);
+static_assert(offsetof(AddressEntry, reserved_2) == 12);
+static_assert(offsetof(AddressEntry, remote_0) == 16);
+static_assert(offsetof(AddressEntry, remote_4) == 20);
+static_assert(offsetof(AddressEntry, remote_8) == 24);
+static_assert(offsetof(AddressEntry, remote_12) == 28);
+static_assert(offsetof(AddressEntry, local_0) == 32);
+static_assert(offsetof(AddressEntry, local_4) == 36);
+static_assert(offsetof(AddressEntry, local_8) == 40);
+static_assert(offsetof(AddressEntry, local_12) == 44);
 
 /// App to stack.
 struct alignas(32) SendRecord {
@@ -263,11 +296,11 @@ struct alignas(64) RedisCommand {
   uint8_t level;  ///< level of the command, 0 is the highest
   uint8_t arguments;  ///< arguments in use, 0 to REDIS_ARGUMENTS_MAX
   uint16_t shard;  ///< which server; REDIS_BY_KEY: the one that has the slot of the key
-  uint8_t scratch;  ///< bit k: argument k lies in the client's scratch area, else in the stack's arena
+  uint8_t scratch;  ///< bit k: argument k lies in the client's scratch area, else in the stack's arena; REDIS_PEER_TEXT
   uint8_t gap_11[1];
   uint32_t timeout_ms;  ///< from now on; then it completes as timeout
-  uint32_t peer_address;  ///< IPv4, host order, for a peer hole
-  uint16_t peer_port;
+  uint32_t peer_address;  ///< for a peer hole: IPv4, host order; of an IPv6 peer: where in the scratch area its text lies
+  uint16_t peer_port;  ///< of an IPv6 peer: bytes of its text
   uint8_t gap_22[2];
   uint32_t number;  ///< for a number hole
   uint32_t stamp;  ///< when the op started

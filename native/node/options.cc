@@ -1,5 +1,7 @@
 #include "native/node/options.hh"
 
+#include <arpa/inet.h>
+
 #include <cmath>
 #include <cstdio>
 
@@ -58,6 +60,15 @@ std::string OptionReader::text(const char* name, const std::string& fallback) co
 
 MacAddress OptionReader::mac(const char* name, const MacAddress& fallback) const {
   return has(name) ? parse_mac(text(name, "")) : fallback;
+}
+
+IpAddress OptionReader::address(const char* name) const {
+  if (!has(name)) return {};
+  if (!object_.Get(name).IsString()) return u32(name, 0);
+  const std::string written = text(name, "");
+  uint8_t bytes[16];
+  if (inet_pton(AF_INET6, written.c_str(), bytes) != 1) fail(name, "\"" + written + "\" is no IPv6 address");
+  return load_ipv6(bytes);
 }
 
 OptionReader OptionReader::object(const char* name) const { return {object_.Get(name), path_ + ": " + name}; }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "native/node/coded_error.hh"
+#include "native/wire/ip_address.hh"
 #include "native/wire/mac.hh"
 
 namespace qstack::node {
@@ -33,6 +34,8 @@ class OptionReader {
   double probability(const char* name) const;
   bool boolean(const char* name, bool fallback) const;
   std::string text(const char* name, const std::string& fallback) const;
+  /// IPv4 as a number in host order, IPv6 as text; `::` when absent.
+  IpAddress address(const char* name) const;
   MacAddress mac(const char* name, const MacAddress& fallback) const;
   OptionReader object(const char* name) const;
   Napi::Value value(const char* name) const { return object_.Get(name); }

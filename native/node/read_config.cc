@@ -4,6 +4,9 @@
 
 #include <cstring>
 
+#include "native/wire/ipv6.hh"
+#include "native/wire/mix.hh"
+
 namespace qstack::node {
 
 namespace {
@@ -19,7 +22,7 @@ void read_neighbors(const OptionReader& options, IpConfig& ip) {
   for (uint32_t i = 0; i < lines.Length(); ++i) {
     const OptionReader line(lines.Get(i), "createStack: ip: neighbors: " + std::to_string(i));
     StaticNeighbor neighbor;
-    neighbor.first = static_cast<uint32_t>(line.required("first", 0, UINT32_MAX));
+    neighbor.first = line.address("first");
     neighbor.count = static_cast<uint32_t>(line.required("count", 1, UINT32_MAX));
     if (!line.has("mac")) line.fail("mac", "a MAC address is expected");
     neighbor.mac = line.mac("mac", {});
@@ -27,9 +30,22 @@ void read_neighbors(const OptionReader& options, IpConfig& ip) {
   }
 }
 
+Ipv6Config read_ipv6(const OptionReader& options) {
+  Ipv6Config ipv6;
+  ipv6.address = options.address("address");
+  if (!is_unicast_ipv6(ipv6.address)) options.fail("address", "the address of one IPv6 host is expected");
+  ipv6.address_count = options.u32("addressCount", 1, 1, 1u << 24);
+  ipv6.prefix_length = static_cast<uint8_t>(options.u32("prefixLength", ipv6.prefix_length, 0, 128));
+  ipv6.gateway = options.address("gateway");
+  ipv6.router_advertisements = options.boolean("routerAdvertisements", false);
+  ipv6.dad_transmits = static_cast<uint8_t>(options.u32("dadTransmits", ipv6.dad_transmits, 0, 5));
+  return ipv6;
+}
+
 IpConfig read_ip(const OptionReader& options) {
   IpConfig ip;
-  ip.address = static_cast<uint32_t>(options.required("address", 1, UINT32_MAX));
+  if (options.has("ipv6")) ip.ipv6 = read_ipv6(options.object("ipv6"));
+  ip.address = static_cast<uint32_t>(options.required("address", ip.ipv6.enabled() ? 0 : 1, UINT32_MAX));
   ip.address_count = options.u32("addressCount", 1, 1, UINT32_MAX - ip.address);
   ip.prefix_length = static_cast<uint8_t>(options.u32("prefixLength", ip.prefix_length, 0, 32));
   ip.gateway = options.u32("gateway", 0);
@@ -84,6 +100,7 @@ ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config
   arena.empty_records = options.u32("emptyRecords", arena.empty_records, 1, 1u << 20);
   arena.slab_bytes = options.u32("slabBytes", 0);
   // IPv4 and TCP headers, and the timestamps that nearly every peer agrees to: a full piece then is a full segment.
+  arena.ipv6 = config.stack.ip.ipv6.enabled();
   arena.mss = config.device.mtu - 40u - (config.stack.tcp.timestamps ? 12u : 0u);
   return arena;
 }
@@ -95,20 +112,22 @@ InstanceConfig read_stack(const OptionReader& options) {
   if (!options.has("ip")) options.fail("ip", "an object is expected");
   config.stack.ip = read_ip(options.object("ip"));
   if (options.has("tcp")) config.stack.tcp = read_tcp(options.object("tcp"));
-  config.device = read_device(options, config.stack.ip.address);
+  const IpConfig& ip = config.stack.ip;
+  config.device = read_device(options, ip.address != 0 ? ip.address : ip.ipv6.address.ipv4());
   config.arena = read_arena(options, config);
   config.stack.ip.mac = config.device.mac;
   config.stack.ip.mtu = config.device.mtu;
   config.stack.tcp.mtu = config.device.mtu;
   config.stack.tcp.levels = static_cast<uint8_t>(config.arena.levels);
   config.stack.tcp.secret = read_secret(options);
+  config.stack.ip.secret = mix_product(config.stack.tcp.secret[0] ^ 1, config.stack.tcp.secret[1]);
   config.stack.rx_burst = options.u16("rxBurst", config.stack.rx_burst, 1, 64);
   return config;
 }
 
 ListenerConfig read_listener(const OptionReader& options) {
   ListenerConfig config;
-  config.address = options.u32("address", 0);
+  config.address = options.address("address");
   config.port = static_cast<uint16_t>(options.required("port", 0, UINT16_MAX));
   config.nagle = options.boolean("nagle", false);
   const std::string framing = options.text("framing", "");

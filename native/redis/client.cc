@@ -155,6 +155,10 @@ bool Client::fill(const abi::RedisCommand& record, Holes& holes) const {
   }
   holes.peer_address = record.peer_address;
   holes.peer_port = record.peer_port;
+  if ((record.scratch & abi::kRedisPeerText) != 0) {
+    if (uint64_t{record.peer_address} + record.peer_port > scratch.size()) return false;
+    holes.peer = scratch.subspan(record.peer_address, record.peer_port);
+  }
   holes.number = record.number;
   return true;
 }

@@ -18,7 +18,7 @@ uint64_t part_length(const Part& part, const Holes& holes) {
     case Part::Kind::argument:
       return holes.arguments[part.argument].size();
     case Part::Kind::peer:
-      return peer_length(holes.peer_address, holes.peer_port);
+      return holes.peer.empty() ? peer_length(holes.peer_address, holes.peer_port) : holes.peer.size();
     case Part::Kind::number:
       return decimal_digits(holes.number);
   }
@@ -37,7 +37,8 @@ uint8_t* write_part(uint8_t* at, const Part& part, const Holes& holes) {
     case Part::Kind::argument:
       return write_bytes(at, holes.arguments[part.argument].data(), holes.arguments[part.argument].size());
     case Part::Kind::peer:
-      return write_peer(at, holes.peer_address, holes.peer_port);
+      return holes.peer.empty() ? write_peer(at, holes.peer_address, holes.peer_port)
+                                : write_bytes(at, holes.peer.data(), holes.peer.size());
     case Part::Kind::number:
       return write_decimal(at, holes.number);
   }

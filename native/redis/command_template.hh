@@ -18,6 +18,7 @@ inline constexpr uint32_t kArgumentsMax = 4;
 /// What fills the holes of one command.
 struct Holes {
   std::span<const uint8_t> arguments[kArgumentsMax];
+  std::span<const uint8_t> peer;  ///< as text, where it is not an IPv4 address
   uint32_t peer_address = 0;
   uint16_t peer_port = 0;
   uint32_t number = 0;

@@ -72,11 +72,19 @@ uint32_t AppRings::drain_sends(AnyStack& stack, uint32_t app, Nanos now) {
   return handled;
 }
 
+/// The address of a connect_ipv6 record: four words where other records have their packet's.
+inline IpAddress ipv6_of(const abi::SendRecord& record) {
+  const uint32_t words[4] = {record.slot, record.offset | (uint32_t{record.length} << 16), record.rx_stamp,
+                             record.send_stamp};
+  return load_ipv6(reinterpret_cast<const uint8_t*>(words));
+}
+
 template <typename AnyStack>
 void AppRings::execute(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
   const auto type = static_cast<abi::SendType>(record.type);
   if (type == abi::SendType::send) return execute_send(stack, app, record, now);
-  if (type == abi::SendType::connect) return execute_connect(stack, app, record, now);
+  if (type == abi::SendType::connect) return execute_connect(stack, app, record, record.slot, now);
+  if (type == abi::SendType::connect_ipv6) return execute_connect(stack, app, record, ipv6_of(record), now);
   if (record.type < static_cast<uint8_t>(abi::SendType::send) ||
       record.type > static_cast<uint8_t>(abi::SendType::connect)) {
     ++bad_records_;
@@ -117,15 +125,16 @@ void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord
 }
 
 template <typename AnyStack>
-void AppRings::execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now) {
+void AppRings::execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, const IpAddress& to,
+                               Nanos now) {
   const auto framing = framings_.find(static_cast<uint16_t>(record.packet));
   if (framing == framings_.end() || record.packet > UINT16_MAX) {
     ++bad_records_;
     sides_[app].failed_connects.push_back(record.cookie);
     return;
   }
-  const Endpoint remote{record.slot, static_cast<uint16_t>(record.generation)};
-  const Endpoint local{local_address_, static_cast<uint16_t>(record.generation >> 16)};
+  const Endpoint remote{to, static_cast<uint16_t>(record.generation)};
+  const Endpoint local{{}, static_cast<uint16_t>(record.generation >> 16)};
   const Handle handle = stack.connect(local, remote, framing->second, record.cookie, now);
   if (handle.slot >= connections_) {
     sides_[app].failed_connects.push_back(record.cookie);

@@ -15,28 +15,27 @@ static_assert(kNoIndex == abi::kNoIndex && kLevelsMax == abi::kLevelsMax);
 
 namespace {
 
-/// Records carry IPv4 addresses only.
+/// Records carry IPv4 addresses only; 0 stands for an IPv6 one.
 uint32_t ipv4_or_zero(const Endpoint& endpoint) { return endpoint.address.is_ipv4() ? endpoint.address.ipv4() : 0; }
 
 /// Where a message was sent to, read from its own headers; empty when the packet does not carry them (a reassembled
 /// one).
 Endpoint local_of(const Message& event) {
   const Packet& p = *event.packet;
-  if (p.l3 < 14 || p.l4 < p.l3 + 20 || p.l4 + 20 > p.length) return {};
-  if (load_be32(p.data + p.l3 + 12) != ipv4_or_zero(event.remote) || load_be16(p.data + p.l4) != event.remote.port) return {};
+  if (!event.remote.address.is_ipv4() || p.l3 < 14 || p.l4 < p.l3 + 20 || p.l4 + 20 > p.length) return {};
+  if (load_be32(p.data + p.l3 + 12) != event.remote.address.ipv4() || load_be16(p.data + p.l4) != event.remote.port) return {};
   return {load_be32(p.data + p.l3 + 16), load_be16(p.data + p.l4 + 2)};
 }
 
 }  // namespace
 
-AppRings::AppRings(Arena& arena, PacketPool& tx, uint32_t local_address)
+AppRings::AppRings(Arena& arena, PacketPool& tx)
     : arena_(arena),
       region_(arena.region()),
       tx_(tx),
       levels_(arena.config().levels),
       connections_(arena.config().connections),
       rx_packets_(arena.config().rx_packets),
-      local_address_(local_address),
       tx_reserve_(arena.config().tx_packets / 8),
       tx_share_(std::max(1u, arena.config().tx_packets / 4 * 3 / arena.config().apps)),
       apps_memory_(connections_),
@@ -122,6 +121,15 @@ uint32_t AppRings::choose_app(const Opened& event) {
   return next_app_;
 }
 
+void AppRings::tell_addresses(const Opened& event) {
+  if (arena_.plan().addresses_at == 0) return;
+  abi::AddressEntry& entry = arena_.addresses(event.handle.slot);
+  store_relaxed(entry.generation, event.handle.generation);
+  std::atomic_thread_fence(std::memory_order_release);
+  store_ipv6(reinterpret_cast<uint8_t*>(&entry.remote_0), event.remote.address);
+  store_ipv6(reinterpret_cast<uint8_t*>(&entry.local_0), event.local.address);
+}
+
 bool AppRings::opened(const Opened& event) {
   const uint32_t slot = event.handle.slot;
   const uint32_t app = choose_app(event);
@@ -132,6 +140,7 @@ bool AppRings::opened(const Opened& event) {
   record.local_address = ipv4_or_zero(event.local);
   record.local_port = event.local.port;
   record.token_low = static_cast<uint32_t>(event.token);
+  if (!event.remote.address.is_ipv4()) tell_addresses(event);
   if (!push(sides_[app], 0, record)) return false;
   apps_of_[slot] = static_cast<uint8_t>(app);
   generations_[slot] = event.handle.generation;

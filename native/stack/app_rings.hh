@@ -27,8 +27,8 @@ class AppRings final : public App {
   /// Listener numbers from here on are framings for active opens only.
   static constexpr uint16_t kFirstFraming = 0x8000;
 
-  /// `local_address`: where active opens come from. The arena (with its region set) and the TX pool outlive the rings.
-  AppRings(Arena& arena, PacketPool& tx, uint32_t local_address);
+  /// The arena (with its region set) and the TX pool outlive the rings.
+  AppRings(Arena& arena, PacketPool& tx);
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
@@ -89,6 +89,7 @@ class AppRings final : public App {
   Side* side_of(uint32_t slot) { return apps_of_[slot] == kNoApp ? nullptr : &sides_[apps_of_[slot]]; }
   bool owns(uint32_t app, uint32_t slot) const { return slot < connections_ && apps_of_[slot] == app; }
   abi::EventRecord record_of(abi::EventType type, Handle handle) const;
+  void tell_addresses(const Opened& event);
   bool push(Side& side, uint32_t level, const abi::EventRecord& record);
   void wake(Side& side);
   bool tell_failed_connect(Side& side, uint32_t cookie);
@@ -102,7 +103,7 @@ class AppRings final : public App {
   template <typename AnyStack>
   void execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
   template <typename AnyStack>
-  void execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
+  void execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, const IpAddress& to, Nanos now);
   template <typename AnyStack>
   void execute_release(AnyStack& stack, uint32_t app, const abi::ReleaseRecord& record, Nanos now);
   template <typename AnyStack>
@@ -119,7 +120,6 @@ class AppRings final : public App {
   uint32_t levels_;
   uint32_t connections_;
   uint32_t rx_packets_;
-  uint32_t local_address_;
   Stamp stamp_ = 0;
   uint64_t bad_records_ = 0;
   uint64_t stale_records_ = 0;

@@ -67,6 +67,8 @@ ArenaPlan plan_arena(const ArenaConfig& config) {
   }
   const uint64_t region_at = planner.take(config.region_bytes, std::max<uint64_t>(config.region_align, kLine));
   const uint64_t slab_at = planner.take(config.slab_bytes, kLine);
+  const uint64_t address_bytes = config.ipv6 ? uint64_t{config.connections} * sizeof(abi::AddressEntry) : 0;
+  const uint64_t addresses_at = planner.take(address_bytes, kLine);
   const uint64_t bytes = align_up(planner.end(), 4096);
   if (bytes >= uint64_t{1} << 32) {
     throw std::length_error("the arena would take " + std::to_string(bytes >> 20) +
@@ -74,6 +76,7 @@ ArenaPlan plan_arena(const ArenaConfig& config) {
   }
   plan.region_at = static_cast<uint32_t>(region_at);
   plan.slab_at = static_cast<uint32_t>(slab_at);
+  plan.addresses_at = config.ipv6 ? static_cast<uint32_t>(addresses_at) : 0;
   plan.bytes = static_cast<uint32_t>(bytes);
   return plan;
 }
@@ -92,6 +95,7 @@ void Arena::write_header() {
   h.slab_at = plan_.slab_at;
   h.slab_bytes = config().slab_bytes;
   h.mss = config().mss;
+  h.addresses_at = plan_.addresses_at;
   std::memcpy(base() + abi::kRingDirectoryAt, plan_.rings.data(), plan_.rings.size() * sizeof(abi::RingEntry));
 }
 

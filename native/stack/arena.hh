@@ -1,6 +1,7 @@
 // Arena: the one mapping of a stack that JavaScript sees as well.
 //
 //   ArenaHeader │ app lines │ ring directory │ rings: headers and records │ packet region: RX pool, TX pool │ slab
+//   │ IPv6 addresses by slot, where IPv6 is spoken: memory is taken by those that are used
 //
 // In: how many of everything. Out: a plan with an offset for everything, and memory laid out by it. Invariant: below 4
 // GiB, so that a u32 offset names every byte; rings are found by the plan, never by the directory that an app could
@@ -27,6 +28,7 @@ struct ArenaConfig {
   uint32_t region_align = 4096;
   uint32_t slab_bytes = 0;
   uint32_t mss = 1460;
+  bool ipv6 = false;  ///< there is a place for the IPv6 addresses of every connection
 };
 
 struct ArenaPlan {
@@ -34,6 +36,7 @@ struct ArenaPlan {
   std::vector<abi::RingEntry> rings;  ///< apps * kRingsPerApp, in the directory's order
   uint32_t region_at = 0;
   uint32_t slab_at = 0;
+  uint32_t addresses_at = 0;  ///< 0: none
   uint32_t bytes = 0;
 };
 
@@ -50,6 +53,11 @@ class Arena {
   uint8_t* region_memory() const { return base() + plan_.region_at; }
   abi::ArenaHeader& header() const { return *reinterpret_cast<abi::ArenaHeader*>(base()); }
   abi::AppLine& line(uint32_t app) const { return reinterpret_cast<abi::AppLine*>(base() + abi::kAppLinesAt)[app]; }
+
+  /// Only of an arena with IPv6.
+  abi::AddressEntry& addresses(uint32_t slot) const {
+    return reinterpret_cast<abi::AddressEntry*>(base() + plan_.addresses_at)[slot];
+  }
 
   template <typename T>
   RingView<T> ring(uint32_t app, uint32_t index) const {

@@ -1,14 +1,18 @@
-// Addresses: IPv4 and MAC addresses of the configuration, as numbers in host order.
+// Addresses: IPv4 and MAC addresses of the configuration, as numbers in host order; ipv6.ts has the other family.
 // In: text. Out: numbers, or undefined when the text is no address. Nothing here resolves a name.
+import { ipv6NetworkOf, ipv6Number, parseIpv6 } from './ipv6.js';
 
-export interface Prefix {
-  address: number;
+/** IPv4 as a number in host order, IPv6 as its canonical text. */
+export type IpAddress = number | string;
+
+export interface Prefix<A extends IpAddress = number> {
+  address: A;
   length: number;
 }
 
-/** A static ARP line: `count` addresses from `first` on share one MAC. */
+/** A static line of ARP or NDP: `count` addresses from `first` on share one MAC. */
 export interface NeighborRange {
-  first: number;
+  first: IpAddress;
   count: number;
   mac: Uint8Array;
 }
@@ -26,6 +30,26 @@ export function parseIpv4(text: string): number | undefined {
 
 export function formatIpv4(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+}
+
+export function parseIp(text: string): IpAddress | undefined {
+  return parseIpv4(text) ?? parseIpv6(text);
+}
+
+export function formatIp(address: IpAddress): string {
+  return typeof address === 'number' ? formatIpv4(address) : address;
+}
+
+/** `10.0.0.1:80`, `[fd00::1]:80`. */
+export function formatEndpoint(address: IpAddress, port: number): string {
+  return typeof address === 'number' ? `${formatIpv4(address)}:${port}` : `[${address}]:${port}`;
+}
+
+export function parseIpv6Prefix(text: string): Prefix<string> | undefined {
+  const [addressText = '', lengthText = '', ...rest] = text.trim().split('/');
+  const address = parseIpv6(addressText);
+  const right = /^\d{1,3}$/.test(lengthText) && Number(lengthText) <= 128 && rest.length === 0;
+  return address === undefined || !right ? undefined : { address, length: Number(lengthText) };
 }
 
 export function parsePrefix(text: string): Prefix | undefined {
@@ -54,7 +78,20 @@ export function formatMac(mac: Uint8Array): string {
   return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** `10.1.0.0/16 02:…`, `10.1.0.1-10.1.0.230 02:…` or `10.1.0.5 02:…`. */
+/** Addresses that one line of neighbours may cover: the native table counts them in 32 bits. */
+const NEIGHBORS_MAX = 2n ** 32n - 1n;
+
+/** Addresses from the first to the last; 0 when there are too many, or the last comes first. */
+function countOf(first: IpAddress, last: IpAddress): number {
+  if (typeof first === 'number' && typeof last === 'number') return Math.max(0, last - first + 1);
+  if (typeof first === 'number' || typeof last === 'number') return 0;
+  const [low, high] = [ipv6Number(first), ipv6Number(last)];
+  // Ranges lie in one /64, as native/wire/ip_address.hh counts them.
+  const count = low >> 64n === high >> 64n ? high - low + 1n : 0n;
+  return count > 0n && count <= NEIGHBORS_MAX ? Number(count) : 0;
+}
+
+/** `10.1.0.0/16 02:…`, `fd00::1-fd00::ff 02:…` or `10.1.0.5 02:…`. */
 export function parseNeighborRange(text: string): NeighborRange | undefined {
   const [addresses = '', macText = '', ...rest] = text.trim().split(/\s+/);
   const mac = parseMac(macText);
@@ -63,12 +100,16 @@ export function parseNeighborRange(text: string): NeighborRange | undefined {
   if (prefix !== undefined) {
     return { first: networkOf(prefix.address, prefix.length), count: prefixSize(prefix.length), mac };
   }
+  const prefix6 = parseIpv6Prefix(addresses);
+  if (prefix6 !== undefined && prefix6.length >= 97) {
+    const first = ipv6NetworkOf(prefix6.address, prefix6.length);
+    return { first, count: prefixSize(prefix6.length - 96), mac };
+  }
   const [firstText = '', lastText = firstText] = addresses.split('-');
-  const first = parseIpv4(firstText);
-  const last = parseIpv4(lastText);
-  return first === undefined || last === undefined || last < first
-    ? undefined
-    : { first, count: last - first + 1, mac };
+  const first = parseIp(firstText);
+  const last = parseIp(lastText);
+  const count = first === undefined || last === undefined ? 0 : countOf(first, last);
+  return first === undefined || count === 0 ? undefined : { first, count, mac };
 }
 
 /** An address that one host may have: not 0, loopback, multicast, reserved or broadcast. */

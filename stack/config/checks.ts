@@ -2,9 +2,10 @@
 // In: complete settings and where each key was written. Out: faults (the configuration is refused) and warnings (it runs).
 import { formatIpv4, isHostAddress, networkOf, prefixSize } from './address.js';
 import type { Fault } from './fault.js';
+import { ipv6NetworkOf, ipv6Number, isIpv6HostAddress, isLinkLocal } from './ipv6.js';
 import { KEYS, type KeyName } from './keys.js';
 import type { Machine } from './machine.js';
-import type { StackSettings } from './settings.js';
+import type { Ipv6Settings, StackSettings } from './settings.js';
 import { formatSize } from './units.js';
 
 /** What a stack of these settings allocates at its start, by mempool/plan.ts. */
@@ -35,6 +36,31 @@ export class Checks {
   }
 
   addresses(): void {
+    if (this.settings.address !== 0) this.ipv4();
+    else if (this.settings.gateway !== 0) this.fault('gateway', 'there is no IPv4 address that could use it');
+    if (this.settings.ipv6 !== undefined) this.ipv6(this.settings.ipv6);
+  }
+
+  /** Ranges lie in one /64, as native/wire/ip_address.hh counts them. */
+  private ipv6({ address, prefixLength, gateway }: Ipv6Settings): void {
+    const { addressCount } = this.settings;
+    const [first, network] = [ipv6Number(address), ipv6NetworkOf(address, prefixLength)];
+    const size = 1n << BigInt(Math.min(64, 128 - prefixLength));
+    const room = Number(size - (first & (size - 1n)));
+    if (ipv6Number(network) === first && prefixLength < 127) {
+      this.fault('host_ip', `${address} is the address of every router of its prefix`, `another address of ${network}`);
+    } else if (addressCount > room) {
+      this.fault('address_count', `${addressCount} addresses from ${address} on leave the prefix`, `1 … ${room}`);
+    }
+    if (gateway === undefined) return;
+    const step = ipv6Number(gateway) - first;
+    const near = isLinkLocal(gateway) || ipv6NetworkOf(gateway, prefixLength) === network;
+    const accepts = `a link-local address, or another host of ${network}/${prefixLength}`;
+    if (!near || !isIpv6HostAddress(gateway)) this.fault('gateway', `${gateway} is not on our network`, accepts);
+    else if (step >= 0n && step < addressCount) this.fault('gateway', `${gateway} is our own address`, accepts);
+  }
+
+  private ipv4(): void {
     const { address, prefixLength, addressCount, gateway } = this.settings;
     const first = networkOf(address, prefixLength);
     const last = first + prefixSize(prefixLength) - 1;

@@ -1,7 +1,8 @@
 // Keys: every setting of a stack, once. The `.conf`, the object form, the flags and their help are all made from this table.
 // A key's type is that of its reader. `many` keys may be given several times and hold a list.
-import { formatIpv4, isHostAddress, type Prefix, parseIpv4, parseNeighborRange, parsePrefix } from './address.js';
+import { parseIpv4, parseNeighborRange } from './address.js';
 import { parseDevice, SOCKET_PATH_MAX } from './device.js';
+import { parseGateways, parseHostAddresses } from './families.js';
 import {
   anyText,
   bufferSize,
@@ -62,27 +63,32 @@ function parseLevels(text: string): string[] | string {
   return names.length >= 1 && names.length <= LEVELS_MAX ? names : `${names.length} levels are named`;
 }
 
-function parseHostPrefix(text: string): Prefix | string {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) return `"${text}" is no address with a prefix length`;
-  if (prefix.length < 8 || prefix.length > 30) return `a prefix of ${prefix.length} bits is out of range`;
-  return isHostAddress(prefix.address) ? prefix : `${formatIpv4(prefix.address)} cannot be a host's address`;
-}
-
 const SHARED_REFUSED =
   'is not available yet: run the stack in its own thread (separate) or in the calling thread (inline)';
 
 export const KEYS = {
   num_cores: key("cores to plan for; above the machine's own it is a warning", count(1, 1_024)),
-  host_ip: key('own address and prefix length', parsed(parseHostPrefix, 'an address', 'a.b.c.d/p with p from 8 to 30')),
+  host_ip: key(
+    'own address and prefix length; one of each family may be given',
+    parsed(
+      parseHostAddresses,
+      'an address',
+      'a.b.c.d/p with p from 8 to 30, or an IPv6 address/p, or both with a comma',
+    ),
+  ),
   address_count: key('how many addresses from host_ip on are ours', count(1, 65_536)),
-  gateway: key('router for addresses outside the prefix', parsed(parseIpv4, 'an address', 'a.b.c.d')),
+  gateway: key(
+    'router for addresses outside the prefix',
+    parsed(parseGateways, 'an address', 'a.b.c.d, or an IPv6 address, or both with a comma'),
+  ),
+  router_advertisements: key('without an IPv6 gateway: the router that advertises itself is one', flag()),
+  dad_transmits: key('probes for duplicates of our IPv6 addresses, one a second (0: none)', count(0, 5)),
   arp: many(
     'a fixed neighbour; one line may cover a range of addresses',
     parsed(
       parseNeighborRange,
       'a neighbour line',
-      '`a.b.c.d/p mac`, `first-last mac` or `a.b.c.d mac`, mac not multicast',
+      '`a.b.c.d/p mac`, `first-last mac` or `a.b.c.d mac`, or IPv6 (p from 97), mac not multicast',
     ),
   ),
   max_concurrency: key('connections to plan for', count(1, CONNECTIONS_MAX)),

@@ -15,14 +15,25 @@ export interface FaultShares {
   delay: number;
 }
 
+export interface Ipv6Settings {
+  /** Canonical text, as all IPv6 addresses. */
+  address: string;
+  prefixLength: number;
+  gateway: string | undefined;
+  routerAdvertisements: boolean;
+  dadTransmits: number;
+}
+
 export interface StackSettings {
   cores: number;
-  /** Own addresses: `addressCount` of them from `address` on, in host order. */
+  /** Own addresses: `addressCount` of them from `address` on, in host order; 0: no IPv4. */
   address: number;
   prefixLength: number;
   addressCount: number;
   /** 0: none. */
   gateway: number;
+  /** Undefined: no IPv6. Its addresses are `addressCount`, too. */
+  ipv6: Ipv6Settings | undefined;
   neighbors: NeighborRange[];
   connectionsMax: number;
   stackThreads: number;
@@ -84,12 +95,26 @@ function defaultDevice(): Device {
   return { kind: 'memif', path: join(runtimeDir(), 'memif', 'qstack.sock'), role: 'server' };
 }
 
-function network(values: Values) {
+function ipv6(values: Values): Ipv6Settings | undefined {
+  const own = values.host_ip?.ipv6;
+  if (own === undefined) return undefined;
   return {
-    address: values.host_ip?.address ?? 0x0a000001,
-    prefixLength: values.host_ip?.length ?? 16,
+    address: own.address,
+    prefixLength: own.length,
+    gateway: values.gateway?.ipv6,
+    routerAdvertisements: values.router_advertisements ?? false,
+    dadTransmits: values.dad_transmits ?? 1,
+  };
+}
+
+function network(values: Values) {
+  const { ipv4 } = values.host_ip ?? { ipv4: { address: 0x0a000001, length: 16 } };
+  return {
+    address: ipv4?.address ?? 0,
+    prefixLength: ipv4?.length ?? 16,
     addressCount: values.address_count ?? 1,
-    gateway: values.gateway ?? 0,
+    gateway: values.gateway?.ipv4 ?? 0,
+    ipv6: ipv6(values),
     neighbors: values.arp ?? [],
     device: values.device ?? defaultDevice(),
     faults: faultShares(values),

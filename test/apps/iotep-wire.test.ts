@@ -33,7 +33,9 @@ test('a template is written again for the next counter', () => {
 });
 
 test("the class is the last byte of the client's address", () => {
-  assert.is(classKey(0x0a0001fe), 0xfe);
+  assert.is(classKey({ remoteAddress: 0x0a0001fe, remotePort: 1 }), 0xfe);
+  assert.is(classKey({ remoteAddress: 0, remotePort: 1, remote: { address: 'fd00::12:34fe' } }), 0xfe);
+  assert.is(classKey({ remoteAddress: 0, remotePort: 1, remote: { address: 'fd00::' } }), 0);
 });
 
 test.run();

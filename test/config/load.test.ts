@@ -88,6 +88,47 @@ config('an address line may cover a range of neighbours', () => {
   ]);
 });
 
+config('an address of each family, with its gateway and neighbours', () => {
+  const { settings } = load(
+    'host_ip = 10.2.0.1/16, FD00:0::1/64\ngateway = fe80::1, 10.2.0.254\naddress_count = 4\ndad_transmits = 0\n' +
+      'arp = fd00::100-fd00::1ff 02:00:00:00:00:01\narp = fd00:1::/112 02:00:00:00:00:02',
+  );
+  assert.is(settings?.address, 0x0a020001);
+  assert.is(settings?.gateway, 0x0a0200fe);
+  assert.equal(settings?.ipv6, {
+    address: 'fd00::1',
+    prefixLength: 64,
+    gateway: 'fe80::1',
+    routerAdvertisements: false,
+    dadTransmits: 0,
+  });
+  const ranges = settings?.neighbors.map(({ first, count }) => [first, count]);
+  assert.equal(ranges, [
+    ['fd00::100', 256],
+    ['fd00:1::', 65_536],
+  ]);
+  const alone = load('host_ip = fd00::1/64').settings;
+  assert.equal([alone?.address, alone?.ipv6?.address, alone?.ipv6?.gateway], [0, 'fd00::1', undefined]);
+});
+
+config('an IPv6 address must be one host of its prefix, and the gateway another one', () => {
+  const refused: [string, RegExp][] = [
+    ['host_ip = ff02::1/64', /host_ip: ff02::1 cannot be a host's address/],
+    ['host_ip = ::ffff:10.0.0.1/96', /cannot be a host's address/],
+    ['host_ip = fe80::1%eth0/64', /is no address with a prefix length/],
+    ['host_ip = fd00::1', /is no address with a prefix length/],
+    ['host_ip = fd00::1/64, fd01::1/64', /a second address of its family/],
+    ['host_ip = fd00::/64', /the address of every router of its prefix/],
+    ['host_ip = fd00::ffff:fffa/112\naddress_count = 7', /7 addresses from .* leave the prefix; 1 … 6/],
+    ['host_ip = fd00::1/64\ngateway = fd01::1', /fd01::1 is not on our network/],
+    ['host_ip = fd00::1/64\naddress_count = 3\ngateway = fd00::3', /fd00::3 is our own address/],
+    ['host_ip = fd00::1/64\ngateway = 10.0.0.1', /there is no IPv4 address that could use it/],
+    ['arp = fd00::2-fd00::1 02:00:00:00:00:01', /not a neighbour line/],
+    ['arp = fd00::/96 02:00:00:00:00:01', /not a neighbour line/],
+  ];
+  for (const [text, reason] of refused) assert.match(faultsOf(text)[0] ?? '', reason, text);
+});
+
 config('a multicast MAC address is no neighbour', () => {
   assert.match(faultsOf('arp = 10.1.0.1 01:00:00:00:00:01')[0] ?? '', /not a neighbour line; .*not multicast/);
 });

@@ -167,7 +167,7 @@ class RingWorld {
   HeapPool rx_{arena_.region(), 0, kRx}, tx_{arena_.region(), kRx, kTx};
   PairPort client_port_{client_rx_, client_tx_, kMacs[1]}, port_{rx_, tx_, kMacs[0]};
   Client client_{client_port_, client_rx_, client_tx_};
-  AppRings rings_{arena_, tx_, kServer};
+  AppRings rings_{arena_, tx_};
   Stack stack_{config_of(kServer), port_, rx_, tx_, rings_};
   std::vector<RingApp> apps_;
   std::vector<Handle> connected_;

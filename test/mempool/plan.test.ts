@@ -7,14 +7,15 @@ import { loadNative } from '../../stack/native.js';
 
 test('the arena is as large as the one that native makes', () => {
   const native = loadNative();
-  for (const [levels, apps, rxPackets, txPackets, slabBytes] of [
-    [1, 1, 64, 64, 0],
-    [3, 2, 1000, 500, 12_345],
-    [8, 4, 256, 8192, 0],
+  for (const [levels, apps, rxPackets, txPackets, slabBytes, ipv6Slots] of [
+    [1, 1, 64, 64, 0, 0],
+    [3, 2, 1000, 500, 12_345, 0],
+    [8, 4, 256, 8192, 0, 0],
+    [2, 1, 64, 64, 100, 100],
   ] as const) {
     const stack = native.createStack({
       device: { ring: `plan${levels}`, side: 0 },
-      ip: { address: 0x0a000001 },
+      ip: { address: 0x0a000001, ...(ipv6Slots > 0 ? { ipv6: { address: 'fd00::1' } } : {}) },
       tcp: { connections: 100 },
       levels,
       apps,
@@ -25,7 +26,7 @@ test('the arena is as large as the one that native makes', () => {
     const words = new Uint32Array(native.attachArena(stack));
     const stride = words[ARENA_HEADER_STRIDE_U32] as number;
     const expected = words[ARENA_HEADER_ARENA_BYTES_U32] as number;
-    assert.is(arenaBytes({ levels, apps, rxPackets, txPackets, stride, slabBytes }), expected);
+    assert.is(arenaBytes({ levels, apps, rxPackets, txPackets, stride, slabBytes, ipv6Slots }), expected);
     native.destroy(stack);
   }
 });

@@ -128,7 +128,7 @@ struct Bench {
     arena.set_region({arena.region_memory(), kStride, 0, rx_packets + tx_packets});
     rx = std::make_unique<HeapPool>(arena.region(), 0, rx_packets);
     tx = std::make_unique<HeapPool>(arena.region(), rx_packets, tx_packets);
-    rings = std::make_unique<AppRings>(arena, *tx, 0x0a000001);
+    rings = std::make_unique<AppRings>(arena, *tx);
     stack = std::make_unique<FakeStack>(*rx, *tx);
     stack->app = rings.get();
     for (uint32_t app = 0; app < apps; ++app) ends.emplace_back(arena, app);
@@ -141,7 +141,8 @@ struct Bench {
             .rx_packets = rx_packets,
             .tx_packets = tx_packets,
             .empty_records = 16,
-            .region_bytes = uint64_t{kStride} * (rx_packets + tx_packets)};
+            .region_bytes = uint64_t{kStride} * (rx_packets + tx_packets),
+            .ipv6 = true};
   }
   uint32_t turn() {
     const uint32_t handled = rings->drain(*stack, kNow);
@@ -351,11 +352,28 @@ TEST_CASE("an active open belongs to the app that asked, and its failure is told
     bench.turn();
     REQUIRE(bench.stack->connected.size() == 1);
     CHECK(bench.stack->connected[0].remote == Endpoint{0x0a000009, 80});
-    CHECK(bench.stack->connected[0].local == Endpoint{0x0a000001, 4000});
+    CHECK(bench.stack->connected[0].local == Endpoint{{}, 4000});  // the stack chooses the address
     CHECK(bench.rings->opened({.handle = {5, 1}, .local = {}, .remote = {}, .listener = 0xffff, .token = 42}));
     bench.turn();
     CHECK(bench.ends[1].next(0, event));
     CHECK(event.token_low == 42);
+  }
+  SUBCASE("to an IPv6 address, in the words of slot, offset and length, and stamps") {
+    const IpAddress to{0xfd00'0102'0304'0506, 0x0708'090a'0b0c'0d0e};
+    uint8_t bytes[16];
+    store_ipv6(bytes, to);
+    uint32_t words[4];
+    std::memcpy(words, bytes, sizeof(words));
+    record.type = static_cast<uint8_t>(abi::SendType::connect_ipv6);
+    record.slot = words[0];
+    record.offset = static_cast<uint16_t>(words[1]);
+    record.length = static_cast<uint16_t>(words[1] >> 16);
+    record.rx_stamp = words[2];
+    record.send_stamp = words[3];
+    bench.ends[1].put(0, record);
+    bench.turn();
+    REQUIRE(bench.stack->connected.size() == 1);
+    CHECK(bench.stack->connected[0].remote == Endpoint{to, 80});
   }
   SUBCASE("refused by the peer") {
     bench.stack->next_connect = {5, 1};
@@ -374,6 +392,22 @@ TEST_CASE("an active open belongs to the app that asked, and its failure is told
     CHECK(event.slot == kNoIndex);
     CHECK(event.token_low == 42);
   }
+}
+
+TEST_CASE("IPv6 addresses lie in the arena by slot, with the generation that they belong to") {
+  Bench bench;
+  const IpAddress local{0xfd00'0000'0000'0000, 1}, remote{0xfd00'0000'0000'0000, 2};
+  REQUIRE(bench.rings->opened({.handle = {3, 9}, .local = {local, 80}, .remote = {remote, 5000}}));
+  bench.turn();
+  abi::EventRecord event;
+  REQUIRE(bench.ends[0].next(0, event));
+  CHECK(event.remote_address == 0);
+  CHECK(event.local_address == 0);
+  CHECK(event.remote_port == 5000);
+  const abi::AddressEntry& entry = bench.arena.addresses(3);
+  CHECK(entry.generation == 9);
+  CHECK(load_ipv6(reinterpret_cast<const uint8_t*>(&entry.remote_0)) == remote);
+  CHECK(load_ipv6(reinterpret_cast<const uint8_t*>(&entry.local_0)) == local);
 }
 
 TEST_CASE("passive connections are spread over the apps, except over a lost one") {

@@ -34,6 +34,15 @@ check('each address of a range is looked at', () => {
   assert.is(fault('af_packet:eth0', { host_ip: '10.0.0.8/24', address_count: 6 }), undefined);
 });
 
+check('an IPv6 address that the kernel holds, the link-local one of the interface aside, is refused', () => {
+  const held = { ...HOST, addressesOf: () => ['fe80::1', 'fd00::9'].map((address) => ({ address, prefixLength: 64 })) };
+  const found = fault('af_packet:eth0', { host_ip: 'fd00::8/64', address_count: 2 }, held);
+  assert.is(found?.code, 'EADDRINUSE');
+  assert.match(found?.message ?? '', /`ip addr del fd00::9\/64 dev eth0`/);
+  assert.is(fault('af_packet:eth0', { host_ip: 'fd00::8/64' }, held), undefined);
+  assert.is(fault('af_packet:eth0', { host_ip: '10.0.0.1/24' }, held), undefined);
+});
+
 check('a tap that is there already may hold our address as well', () => {
   const held = { ...HOST, addressesOf: () => [{ address: '10.0.0.7', prefixLength: 24 }] };
   assert.match(fault('tap:q0', {}, held)?.message ?? '', /`ip addr del 10\.0\.0\.7\/24 dev q0`/);

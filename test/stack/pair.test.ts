@@ -47,6 +47,17 @@ async function read(connection: Connection<string>, length: number): Promise<Buf
   return Buffer.concat(parts);
 }
 
+/** The connection is refused with this code. */
+async function rejects(connecting: PromiseLike<unknown>, code: string): Promise<void> {
+  try {
+    await connecting;
+  } catch (error) {
+    assert.is((error as { code?: string }).code, code);
+    return;
+  }
+  assert.unreachable();
+}
+
 /** A server of one listener on port 7, at the levels `high` and `low`; the first byte of a message says which. */
 function one(
   options: { framing?: Framing; order?: 'connection' | 'level' | 'none' },
@@ -69,6 +80,48 @@ test('a stream is echoed byte by byte', async () => {
   connection.send('hello ');
   connection.send(Uint8Array.of(0x77, 0xff));
   assert.equal([...(await read(connection, 8))], [...Buffer.from('hello w'), 0xff]);
+});
+
+test('IPv6: both ends know their addresses, a listener hears both families, and one address can be listened on', async () => {
+  const both6 = (host: string, own: string) => ({ host_ip: `${host}/24, ${own}/64`, dad_transmits: 0 });
+  const seen: string[] = [];
+  const definition = serve({
+    levels: ['normal'],
+    setup(app) {
+      const echo = (message: Message<'normal'>) => {
+        seen.push(`${message.remote.address} ${message.connection.local.address}`);
+        message.reply(message);
+      };
+      app.listen({ port: 7 }, echo);
+      app.listen({ port: 8, address: 'fd99::0:1' }, echo);
+    },
+  });
+  await using both = await pair(definition, {
+    serverConfig: both6(SERVER_ADDRESS, 'fd99::1'),
+    clientConfig: both6(CLIENT_ADDRESS, 'fd99::2'),
+  });
+  const { app } = both.client;
+  const connection = await app.connect({ address: 'fd99::1', port: 7, framing: stream });
+  assert.equal(connection.remote, { address: 'fd99::1', port: 7 });
+  assert.is(connection.local.address, 'fd99::2');
+  const bytes = Buffer.alloc(100_000, 'x6');
+  connection.send(bytes);
+  assert.equal(await read(connection, bytes.length), bytes);
+  for (const to of [
+    { address: SERVER_ADDRESS, port: 7 },
+    { address: 'fd99::1', port: 8 },
+  ]) {
+    const other = await app.connect({ ...to, framing: stream });
+    other.send('a');
+    assert.is((await read(other, 1)).toString(), 'a');
+  }
+  assert.equal([...new Set(seen)], ['fd99::2 fd99::1', `${CLIENT_ADDRESS} ${SERVER_ADDRESS}`]);
+  await rejects(app.connect({ address: SERVER_ADDRESS, port: 8, framing: stream }), 'ECONNREFUSED');
+  await rejects(app.connect({ address: '2001:db8::1', port: 7, framing: stream }), 'EHOSTUNREACH');
+  assert.throws(
+    () => app.connect({ address: 'fd99::x', port: 7, framing: stream }),
+    /no address like 10.0.0.1 or fd00::1/,
+  );
 });
 
 test('strings travel as UTF-8, short and long', async () => {
@@ -400,17 +453,8 @@ test('close reasons: reset by the peer, aborted by us', async () => {
 
 test('connecting to a closed port fails with ECONNREFUSED, to nobody with EHOSTUNREACH', async () => {
   await using both = await pair(one({}, () => {}));
-  for (const [target, code] of [
-    [at(8), 'ECONNREFUSED'],
-    [{ address: '10.99.0.77', port: 7 }, 'EHOSTUNREACH'],
-  ] as const) {
-    try {
-      await both.client.app.connect(target);
-      assert.unreachable();
-    } catch (error) {
-      assert.is((error as { code?: string }).code, code);
-    }
-  }
+  await rejects(both.client.app.connect(at(8)), 'ECONNREFUSED');
+  await rejects(both.client.app.connect({ address: '10.99.0.77', port: 7 }), 'EHOSTUNREACH');
 });
 
 test('a port in use is EADDRINUSE, an address that is not ours EADDRNOTAVAIL', async () => {

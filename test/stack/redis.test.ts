@@ -50,7 +50,11 @@ interface Bench extends AsyncDisposable {
 }
 
 /** A server whose handler is `handle`; messages of 8 bytes and their replies of 32. */
-async function bench(handle: Handle, config: Record<string, unknown> = {}): Promise<Bench> {
+async function bench(
+  handle: Handle,
+  config: Record<string, unknown> = {},
+  client: { clientConfig?: Record<string, unknown>; address?: string } = {},
+): Promise<Bench> {
   const errors: unknown[] = [];
   let giveUp: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
@@ -70,8 +74,10 @@ async function bench(handle: Handle, config: Record<string, unknown> = {}): Prom
       giveUp(error);
     },
   });
-  const both = await pair(definition, { serverConfig: { redis: sockets.join(','), ...config }, log: silent });
-  const connection = await both.client.app.connect({ address: SERVER_ADDRESS, port: 7 });
+  const { clientConfig = {}, address = SERVER_ADDRESS } = client;
+  const serverConfig = { redis: sockets.join(','), ...config };
+  const both = await pair(definition, { serverConfig, clientConfig, log: silent });
+  const connection = await both.client.app.connect({ address, port: 7 });
   const ask = async (text = 'question') => {
     connection.send(text.padEnd(8).slice(0, 8));
     const message = await Promise.race([connection.receive(), failed]);
@@ -127,6 +133,21 @@ redisTest(
     assert.equal(on.errors, []);
   },
 );
+
+redisTest('an IPv6 sender is written into the hole of the peer, beside bytes of JavaScript', async () => {
+  const family = (address: string) => ({ host_ip: address, dad_transmits: 0 });
+  await using on = await bench(
+    function* (message, redis) {
+      const remember = redis.prepare('SET', ['s:{', redis.peer, '}'], redis.bytes, 'GET');
+      yield* remember(message, 'six');
+      message.reply(String(yield* redis.get(`s:{[fd99::2]:${message.remotePort}}`)));
+    },
+    family('fd99::1/64'),
+    { clientConfig: family('fd99::2/64'), address: 'fd99::1' },
+  );
+  assert.is(await on.ask(), 'six');
+  assert.equal(on.errors, []);
+});
 
 redisTest('a prepared command writes the sender and parts of the message into its holes', async () => {
   await using on = await bench(function* (message, redis) {

@@ -81,6 +81,7 @@ const header: Struct = {
       ['slab_at', 'u32', 'offset of the slab for suspended messages'],
       ['slab_bytes', 'u32', 'size of that slab'],
       ['mss', 'u32', 'largest payload of one segment that this stack sends'],
+      ['addresses_at', 'u32', 'offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6'],
     ]),
     ...sequence(
       [
@@ -146,10 +147,10 @@ const event: Struct = {
     ['packet', 'u32', 'index of the packet that holds the message; NO_INDEX in other events'],
     ['offset', 'u32', "message: first byte, from the arena's start"],
     ['length', 'u32', 'message: bytes'],
-    ['remote_address', 'u32', 'IPv4, host order'],
+    ['remote_address', 'u32', "IPv4, host order; 0: IPv6, in the slot's AddressEntry"],
     ['remote_port', 'u16', ''],
     ['local_port', 'u16', ''],
-    ['local_address', 'u32', 'IPv4, host order'],
+    ['local_address', 'u32', 'IPv4, host order; 0: IPv6, or not known'],
     ['cookie', 'u32', 'drained: as given in the drain record'],
     ['token_low', 'u32', 'opened: cookie of the connect record, low half; 0 for a passive open'],
     ['token_high', 'u32', 'opened: high half'],
@@ -180,6 +181,24 @@ const send: Struct = {
   ]),
 };
 
+const address: Struct = {
+  name: 'AddressEntry',
+  bytes: 48,
+  align: 16,
+  doc: 'IPv6 addresses of the connection in this slot. The stack writes the generation first: a reader looks at it last.',
+  fields: sequence([
+    ['generation', 'u32', 'whose they are'],
+    ['reserved_0', 'u32', ''],
+    ['reserved_1', 'u32', ''],
+    ['reserved_2', 'u32', ''],
+    ...(['remote', 'local'] as const).flatMap((side) =>
+      [0, 4, 8, 12].map(
+        (at) => [`${side}_${at}`, 'u32', `bytes ${at} to ${at + 3} of the ${side} address, as on the wire`] as const,
+      ),
+    ),
+  ]),
+};
+
 const release: Struct = {
   name: 'ReleaseRecord',
   bytes: 16,
@@ -204,10 +223,18 @@ const redisCommand: Struct = {
     ['level', 'u8', 'level of the command, 0 is the highest'],
     ['arguments', 'u8', 'arguments in use, 0 to REDIS_ARGUMENTS_MAX'],
     ['shard', 'u16', 'which server; REDIS_BY_KEY: the one that has the slot of the key'],
-    ['scratch', 'u8', "bit k: argument k lies in the client's scratch area, else in the stack's arena"],
+    [
+      'scratch',
+      'u8',
+      "bit k: argument k lies in the client's scratch area, else in the stack's arena; REDIS_PEER_TEXT",
+    ],
     ['timeout_ms', 'u32', 'from now on; then it completes as timeout'],
-    ['peer_address', 'u32', 'IPv4, host order, for a peer hole'],
-    ['peer_port', 'u16', ''],
+    [
+      'peer_address',
+      'u32',
+      'for a peer hole: IPv4, host order; of an IPv6 peer: where in the scratch area its text lies',
+    ],
+    ['peer_port', 'u16', 'of an IPv6 peer: bytes of its text'],
     ['number', 'u32', 'for a number hole'],
     ['stamp', 'u32', 'when the op started'],
     ['offset_0', 'u32', 'first byte of argument 0'],
@@ -259,6 +286,12 @@ export const layout: Layout = {
     { name: 'no_listener', value: 0xffff, hex: true, doc: 'Listener number of an active open.' },
     { name: 'redis_arguments_max', value: 4, doc: 'Arguments of one RedisCommand.' },
     { name: 'redis_by_key', value: 0xffff, hex: true, doc: 'RedisCommand.shard: chosen by the key.' },
+    {
+      name: 'redis_peer_text',
+      value: 0x80,
+      hex: true,
+      doc: 'RedisCommand.scratch: the peer is text in the scratch area.',
+    },
     { name: 'redis_raw', value: 0, doc: 'RedisCommand.shape: the command is complete in argument 0.' },
     { name: 'stamp_shift', value: 6, doc: 'A stamp is monotonic nanoseconds >> 6, modulo 2^32.' },
   ],
@@ -286,6 +319,11 @@ export const layout: Layout = {
         { name: 'abort', value: 4, doc: 'RST at once' },
         { name: 'drain', value: 5, doc: 'asks for a drained event; in the lowest ring' },
         { name: 'connect', value: 6, doc: 'active open' },
+        {
+          name: 'connect_ipv6',
+          value: 7,
+          doc: 'the same to an IPv6 address, in wire order: slot, offset and length, rx_stamp, send_stamp',
+        },
       ],
     },
     {
@@ -305,7 +343,7 @@ export const layout: Layout = {
         { name: 'timed_out', value: 3, doc: 'retransmissions ran out' },
         { name: 'idle', value: 4, doc: 'idle timeout' },
         { name: 'refused', value: 5, doc: 'active open answered by RST' },
-        { name: 'unreachable', value: 6, doc: 'no route, or no answer to ARP' },
+        { name: 'unreachable', value: 6, doc: 'no route, or no answer to ARP or NDP' },
         { name: 'stack_stopped', value: 7, doc: 'the stack goes down' },
         { name: 'app_lost', value: 8, doc: 'the app thread that owned it died' },
       ],
@@ -342,5 +380,5 @@ export const layout: Layout = {
       ],
     },
   ],
-  structs: [header, appLine, ringEntry, ringHeader, event, send, release, redisCommand, redisCompletion],
+  structs: [header, appLine, ringEntry, ringHeader, event, address, send, release, redisCommand, redisCompletion],
 };

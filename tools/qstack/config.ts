@@ -1,6 +1,6 @@
 // `qstack config`: judges a configuration without starting anything, and prints what it comes to.
 import { Command } from 'commander';
-import { formatIpv4, formatMac } from '../../stack/config/address.js';
+import { formatIp, formatIpv4, formatMac } from '../../stack/config/address.js';
 import { addConfigFlags, flagEntries } from '../../stack/config/flags.js';
 import { settingsOrExit } from '../../stack/config/load.js';
 import type { StackSettings } from '../../stack/config/settings.js';
@@ -9,10 +9,10 @@ import type { StackSettings } from '../../stack/config/settings.js';
 function readable(settings: StackSettings): Record<string, unknown> {
   return {
     ...settings,
-    address: formatIpv4(settings.address),
+    address: settings.address === 0 ? 'none' : formatIpv4(settings.address),
     gateway: settings.gateway === 0 ? 'none' : formatIpv4(settings.gateway),
     neighbors: settings.neighbors.map(({ first, count, mac }) => ({
-      first: formatIpv4(first),
+      first: formatIp(first),
       count,
       mac: formatMac(mac),
     })),
