@@ -36,6 +36,8 @@ class TxQueue {
     const Lane& lane = lanes_[lane_of(level)];
     return mask_ + 1 - (lane.tail - lane.head);
   }
+  /// Frames of one level.
+  uint32_t capacity() const { return mask_ + 1; }
   uint8_t lowest() const { return static_cast<uint8_t>(levels_ - 1); }
   /// Hands as much as it takes to the port; returns the number handed over.
   uint32_t flush(Port& port, Nanos now);

@@ -247,10 +247,12 @@ void TcpEngine::send_flags(Tcb& c, Seq seq, uint8_t flags) {
 /// With `request` the answer goes to the station that it came from, else by the route.
 void TcpEngine::send_control(const Control& control, const uint8_t* options, uint8_t options_length,
                              const Packet* request) {
-  // What answers strangers leaves half of the queue to connections.
-  if (request != nullptr && queue_.size() > queue_.room()) return count(Counter::drop_tx_full);
+  // What answers strangers goes last, and leaves half of its lane to connections.
+  const uint8_t level = request == nullptr ? 0 : queue_.lowest();
+  if (request != nullptr && queue_.room(level) <= queue_.capacity() / 2) return count(Counter::drop_tx_full);
   Packet* const packet = tx_.allocate();
   if (packet == nullptr) return count(Counter::drop_no_packet);
+  packet->level = level;
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
   packet->data = PacketRegion::buffer(packet);
   // What ends a connection overtakes none of its data.
