@@ -54,7 +54,7 @@ export interface Plan {
 /** Tcb: two cache lines, all that an idle connection keeps natively. */
 const CONTROL_BLOCK = 128;
 /** Busy: RTT, congestion and reassembly state, while bytes are in flight. */
-const BUSY_BLOCK = 192;
+const BUSY_BLOCK = 256;
 const HALF_OPEN_RECORD = 64;
 const TIME_WAIT_RECORD = 64;
 /** FlowKeys: the two addresses of an IPv6 connection. */

@@ -15,7 +15,8 @@
   X(syn_in) X(syn_cookies_sent) X(syn_cookies_accepted) X(syn_cookies_rejected) X(syn_cookies_engaged) \
   X(connections_opened) X(connections_closed) X(connections_open) X(half_open) X(time_wait) \
   X(messages_in) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
-  X(retransmits) X(fast_retransmits) X(timeouts) X(duplicates_in) X(out_of_order_in) X(zero_window_probes) \
+  X(retransmits) X(fast_retransmits) X(timeouts) X(loss_probes) X(spurious_retransmits) X(recoveries_undone) \
+  X(ce_in) X(duplicates_in) X(out_of_order_in) X(zero_window_probes) \
   X(challenge_acks) X(challenge_acks_limited) X(urgent_in) \
   X(idle_closed) X(rx_deferred) X(tx_deferred) X(stale_records) X(bad_records) X(failed_sends) \
   X(drop_too_short) X(drop_not_ours) X(drop_not_ip) X(drop_ip_header) X(drop_ip_checksum) X(drop_ip_fragment) \

@@ -84,7 +84,8 @@ uint8_t* IpLayer::write_ipv4_headers(Packet* packet, uint32_t source, uint32_t d
                                      uint16_t l4_length) {
   uint8_t* const frame = frame_before(packet, kIpv4Header, l4_length);
   store_be16(frame + 12, kEtherTypeIpv4);
-  write_ipv4(frame + kEthernetHeader, source, destination, protocol, static_cast<uint16_t>(kIpv4Header + l4_length));
+  write_ipv4(frame + kEthernetHeader, source, destination, protocol, static_cast<uint16_t>(kIpv4Header + l4_length),
+             packet->ecn);
   return frame;
 }
 
@@ -92,7 +93,7 @@ uint8_t* IpLayer::write_ipv6_headers(Packet* packet, const IpAddress& source, co
                                      uint8_t protocol, uint16_t l4_length) {
   uint8_t* const frame = frame_before(packet, kIpv6Header, l4_length);
   store_be16(frame + 12, kEtherTypeIpv6);
-  write_ipv6(frame + kEthernetHeader, source, destination, protocol, l4_length);
+  write_ipv6(frame + kEthernetHeader, source, destination, protocol, l4_length, kTtl, packet->ecn);
   return frame;
 }
 

@@ -42,10 +42,14 @@ struct alignas(64) Packet {
   uint16_t tx_count;    ///< times this segment was transmitted
   uint32_t index;       ///< number of this packet in its PacketRegion
   uint32_t sequence;    ///< sequence number of the first payload byte (host order)
-  uint32_t arrival;     ///< running number given at the driver: order on the wire before any reordering of ours
+  union {
+    uint32_t arrival;    ///< RX: running number given at the driver: order on the wire before any reordering of ours
+    uint32_t delivered;  ///< TX: bytes that the peer had received when this was sent first
+  };
   Stamp rx_stamp;       ///< when the frame was polled; in a reply: of the message that it answers
   Stamp tcp_stamp;      ///< when TCP passed it on (RX), when it was first transmitted (TX)
   uint32_t sent_us;     ///< microseconds clock of the last transmission (RTT, RACK)
+  uint8_t ecn;          ///< TX: the two bits of the IP header (RFC 3168 5)
 };
 static_assert(sizeof(Packet) == 64);
 

@@ -11,22 +11,22 @@ bool TcpEngine::process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_windo
     challenge(c);
     return false;
   }
-  if (seq_lt(s.ack, c.snd_una)) return true;  // old: its data may still be new
+  if (seq_lt(s.ack, c.snd_una)) {  // old: its data may still be new, and it may report a duplicate
+    if (Busy* const b = busy_of(c)) take_old_ack(c, *b, s);
+    return true;
+  }
   update_send_window(c, s);
   Busy* const b = busy_of(c);
   if (b == nullptr) return true;
-  if (c.has(kSackPermitted) && s.options.sack_count != 0) take_sack(c, *b, s);
-  if (s.ack != c.snd_una) {
-    acknowledge(c, *b, s.ack);
-  } else if (s.payload_length == 0 && !(s.flags & kFin) && in_flight(c) != 0 && c.snd_wnd == previous_window) {
-    duplicate_ack(c, *b, s);
-  }
+  AckNews news{};
+  news.flight_before = in_flight(c);
+  news.duplicate = s.ack == c.snd_una && s.payload_length == 0 && !(s.flags & kFin) && news.flight_before != 0 &&
+                   c.snd_wnd == previous_window;
+  if (c.has(kSackPermitted) && s.options.sack_count != 0) take_sack(c, *b, s, news);
+  if (s.ack != c.snd_una) acknowledge(c, *b, s, news);
   if (c.state == TcpState::closed) return true;
-  if (b->persisting && c.snd_wnd != 0) {
-    b->persisting = false;
-    b->retries = 0;
-    stop_rto(*b);
-  }
+  recover(c, *b, s, news);
+  if (b->timer == TimerKind::persist && b->rto_deadline_ms != 0 && c.snd_wnd != 0) stop_rto(*b);
   output(c);
   if (c.state != TcpState::closed && c.busy != kNoIndex) check_drained(c, *b);
   return true;
@@ -43,38 +43,47 @@ void TcpEngine::update_send_window(Tcb& c, const TcpSegment& s) {
   c.snd_wl2 = s.ack;
 }
 
-void TcpEngine::acknowledge(Tcb& c, Busy& b, Seq ack) {
-  const uint32_t acked = ack - c.snd_una;
-  const bool fin_acked = c.has(kFinSent) && ack == c.snd_nxt;
-  c.snd_una = ack;
-  const uint32_t rtt_us = pop_acknowledged(c, b);
-  if (rtt_us != 0) measure_rtt(c, rtt_us);
-  b.rto_us = rto_of(c);
-  b.retries = 0;
-  recovery_progress(c, b, ack, acked);
-  if (in_flight(c) == 0) {
-    stop_rto(b);
-  } else {
-    start_rto(c, b);  // RFC 6298 5.3
+void TcpEngine::acknowledge(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news) {
+  news.acked = s.ack - c.snd_una;
+  const bool fin_acked = c.has(kFinSent) && s.ack == c.snd_nxt;
+  c.snd_una = s.ack;
+  pop_acknowledged(c, b, s, news);
+  if (news.rtt_us == 0) news.rtt_us = rtt_by_timestamps(c, s);
+  if (news.rtt_us != 0) {
+    measure_rtt(c, news.rtt_us);
+    b.rto_us = rto_of(c);
+    b.backoff = 0;  // RFC 6298 5.7 and Karn: only a sample ends the backoff
   }
+  b.retries = 0;
+  b.duplicate_acks = 0;
+  stop_rto(b);
+  if (in_flight(c) != 0) start_rto(c, b);  // RFC 6298 5.3
   if (fin_acked) fin_acknowledged(c);
 }
 
-/// Removes what is acknowledged from the retransmission queue. Returns an RTT sample in µs, or 0: the newest segment
-/// that was sent once only counts (Karn, RFC 6298 3).
-uint32_t TcpEngine::pop_acknowledged(Tcb& c, Busy& b) {
-  uint32_t rtt_us = 0;
+/// Removes what is acknowledged from the retransmission queue. The newest segment gives an RTT sample, but not where one
+/// that was sent twice is among them (Karn, RFC 6298 3): the others may have waited behind it.
+void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news) {
+  bool repeated = false;
   while (!b.retransmit.empty()) {
     Packet* const packet = b.retransmit.front();
-    const Seq end = packet->sequence + packet->payload_length;
-    const uint32_t gone = seq_le(end, c.snd_una) ? packet->payload_length
-                          : seq_lt(packet->sequence, c.snd_una) ? c.snd_una - packet->sequence
-                                                                : 0;
+    const uint32_t length = sequence_length(*packet);
+    const uint32_t gone = seq_gt(c.snd_una, packet->sequence) ? std::min(length, c.snd_una - packet->sequence) : 0;
     if (gone == 0) break;
-    if (packet->tx_flags & kTxSacked) b.sacked_bytes -= gone;
+    if (packet->tx_flags & kTxSacked) {
+      b.sacked_bytes -= gone;
+    } else {
+      news.delivered += gone;
+      b.delivered += gone;
+      if (packet->tx_count == 1) {
+        sample_delivery(b, *packet, news);
+      } else {
+        repeated = true;
+      }
+      rack_delivered(c, b, *packet, s);
+    }
     if (packet->tx_flags & kTxLost) b.lost_bytes -= gone;
-    if (packet->tx_count == 1) rtt_us = std::max(now_us_ - packet->sent_us, 1u);
-    if (gone < packet->payload_length) {  // a part: the rest stays
+    if (gone < length) {  // a part: the rest stays
       packet->sequence += gone;
       packet->payload = static_cast<uint16_t>(packet->payload + gone);
       packet->payload_length = static_cast<uint16_t>(packet->payload_length - gone);
@@ -82,7 +91,22 @@ uint32_t TcpEngine::pop_acknowledged(Tcb& c, Busy& b) {
     }
     tx_.release(b.retransmit.pop_front());
   }
-  return rtt_us;
+  if (repeated) news.rtt_us = 0;
+}
+
+/// RTT, and what was delivered during it.
+void TcpEngine::sample_delivery(Busy& b, const Packet& packet, AckNews& news) {
+  news.rtt_us = std::max(now_us_ - packet.sent_us, 1u);
+  const uint64_t rate = uint64_t{b.delivered - packet.delivered} * 1'000'000 / news.rtt_us;
+  b.delivery_rate = static_cast<uint32_t>(std::min<uint64_t>(rate, UINT32_MAX));
+}
+
+/// RFC 7323 4.1: the echo says which transmission is answered, also when a segment was sent twice. In whole milliseconds,
+/// so that it serves where there is nothing better. 0: no sample.
+uint32_t TcpEngine::rtt_by_timestamps(const Tcb& c, const TcpSegment& s) const {
+  if (!c.has(kTimestamps) || s.options.ts_echo == 0) return 0;
+  const uint32_t rtt_ms = ts_clock() + c.ts_offset - s.options.ts_echo;
+  return rtt_ms > config_.rto_max_ms ? 0 : std::max(rtt_ms * 1'000, 1'000u);
 }
 
 /// RFC 6298 2.2 and 2.3, with alpha = 1/8 and beta = 1/4.
@@ -98,9 +122,21 @@ void TcpEngine::measure_rtt(Tcb& c, uint32_t rtt_us) {
   c.srtt_us = std::max(static_cast<uint32_t>((uint64_t{c.srtt_us} * 7 + rtt_us) / 8), 1u);
 }
 
-/// RTO = SRTT + max(G, 4 RTTVAR), between the configured bounds; 1 s before the first sample.
+/// The first sample, and what a handshake that needed its timer leaves behind: RFC 6298 5.7, and one segment to begin with
+/// when it was more than one time-out (RFC 6928 2).
+void TcpEngine::measure_handshake(Tcb& c, uint8_t retries, uint32_t rtt_us, const TcpSegment& s) {
+  if (retries != 0) {
+    c.set(kSynRepeated);
+    rtt_us = rtt_by_timestamps(c, s);
+  }
+  if (retries > 1) c.cwnd = 1;
+  if (rtt_us != 0 || retries == 0) measure_rtt(c, rtt_us);
+}
+
+/// RTO = SRTT + max(G, 4 RTTVAR), between the configured bounds. Before the first sample 1 s, and 3 s where the handshake
+/// needed its timer (RFC 6298 2.1, 5.7).
 uint32_t TcpEngine::rto_of(const Tcb& c) const {
-  if (c.srtt_us == 0) return 1'000'000;
+  if (c.srtt_us == 0) return c.has(kSynRepeated) ? 3'000'000 : 1'000'000;
   const uint32_t rto = c.srtt_us + std::max(1'000u, 4 * c.rttvar_us);
   return std::clamp(rto, config_.rto_min_ms * 1'000, config_.rto_max_ms * 1'000);
 }

@@ -7,12 +7,12 @@ namespace qstack {
 
 /// The framing of an active open: profiles are shared, an equal one is found again.
 uint16_t TcpEngine::profile_for(const ListenerConfig& framing) {
-  for (size_t i = 0; i < profiles_.size(); ++i) {
-    const ListenerConfig& have = profiles_[i].config;
-    if (have.framing == framing.framing && have.fixed_length == framing.fixed_length) return static_cast<uint16_t>(i);
-  }
-  ListenerConfig config = framing;
+  ListenerConfig config = resolved(framing);
+  config.address = {};
   config.port = 0;
+  for (size_t i = 0; i < profiles_.size(); ++i) {
+    if (profiles_[i].config == config) return static_cast<uint16_t>(i);
+  }
   profiles_.push_back({config, false});
   return static_cast<uint16_t>(profiles_.size() - 1);
 }
@@ -38,7 +38,7 @@ void TcpEngine::init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t 
   c.profile = profile;
   c.neighbor = neighbor;
   c.busy = kNoIndex;
-  c.ssthresh = 0x7fffffff;  // RFC 5681 3.1: arbitrarily high
+  c.ssthresh = kNoThreshold;
   c.ts_offset = timestamp_offset(key);
   c.last_active_ms = now_ms_;
   c.challenged = static_cast<uint16_t>(now_ms_ >> 5) - kNeverChallenged;
@@ -78,6 +78,7 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
 /// The SYN, or in SYN-RECEIVED the SYN-ACK, which offers what the peer has offered only.
 void TcpEngine::send_syn(Tcb& c) {
   const bool answers = c.state == TcpState::syn_received;
+  Busy& b = busy_.at(c.busy);
   TcpOptions o;
   o.mss = own_mss(c.key);
   o.has_window_scale = !answers || c.has(kWindowScaled);
@@ -88,10 +89,10 @@ void TcpEngine::send_syn(Tcb& c) {
   o.ts_echo = answers ? c.ts_recent : 0;
   uint8_t options[40];
   const uint8_t length = write_syn_options(options, o);
-  const auto flags = static_cast<uint8_t>(answers ? kSyn | kAck : kSyn);
-  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor, static_cast<uint16_t>(initial_receive_window()), flags};
+  const int flags = answers ? kSyn | kAck | (c.has(kEcn) ? kEce : 0) : kSyn | syn_ecn_flags(b.retries);
+  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor, static_cast<uint16_t>(initial_receive_window()),
+                           static_cast<uint8_t>(flags)};
   send_control(control, options, length);
-  Busy& b = busy_.at(c.busy);
   if (b.retries == 0) b.recover = now_us_;  // until established: when the SYN left, for the first RTT sample
 }
 
@@ -118,7 +119,7 @@ void TcpEngine::on_syn_sent(Tcb& c, Arrival& arrival) {
     start_rto(c, b);
     return rx_.release(packet);
   }
-  if (!establish_active(c, b, s.ack)) return rx_.release(packet);  // the SYN-ACK comes again
+  if (!establish_active(c, b, s)) return rx_.release(packet);  // the SYN-ACK comes again
   packet->sequence = ++s.seq;
   s.flags &= static_cast<uint8_t>(~kSyn);
   take_text(c, arrival);
@@ -133,6 +134,7 @@ void TcpEngine::take_syn(Tcb& c, const TcpSegment& s) {
     c.ts_recent_ms = now_ms_;
   }
   if (o.sack_permitted && config_.sack) c.set(kSackPermitted);
+  if (syn_ecn_flags(busy_.at(c.busy).retries) != 0 && agrees_on_ecn(s, !(s.flags & kAck))) c.set(kEcn);
   if (o.has_window_scale) {
     c.set(kWindowScaled);
     c.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
@@ -165,23 +167,24 @@ bool TcpEngine::on_syn_received(Tcb& c, Arrival& arrival) {
     drop(arrival.packet, Counter::drop_tcp_ack);
     return false;
   }
-  if (establish_active(c, busy_.at(c.busy), s.ack)) return true;
+  if (establish_active(c, busy_.at(c.busy), s)) return true;
   rx_.release(arrival.packet);
   return false;
 }
 
 /// Our SYN is acknowledged. False: the app has no room to hear of it, and the connection stays as it is.
-bool TcpEngine::establish_active(Tcb& c, Busy& b, Seq ack) {
+bool TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
   const Opened opened = {handle_of(c), local_of(c.key), remote_of(c.key), 0xffff, b.token};
   if (!app_.opened(opened)) return false;
-  c.snd_una = ack;
-  if (b.retries == 0) measure_rtt(c, now_us_ - b.recover);
+  c.snd_una = s.ack;
+  measure_handshake(c, b.retries, now_us_ - b.recover, s);
   c.state = TcpState::established;
   stop_rto(b);
-  b.retries = 0;
+  b.retries = b.backoff = 0;
   b.recover = c.snd_una - 1;
   b.rto_us = rto_of(c);
-  congestion_.start(b.congestion, c.mss, c.ssthresh);
+  b.episode = {};  // it lies where the token was
+  start_congestion(c, b);
   count(Counter::connections_opened);
   ack_now(c);
   output(c);

@@ -1,4 +1,6 @@
 // The end of a connection: FIN both ways, RST, TIME-WAIT, and what the app is told (RFC 9293 3.6, 3.10.4, 3.10.5).
+#include <algorithm>
+
 #include "native/tcp/engine.hh"
 
 namespace qstack {
@@ -43,15 +45,6 @@ void TcpEngine::reset_connection(Tcb& c, CloseReason reason) {
   finish(c, reason);
 }
 
-void TcpEngine::maybe_send_fin(Tcb& c, Busy& b) {
-  if (!c.has(kFinQueued) || c.has(kFinSent) || b.unsent_bytes != 0) return;
-  send_flags(c, c.snd_nxt, kFin | kAck);
-  c.set(kFinSent);
-  ++c.snd_nxt;
-  c.state = c.state == TcpState::close_wait ? TcpState::last_ack : TcpState::fin_wait_1;
-  if (b.rto_deadline_ms == 0) start_rto(c, b);
-}
-
 void TcpEngine::fin_acknowledged(Tcb& c) {
   switch (c.state) {
     case TcpState::fin_wait_1:
@@ -71,8 +64,7 @@ void TcpEngine::fin_acknowledged(Tcb& c) {
 
 /// A peer that never sends its FIN must not hold a connection that the app has given up.
 void TcpEngine::limit_fin_wait(Tcb& c, Busy& b) {
-  b.rto_deadline_ms = deadline(config_.time_wait_ms == 0 ? 1 : config_.time_wait_ms);
-  arm(c, b.rto_deadline_ms);
+  start_timer(c, b, TimerKind::rto, uint64_t{std::max(config_.time_wait_ms, 1u)} * 1'000);
 }
 
 /// The slot is free from here on; a 64 B record answers for the connection during 2 MSL (RFC 9293 3.6.1).
@@ -89,7 +81,7 @@ void TcpEngine::enter_time_wait(Tcb& c) {
     t.ts_recent = c.ts_recent;
     t.ts_offset = c.ts_offset;
     t.neighbor = c.neighbor;
-    t.flags = c.flags;
+    t.flags = static_cast<uint16_t>(c.flags & kTimestamps);
     t.challenged = c.challenged;
     t.window = static_cast<uint16_t>(receive_window(c) >> c.rcv_wscale());
     t.deadline_ms = deadline(config_.time_wait_ms);

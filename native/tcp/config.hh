@@ -5,9 +5,13 @@
 #include <cstdint>
 
 #include "native/mempool/packet_pool.hh"
+#include "native/tcp/congestion.hh"
 #include "native/wire/ip_address.hh"
 
 namespace qstack {
+
+/// RFC 3168: never; when the peer asks for it in its SYN; or also asked for in ours.
+enum class EcnMode : uint8_t { off = 0, accept = 1, on = 2 };
 
 struct TcpConfig {
   // Pools, allocated at start.
@@ -30,6 +34,9 @@ struct TcpConfig {
   uint32_t connections_per_source = 0;  ///< that one remote address may have opened; 0: no limit
   bool timestamps = true;
   bool sack = true;
+  bool pacing = false;  ///< segments leave over the RTT, not in bursts
+  EcnMode ecn = EcnMode::accept;
+  Congestion congestion = Congestion::cubic;
   uint16_t mtu = 1500;
   uint8_t levels = 1;
   /// Secret of this start: keys the flow hash and the initial sequence numbers (RFC 6528).
@@ -44,6 +51,9 @@ struct ListenerConfig {
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
   bool nagle = false;
+  Congestion congestion = Congestion::standard;
+  uint32_t rate_limit = 0;  ///< bytes of payload per second that one connection may send; 0: no limit
+  friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };
 
 }  // namespace qstack

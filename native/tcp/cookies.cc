@@ -21,7 +21,7 @@ void TcpEngine::send_cookie(HalfOpen& h, const Arrival& arrival) {
   uint32_t ts_value = ts_clock() + timestamp_offset(h.key);
   if (h.flags & kTimestamps) {
     const CookieOptions options = {static_cast<uint8_t>(h.scales & 15), (h.flags & kWindowScaled) != 0,
-                                   (h.flags & kSackPermitted) != 0, false};
+                                   (h.flags & kSackPermitted) != 0, (h.flags & kEcn) != 0};
     ts_value = SynCookies::write_options(ts_value, options);
   } else {
     h.flags = 0;
@@ -61,13 +61,13 @@ HalfOpen TcpEngine::remember(const Arrival& arrival, uint16_t mss, uint16_t prof
   h.irs = s.seq - 1;
   h.profile = profile;
   h.mss = mss;
-  h.retries = 1;  // when the SYN-ACK left is not known: no RTT sample
   h.snd_wnd = s.window;
   if (!s.options.has_timestamps || !config_.timestamps) return h;
   const CookieOptions options = SynCookies::read_options(s.options.ts_echo);
   h.flags = kTimestamps;
   h.ts_recent = s.options.ts_value;
   if (options.sack_permitted && config_.sack) h.flags |= kSackPermitted;
+  if (options.ecn && config_.ecn != EcnMode::off) h.flags |= kEcn;
   if (options.has_window_scale) {
     h.flags |= kWindowScaled;
     h.scales = static_cast<uint8_t>(options.window_scale | (receive_window_scale() << 4));

@@ -98,20 +98,43 @@ Busy* TcpEngine::need_busy(Tcb& c) {
   b.drains = kNoIndex;
   b.recover = c.snd_una - 1;
   b.rto_us = rto_of(c);
-  congestion_.start(b.congestion, c.mss, c.ssthresh);
+  b.pace_us = now_us_;
+  start_congestion(c, b);
   c.busy = slot;
   return &b;
 }
 
-/// Congestion and RTT state go with the block; srtt and ssthresh stay in the control block.
+/// The window as it was when the last block went. After more than an RTO without data it is the restart window at most
+/// (RFC 5681 4.1): its ACK clock is gone. ssthresh remembers the path.
+void TcpEngine::start_congestion(const Tcb& c, Busy& b) {
+  const uint32_t initial = initial_window(c.mss);
+  uint32_t cwnd = c.cwnd == 0 ? initial : uint32_t{c.cwnd} * c.mss;
+  if (uint64_t{now_ms_ - c.link} * 1'000 > b.rto_us) cwnd = std::min(cwnd, initial);
+  b.congestion = {};
+  b.congestion.cwnd = cwnd;
+  b.congestion.ssthresh = c.ssthresh;
+  congestion_of(c).start(b.congestion, c.remembered);
+}
+
+void TcpEngine::remember_congestion(Tcb& c, const Busy& b) {
+  c.ssthresh = b.congestion.ssthresh;
+  c.cwnd = static_cast<uint16_t>(std::clamp(b.congestion.cwnd / c.mss, 1u, 0xffffu));
+  c.remembered = congestion_of(c).remember(b.congestion);
+  c.link = now_ms_;
+}
+
+/// Recovery state goes with the block; srtt, ssthresh and cwnd stay in the control block.
 void TcpEngine::drop_busy_if_idle(Tcb& c) {
   const bool quiet_state = c.state == TcpState::established || c.state == TcpState::close_wait;
   if (c.busy == kNoIndex || !quiet_state || c.has(kFinQueued) || c.has(kOutputDue)) return;
   const Busy& b = busy_.at(c.busy);
   const bool sending = b.unsent_bytes != 0 || !b.retransmit.empty() || b.drains != kNoIndex;
-  const bool receiving = b.out_of_order != nullptr || b.frame != nullptr || b.unread != 0 || b.fin_out_of_order;
+  const bool receiving = b.out_of_order != nullptr || b.frame != nullptr || b.unread != 0 || b.marked(kFinOutOfOrder);
   if (sending || receiving) return;
-  c.ssthresh = b.congestion.ssthresh;
+  if (static_cast<int32_t>(b.pace_us - now_us_) > 0) {  // a rate limit outlasts the bytes that it held back
+    return arm(c, now_ms_ + static_cast<uint32_t>(b.pace_us - now_us_) / 1'000 + 1);
+  }
+  remember_congestion(c, b);
   busy_.release(c.busy);
   c.busy = kNoIndex;
 }

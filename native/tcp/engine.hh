@@ -1,8 +1,9 @@
 // TcpEngine: RFC 9293 for every connection of one stack thread.
 //
 // In: TCP segments (IpLayer has checked the IP header), calls of the app, time. Out: segments through IpLayer, App events.
-// Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 6675, RFC 6298, RFC 5961; then tcb.hh.
-// One concern per file: passive, active, input, acknowledge, recovery, receive, reassembly, output, close, timers.
+// Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 8985, RFC 6298, RFC 5961; then tcb.hh.
+// One concern per file: passive, active, input, ecn, acknowledge, sack, rack, recovery, receive, reassembly, output,
+// transmit, close, timers; algorithms for the window behind congestion.hh.
 // Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
 #pragma once
 
@@ -88,6 +89,15 @@ class TcpEngine {
     ListenerConfig config;
     bool listening = false;
   };
+  /// What one ACK brought, while it is processed.
+  struct AckNews {
+    uint32_t acked;          ///< bytes that snd_una moved on
+    uint32_t delivered;      ///< bytes acknowledged or sacked for the first time
+    uint32_t rtt_us;         ///< newest sample; 0: none
+    uint32_t flight_before;  ///< in flight before it came
+    bool duplicate;          ///< RFC 5681 2
+    bool probe_duplicate;    ///< a D-SACK says that a probe was one segment too many
+  };
   /// Header fields of a segment without payload.
   struct Control {
     FlowKey key;
@@ -117,6 +127,8 @@ class TcpEngine {
   Handle handle_of(const Tcb& c) const { return {slot_of(c), c.generation}; }
   Busy* busy_of(Tcb& c) { return c.busy == kNoIndex ? nullptr : &busy_.at(c.busy); }
   Busy* need_busy(Tcb& c);
+  void start_congestion(const Tcb& c, Busy& b);
+  void remember_congestion(Tcb& c, const Busy& b);
   void drop_busy_if_idle(Tcb& c);
   void release_busy(Tcb& c);
   void want_attention(Tcb& c);
@@ -155,7 +167,7 @@ class TcpEngine {
   void reset_half_open(uint32_t slot, uint64_t hash);
   void complete(const HalfOpen& h, uint32_t slot, Arrival& arrival);
   Tcb* promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arrival);
-  void init_passive(Tcb& c, const HalfOpen& h, uint32_t neighbor);
+  void init_passive(Tcb& c, const HalfOpen& h, const TcpSegment& s, uint32_t neighbor);
   bool half_open_full();
   void send_cookie(HalfOpen& h, const Arrival& arrival);
   bool on_cookie(Arrival& arrival);
@@ -165,6 +177,7 @@ class TcpEngine {
 
   // passive.cc, active.cc
   const Profile* find_listener(const IpAddress& address, uint16_t port, uint16_t& number) const;
+  ListenerConfig resolved(ListenerConfig config) const;
   uint16_t profile_for(const ListenerConfig& framing);
   void on_syn(Arrival& arrival);
   void open_passively(Arrival& arrival, Seq iss, bool may_cookie);
@@ -184,33 +197,67 @@ class TcpEngine {
   void on_syn_sent(Tcb& c, Arrival& arrival);
   void take_syn(Tcb& c, const TcpSegment& s);
   bool on_syn_received(Tcb& c, Arrival& arrival);
-  bool establish_active(Tcb& c, Busy& b, Seq ack);
+  bool establish_active(Tcb& c, Busy& b, const TcpSegment& s);
   void set_mss(Tcb& c, uint16_t peer);
+
+  // ecn.cc
+  void take_congestion_marks(Tcb& c, const Arrival& arrival);
+  void change_echo(Tcb& c, bool marked);
+  uint8_t syn_ecn_flags(uint8_t retries) const;
+  bool agrees_on_ecn(const TcpSegment& s, bool asked) const;
 
   // acknowledge.cc
   bool process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_window);
   void update_send_window(Tcb& c, const TcpSegment& s);
-  void acknowledge(Tcb& c, Busy& b, Seq ack);
-  uint32_t pop_acknowledged(Tcb& c, Busy& b);
+  void acknowledge(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news);
+  void pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news);
+  void sample_delivery(Busy& b, const Packet& packet, AckNews& news);
+  uint32_t rtt_by_timestamps(const Tcb& c, const TcpSegment& s) const;
+  void measure_handshake(Tcb& c, uint8_t retries, uint32_t rtt_us, const TcpSegment& s);
   void measure_rtt(Tcb& c, uint32_t rtt_us);
   uint32_t rto_of(const Tcb& c) const;
   void check_drained(Tcb& c, Busy& b);
   void drop_drains(Busy& b);
 
+  // sack.cc
+  void take_sack(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news);
+  void take_block(Tcb& c, Busy& b, const TcpSegment& s, const SackBlock& block, AckNews& news);
+  void take_duplicate_report(Tcb& c, Busy& b, const SackBlock& block, AckNews& news);
+  void take_old_ack(Tcb& c, Busy& b, const TcpSegment& s);
+
+  // rack.cc
+  void rack_delivered(const Tcb& c, Busy& b, const Packet& packet, const TcpSegment& s);
+  bool echoes_before(const Tcb& c, const TcpSegment& s, uint32_t sent_us) const;
+  uint32_t reordering_window_us(const Tcb& c, const Busy& b) const;
+  void widen_reordering_window(const Tcb& c, Busy& b);
+  uint32_t detect_losses(const Tcb& c, Busy& b);
+  void rack_after_ack(Tcb& c, Busy& b);
+  void on_reordering_timeout(Tcb& c, Busy& b);
+  void schedule_probe(Tcb& c, Busy& b);
+  void on_probe_timeout(Tcb& c, Busy& b);
+  void probe_answered(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& news);
+
   // recovery.cc
-  void take_sack(Tcb& c, Busy& b, const TcpSegment& s);
-  void duplicate_ack(Tcb& c, Busy& b, const TcpSegment& s);
-  void enter_recovery(Tcb& c, Busy& b);
-  void recovery_progress(Tcb& c, Busy& b, Seq ack, uint32_t acked);
+  const CongestionControl& congestion_of(const Tcb& c) const;
+  static bool repairing(const Busy& b) { return b.recovery == RecoveryKind::fast || b.recovery == RecoveryKind::timeout; }
+  void recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& news);
+  void grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked);
   void mark_lost(Busy& b, Packet* packet);
-  void mark_lost_by_sack(Tcb& c, Busy& b);
-  void mark_all_lost(Busy& b);
+  void duplicate_ack(Tcb& c, Busy& b);
+  void partial_ack(Tcb& c, Busy& b, const AckNews& news);
+  void begin_episode(Tcb& c, Busy& b);
+  void lower_threshold(Tcb& c, Busy& b, CongestionEvent event);
+  void reduce_window(Tcb& c, Busy& b, CongestionEvent event);
+  void enter_recovery(Tcb& c, Busy& b);
+  void reduce_by_prr(Tcb& c, Busy& b, const AckNews& news);
+  void leave_recovery(Tcb& c, Busy& b);
+  bool began_in_vain(const Tcb& c, const Busy& b, const TcpSegment& s) const;
+  void undo_reduction(Tcb& c, Busy& b);
+  void mark_lost_on_timeout(const Tcb& c, Busy& b);
+  void forget_sacks(Busy& b);
   uint32_t in_flight(const Tcb& c) const { return c.snd_nxt - c.snd_una; }
-  /// Payload that is taken to be on its way. An unacknowledged FIN is none: it must not keep a lost segment waiting.
-  uint32_t pipe(const Tcb& c, const Busy& b) const {
-    const uint32_t flight = in_flight(c);
-    return flight - (flight != 0 && c.has(kFinSent) ? 1 : 0) - b.sacked_bytes - b.lost_bytes;
-  }
+  /// What is taken to be on its way (RFC 6675 4).
+  uint32_t pipe(const Tcb& c, const Busy& b) const { return in_flight(c) - b.sacked_bytes - b.lost_bytes; }
 
   // receive.cc, reassembly.cc
   void receive_payload(Tcb& c, Arrival& arrival);
@@ -225,10 +272,11 @@ class TcpEngine {
   void take_out_of_order(Tcb& c, Packet* packet);
   void keep_rest(Tcb& c, Packet* packet, uint32_t taken);
   bool begin_frame(Busy& b, const Packet* packet);
-  void store_out_of_order(Busy& b, Packet* packet);
+  bool store_out_of_order(Busy& b, Packet* packet);
+  void report_duplicate(Tcb& c, const SackBlock& block);
   void drain_out_of_order(Tcb& c);
   uint8_t sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const;
-  void note_fin(Tcb& c, const TcpSegment& s, Seq fin_seq);
+  void note_fin(Tcb& c, Seq fin_seq);
   void process_fin(Tcb& c);
   void tell_ended(Tcb& c);
   uint32_t receive_window(const Tcb& c) const;
@@ -238,18 +286,31 @@ class TcpEngine {
 
   // output.cc
   void output(Tcb& c);
+  bool window_admits(const Tcb& c, const Busy& b, uint32_t length) const;
+  uint64_t pacing_rate(const Tcb& c, const Busy& b) const;
+  bool may_depart(Tcb& c, Busy& b);
+  void pace(const Tcb& c, Busy& b, uint32_t bytes);
   bool output_lost(Tcb& c, Busy& b);
-  bool output_new(Tcb& c, Busy& b);
-  uint32_t sendable(Tcb& c, Busy& b, const Packet* packet);
+  bool output_new(Tcb& c, Busy& b, bool forced);
+  bool output_fin(Tcb& c, Busy& b);
+  void add_fin(Tcb& c, Packet& packet);
+  void send_first(Tcb& c, Busy& b, Packet* packet);
+  /// Sequence space from snd_nxt to the right edge of the peer's window; below 0 when it has shrunk it.
+  int32_t send_room(const Tcb& c) const { return static_cast<int32_t>(c.snd_una + c.snd_wnd - c.snd_nxt); }
+  uint32_t sendable(Tcb& c, Busy& b, const Packet* packet, bool forced);
   bool lane_open(Tcb& c, uint8_t level);
-  Packet* take_sendable(Tcb& c, Busy& b, uint8_t level);
+  Packet* take_sendable(Tcb& c, Busy& b, uint8_t level, bool forced);
   Packet* split(Packet* packet, uint16_t length);
-  void transmit(Tcb& c, Packet* packet);
+
+  // transmit.cc
+  void transmit(Tcb& c, Busy& b, Packet* packet);
+  static uint8_t flags_of(Tcb& c, Packet& packet);
   bool retransmit(Tcb& c, Busy& b, Packet* packet);
+  void note_retransmission(Tcb& c, Busy& b, Packet& packet);
   void send_segment(Packet* packet, uint8_t* tcp, uint16_t length, const FlowKey& key, uint32_t neighbor,
                     const Packet* request = nullptr);
   void write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key) const;
-  void send_ack(Tcb& c);
+  void send_ack(Tcb& c, const SackBlock* duplicate = nullptr);
   void send_flags(Tcb& c, Seq seq, uint8_t flags);
   void send_control(const Control& control, const uint8_t* options, uint8_t options_length,
                     const Packet* request = nullptr);
@@ -257,7 +318,6 @@ class TcpEngine {
   void acked_by_output(Tcb& c);
 
   // close.cc
-  void maybe_send_fin(Tcb& c, Busy& b);
   void limit_fin_wait(Tcb& c, Busy& b);
   void fin_acknowledged(Tcb& c);
   void enter_time_wait(Tcb& c);
@@ -273,7 +333,12 @@ class TcpEngine {
   // timers.cc
   void arm(Tcb& c, uint32_t at_ms);
   void arm_earliest(Tcb& c);
+  void start_timer(Tcb& c, Busy& b, TimerKind kind, uint64_t delay_us);
+  uint64_t backed_off_rto_us(const Busy& b) const;
   void start_rto(Tcb& c, Busy& b);
+  void rearm_rto(Tcb& c, Busy& b);
+  uint64_t rto_left_us(const Busy& b) const;
+  void on_deadline(Tcb& c, Busy& b);
   void start_persist(Tcb& c, Busy& b);
   bool give_up(Tcb& c, Busy& b);
   void stop_rto(Busy& b) { b.rto_deadline_ms = 0; }
@@ -294,7 +359,6 @@ class TcpEngine {
   PacketPool& tx_;
   App& app_;
   Counters& counters_;
-  const CongestionControl& congestion_ = kNewReno;
 
   Nanos now_ = 0;
   uint32_t now_ms_ = 1;

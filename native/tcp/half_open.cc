@@ -25,6 +25,7 @@ void TcpEngine::fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t pro
     h.ts_recent = o.ts_value;
   }
   if (o.sack_permitted && config_.sack) h.flags |= kSackPermitted;
+  if (agrees_on_ecn(s, true)) h.flags |= kEcn;
   if (o.has_window_scale) {
     h.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
     h.flags |= kWindowScaled;
@@ -58,7 +59,8 @@ void TcpEngine::send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet*
   uint8_t options[40];
   const uint8_t length = write_syn_options(options, o);
   const auto window = static_cast<uint16_t>(initial_receive_window());
-  send_control({h.key, h.iss, h.irs + 1, kNoIndex, window, kSyn | kAck}, options, length, request);
+  const auto flags = static_cast<uint8_t>(kSyn | kAck | ((h.flags & kEcn) ? kEce : 0));
+  send_control({h.key, h.iss, h.irs + 1, kNoIndex, window, flags}, options, length, request);
 }
 
 void TcpEngine::free_half_open(uint32_t slot) {
@@ -154,7 +156,7 @@ Tcb* TcpEngine::promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arri
     return nullptr;
   }
   Tcb& c = tcbs_.at(slot);
-  init_passive(c, h, neighbor);
+  init_passive(c, h, arrival.segment, neighbor);
   const Opened opened = {{slot, c.generation}, local_of(h.key), remote_of(h.key), h.profile, 0};
   if (!app_.opened(opened)) {
     if (!recorded) erase_flow(h.key, arrival.hash, value);
@@ -171,7 +173,7 @@ Tcb* TcpEngine::promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arri
   return &c;
 }
 
-void TcpEngine::init_passive(Tcb& c, const HalfOpen& h, uint32_t neighbor) {
+void TcpEngine::init_passive(Tcb& c, const HalfOpen& h, const TcpSegment& s, uint32_t neighbor) {
   init_tcb(c, h.key, h.profile, neighbor);
   c.flags |= h.flags;
   c.scales = h.scales;
@@ -184,7 +186,7 @@ void TcpEngine::init_passive(Tcb& c, const HalfOpen& h, uint32_t neighbor) {
   c.rcv_adv = c.rcv_nxt + initial_receive_window();
   c.ts_recent = h.ts_recent;
   c.ts_recent_ms = now_ms_;
-  if (h.retries == 0) measure_rtt(c, now_us_ - h.sent_us);
+  if (h.sent_us != 0) measure_handshake(c, h.retries, now_us_ - h.sent_us, s);  // a cookie does not know
   c.state = TcpState::established;
 }
 

@@ -89,6 +89,7 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   if (!acceptable(c, s) && reject_unacceptable(c, arrival)) return;
   if (!handle_reset_and_syn(c, arrival)) return;
   take_timestamp(c, s);
+  take_congestion_marks(c, arrival);
   const uint32_t previous_window = c.snd_wnd;
   if (!process_ack(c, s, previous_window)) return drop(packet, Counter::drop_tcp_ack);
   if (c.state == TcpState::closed) return rx_.release(packet);
@@ -102,7 +103,7 @@ void TcpEngine::take_text(Tcb& c, Arrival& arrival) {
   if (s.payload_length != 0) {
     receive_payload(c, arrival);
   } else {
-    if (s.flags & kFin) note_fin(c, s, s.seq);
+    if (s.flags & kFin) note_fin(c, s.seq);
     rx_.release(arrival.packet);
   }
   if (c.state != TcpState::closed) drop_busy_if_idle(c);
@@ -126,8 +127,13 @@ bool TcpEngine::reject_unacceptable(Tcb& c, Arrival& arrival) {
     return true;
   }
   const bool probe = c.rcv_adv == c.rcv_nxt && s.seq == c.rcv_nxt && (s.flags & (kAck | kSyn)) == kAck;
-  if (s.payload_length != 0 && seq_le(s.seq + s.payload_length, c.rcv_nxt)) count(Counter::duplicates_in);
-  acknowledge_unacceptable(c, s);
+  const SackBlock text = {s.seq, s.seq + s.payload_length};
+  if (s.payload_length != 0 && seq_le(text.end, c.rcv_nxt) && !(s.flags & kSyn)) {
+    count(Counter::duplicates_in);
+    report_duplicate(c, text);
+  } else {
+    acknowledge_unacceptable(c, s);
+  }
   if (!probe) {
     drop(arrival.packet, Counter::drop_tcp_sequence);
     return true;

@@ -1,48 +1,53 @@
 // NewReno (RFC 5681, RFC 6582): slow start, congestion avoidance by appropriate byte counting (RFC 3465, L = 2 MSS),
-// half the flight on loss, one MSS after a timeout.
+// half the flight on congestion. And the list of all algorithms.
 #include <algorithm>
 
 #include "native/tcp/congestion.hh"
 
 namespace qstack {
-namespace {
 
-void start(CongestionState& state, uint32_t mss, uint32_t ssthresh) {
-  state = {};
-  state.cwnd = initial_window(mss);
-  state.ssthresh = ssthresh;
-}
-
-void acked(CongestionState& state, uint32_t mss, uint32_t bytes, uint32_t) {
+void grow_like_reno(CongestionState& state, RenoState& reno, const AckedData& data) {
+  if (!data.may_grow) return;
   if (state.cwnd < state.ssthresh) {
-    state.cwnd += std::min(bytes, 2 * mss);
+    state.cwnd += std::min(data.bytes, 2 * data.mss);
     return;
   }
-  state.acked_in_round += bytes;
-  if (state.acked_in_round >= state.cwnd) {
-    state.acked_in_round -= state.cwnd;
-    state.cwnd += mss;
+  reno.acked_in_round += data.bytes;
+  if (reno.acked_in_round >= state.cwnd) {
+    reno.acked_in_round -= state.cwnd;
+    state.cwnd += data.mss;
   }
 }
 
+namespace {
+
+void start(CongestionState&, uint8_t) {}
+
+uint8_t remember(const CongestionState&) { return 0; }
+
+void acked(CongestionState& state, const AckedData& data) { grow_like_reno(state, state.reno, data); }
+
 /// RFC 5681 equation 4: ssthresh = max(FlightSize / 2, 2 SMSS).
-void halve(CongestionState& state, uint32_t mss, uint32_t in_flight) {
+void reduce(CongestionState& state, CongestionEvent, uint32_t mss, uint32_t in_flight) {
   state.ssthresh = std::max(in_flight / 2, 2 * mss);
-  state.acked_in_round = 0;
+  state.reno.acked_in_round = 0;
 }
 
-void lost(CongestionState& state, uint32_t mss, uint32_t in_flight, uint32_t) {
-  halve(state, mss, in_flight);
-  state.cwnd = state.ssthresh;
-}
-
-void timed_out(CongestionState& state, uint32_t mss, uint32_t in_flight, uint32_t) {
-  halve(state, mss, in_flight);
-  state.cwnd = mss;
-}
+void undone(CongestionState&) {}
 
 }  // namespace
 
-const CongestionControl kNewReno = {"newreno", start, acked, lost, timed_out};
+const CongestionControl kNewReno = {"newreno", start, remember, acked, reduce, undone};
+
+const CongestionControl& congestion_control(Congestion which) {
+  switch (which) {
+    case Congestion::newreno:
+      return kNewReno;
+    case Congestion::dctcp:
+      return kDctcp;
+    default:
+      return kCubic;
+  }
+}
 
 }  // namespace qstack

@@ -15,8 +15,13 @@ int TcpEngine::listen(const ListenerConfig& config) {
     if (other == config.address || other.unspecified() || config.address.unspecified()) return -EADDRINUSE;
   }
   if (profiles_.size() >= 0xffff) return -ENOMEM;
-  profiles_.push_back({config, true});
+  profiles_.push_back({resolved(config), true});
   return static_cast<int>(profiles_.size() - 1);
+}
+
+ListenerConfig TcpEngine::resolved(ListenerConfig config) const {
+  if (config.congestion == Congestion::standard) config.congestion = config_.congestion;
+  return config;
 }
 
 void TcpEngine::unlisten(uint16_t listener) {

@@ -19,8 +19,9 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   } else if (b->out_of_order_count >= kOutOfOrderMax) {
     drop(packet, Counter::rx_deferred);
   } else {
-    b->latest_out_of_order = packet->sequence;
-    store_out_of_order(*b, packet);
+    const SackBlock block = {packet->sequence, end_of(packet)};
+    b->latest_out_of_order = block.first;
+    if (!store_out_of_order(*b, packet)) return report_duplicate(c, block);
   }
   // RFC 5681 4.2: at once. A sender with SACK sees every hole in the one ACK at the end of the turn; the others count
   // duplicate ACKs, so each segment gets its own.
@@ -28,12 +29,15 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   send_ack(c);
 }
 
-/// Keeps the bytes that came first where two segments overlap.
-void TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
+/// Keeps the bytes that came first where two segments overlap. False: all of them were here, and the packet is dropped.
+bool TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
   Packet** place = &b.out_of_order;
   while (*place != nullptr && seq_le((*place)->sequence, packet->sequence)) {
     const Seq end = end_of(*place);
-    if (seq_ge(end, end_of(packet))) return drop(packet, Counter::duplicates_in);
+    if (seq_ge(end, end_of(packet))) {
+      drop(packet, Counter::duplicates_in);
+      return false;
+    }
     if (seq_gt(end, packet->sequence)) {  // cut the head
       const uint32_t covered = end - packet->sequence;
       packet->sequence = end;
@@ -54,6 +58,13 @@ void TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
   packet->next = *place;
   *place = packet;
   ++b.out_of_order_count;
+  return true;
+}
+
+/// At once, because each duplicate is reported by itself (RFC 2883 4).
+void TcpEngine::report_duplicate(Tcb& c, const SackBlock& block) {
+  if (!c.has(kSackPermitted)) return ack_now(c);
+  send_ack(c, &block);
 }
 
 /// Delivers what has become in order, and a FIN behind it.
@@ -77,7 +88,7 @@ void TcpEngine::drain_out_of_order(Tcb& c) {
   }
   if (c.busy == kNoIndex) return;
   const Busy& b = busy_.at(c.busy);
-  if (b.fin_out_of_order && b.fin_seq == c.rcv_nxt) process_fin(c);
+  if (b.marked(kFinOutOfOrder) && b.fin_seq == c.rcv_nxt) process_fin(c);
 }
 
 /// The block of the newest segment first, then the others from the lowest on.

@@ -11,6 +11,7 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
   Packet* const packet = arrival.packet;
   const TcpSegment& s = arrival.segment;
   const Seq fin_seq = s.seq + s.payload_length;
+  const SackBlock known = {s.seq, seq_lt(fin_seq, c.rcv_nxt) ? fin_seq : c.rcv_nxt};
   const bool open = c.state == TcpState::established || c.state == TcpState::fin_wait_1 || c.state == TcpState::fin_wait_2;
   if (!open) return rx_.release(packet);
   if (c.has(kAppClosed) && seq_gt(fin_seq, c.rcv_nxt)) {  // nobody will read it (RFC 9293 3.6.1)
@@ -19,7 +20,7 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
   }
   if (!trim_to_window(c, packet)) {
     count(Counter::duplicates_in);
-    ack_now(c);
+    ack_now(c);  // unless it is reported as a duplicate
     rx_.release(packet);
   } else if (!accepts_data(c, packet)) {
     rx_.release(packet);
@@ -29,7 +30,9 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
   } else {
     take_out_of_order(c, packet);
   }
-  if ((s.flags & kFin) && c.state != TcpState::closed) note_fin(c, s, fin_seq);
+  if (c.state == TcpState::closed) return;
+  if (s.flags & kFin) note_fin(c, fin_seq);
+  if (c.state != TcpState::closed && seq_lt(known.first, known.end)) report_duplicate(c, known);
 }
 
 /// A quarter of the RX packets is kept for control and level 0, the last eighth for control alone: an app that waits for
@@ -99,7 +102,7 @@ uint32_t TcpEngine::deliver(Tcb& c, Packet* packet) {
   if (b == nullptr) return 0;
   b->unread += length;
   // Event rings of two levels would swap the bytes of a stream, so all of them keep the level of the first.
-  if (c.stream_level == 0) c.stream_level = static_cast<uint16_t>(packet->level + 1);
+  if (c.stream_level == 0) c.stream_level = static_cast<uint8_t>(packet->level + 1);
   if (offer(c, packet, packet->payload, length, static_cast<uint8_t>(c.stream_level - 1))) return length;
   b->unread -= length;
   return 0;
@@ -177,13 +180,13 @@ bool TcpEngine::offer_frame(Tcb& c, Busy& b, uint16_t want) {
 }
 
 /// RFC 9293 3.10.7.4, eighth check. A FIN beyond a hole is remembered.
-void TcpEngine::note_fin(Tcb& c, const TcpSegment&, Seq fin_seq) {
+void TcpEngine::note_fin(Tcb& c, Seq fin_seq) {
   if (c.has(kFinReceived)) return;
   if (fin_seq == c.rcv_nxt) return process_fin(c);
   if (!seq_within(fin_seq, c.rcv_nxt, c.rcv_adv - c.rcv_nxt + 1)) return;
   Busy* const b = need_busy(c);
   if (b == nullptr) return count(Counter::drop_no_busy);
-  b->fin_out_of_order = true;
+  b->mark(kFinOutOfOrder);
   b->fin_seq = fin_seq;
 }
 
@@ -191,7 +194,7 @@ void TcpEngine::process_fin(Tcb& c) {
   ++c.rcv_nxt;
   if (seq_lt(c.rcv_adv, c.rcv_nxt)) c.rcv_adv = c.rcv_nxt;
   c.set(kFinReceived);
-  if (c.busy != kNoIndex) busy_.at(c.busy).fin_out_of_order = false;
+  if (c.busy != kNoIndex) busy_.at(c.busy).unmark(kFinOutOfOrder);
   ack_now(c);
   const bool last = c.state == TcpState::fin_wait_2;
   if (c.state == TcpState::established) c.state = TcpState::close_wait;

@@ -1,5 +1,6 @@
-// Loss recovery: which segments are taken as lost, and when an episode begins and ends. Sending them again is output's.
-// Read first: RFC 6675 (with SACK), RFC 6582 (NewReno, without), RFC 2018 8.
+// Loss recovery: when an episode begins and ends, what the window is meanwhile, and when it was all for nothing.
+// Which segments are lost says rack.cc; without SACK they are counted out by duplicate ACKs here. Output sends them again.
+// Read first: RFC 6937 (PRR), RFC 6582 (NewReno, without SACK), RFC 6675 5, RFC 4015 (Eifel response), RFC 2018 8.
 #include <algorithm>
 
 #include "native/tcp/engine.hh"
@@ -11,104 +12,165 @@ constexpr uint8_t kDupThresh = 3;  // RFC 5681 3.2
 
 }  // namespace
 
-/// The scoreboard: a segment that lies wholly in a reported block is sacked.
-void TcpEngine::take_sack(Tcb& c, Busy& b, const TcpSegment& s) {
-  bool news = false;
-  for (uint8_t i = 0; i < s.options.sack_count; ++i) {
-    const SackBlock& block = s.options.sack[i];
-    const bool sane = seq_lt(block.first, block.end) && seq_gt(block.first, c.snd_una) && seq_le(block.end, c.snd_nxt);
-    if (!sane) continue;
-    for (Packet* p = b.retransmit.front(); p != nullptr; p = b.retransmit.after(p)) {
-      const Seq end = p->sequence + p->payload_length;
-      if (seq_ge(p->sequence, block.end)) break;
-      if ((p->tx_flags & kTxSacked) || seq_lt(p->sequence, block.first) || seq_gt(end, block.end)) continue;
-      if (p->tx_flags & kTxLost) b.lost_bytes -= p->payload_length;
-      p->tx_flags = static_cast<uint8_t>((p->tx_flags & ~kTxLost) | kTxSacked);
-      b.sacked_bytes += p->payload_length;
-      news = true;
-    }
-  }
-  if (!news) return;
-  mark_lost_by_sack(c, b);
-  if (b.recovery == RecoveryKind::none && b.lost_bytes != 0) enter_recovery(c, b);
+const CongestionControl& TcpEngine::congestion_of(const Tcb& c) const {
+  return congestion_control(profiles_[c.profile].config.congestion);
 }
 
-/// IsLost of RFC 6675 4: DupThresh segments, or more than (DupThresh - 1) SMSS bytes, are sacked above it.
-void TcpEngine::mark_lost_by_sack(Tcb& c, Busy& b) {
-  uint32_t segments_above = 0;
-  for (Packet* p = b.retransmit.front(); p != nullptr; p = b.retransmit.after(p)) {
-    if (p->tx_flags & kTxSacked) ++segments_above;
+/// All that an ACK means to the sender but the bytes it frees.
+void TcpEngine::recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& news) {
+  if (news.acked != 0 && began_in_vain(c, b, s)) undo_reduction(c, b);
+  if (b.recovery != RecoveryKind::none && seq_ge(c.snd_una, b.recover)) leave_recovery(c, b);
+  const bool marked = c.has(kEcn) && (s.flags & kEce);
+  if (marked && b.recovery == RecoveryKind::none && news.flight_before != 0) reduce_window(c, b, CongestionEvent::mark);
+  grow_window(c, b, news, marked);
+  rack_after_ack(c, b);
+  probe_answered(c, b, s, news);
+  if (!c.has(kSackPermitted)) {
+    if (news.duplicate) duplicate_ack(c, b);
+    if (news.acked != 0 && b.recovery == RecoveryKind::fast) partial_ack(c, b, news);
+  } else {
+    if (b.lost_bytes != 0 && !repairing(b)) enter_recovery(c, b);
+    if (b.recovery == RecoveryKind::fast) reduce_by_prr(c, b, news);
   }
-  uint32_t bytes_above = b.sacked_bytes;
-  for (Packet* p = b.retransmit.front(); p != nullptr && segments_above != 0; p = b.retransmit.after(p)) {
-    if (p->tx_flags & kTxSacked) {
-      --segments_above;
-      bytes_above -= p->payload_length;
-    } else if (segments_above >= kDupThresh || bytes_above > uint32_t{kDupThresh - 1} * c.mss) {
-      mark_lost(b, p);
-    }
-  }
+  if (news.acked != 0) schedule_probe(c, b);
+}
+
+/// RFC 5681 3.1, and no growth while the window is not what holds us back (RFC 7661 4.1).
+void TcpEngine::grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked) {
+  if (news.acked == 0) return;
+  const bool slow_start = b.congestion.cwnd < b.congestion.ssthresh;
+  const bool in_use = slow_start ? 2 * uint64_t{news.flight_before} >= b.congestion.cwnd
+                                 : news.flight_before + c.mss >= b.congestion.cwnd;
+  const bool reducing = b.recovery == RecoveryKind::fast || b.recovery == RecoveryKind::reduced;
+  const AckedData data = {c.mss, news.acked, news.rtt_us, c.srtt_us, now_ms_, c.snd_una, c.snd_nxt, marked,
+                          in_use && !reducing && !marked};
+  congestion_of(c).acked(b.congestion, data);
 }
 
 void TcpEngine::mark_lost(Busy& b, Packet* packet) {
-  if (packet->tx_flags & (kTxSacked | kTxLost | kTxRetransmitted)) return;
+  if (packet->tx_flags & (kTxSacked | kTxLost)) return;
   packet->tx_flags |= kTxLost;
-  b.lost_bytes += packet->payload_length;
+  b.lost_bytes += sequence_length(*packet);
 }
 
-void TcpEngine::duplicate_ack(Tcb& c, Busy& b, const TcpSegment&) {
+void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {
   if (b.duplicate_acks < 255) ++b.duplicate_acks;
-  const bool by_sack = c.has(kSackPermitted) && b.sacked_bytes != 0;
   if (b.recovery == RecoveryKind::fast) {
-    if (!by_sack) b.congestion.cwnd += c.mss;  // RFC 6582 3.2 step 3: one segment has left the network
+    b.congestion.cwnd += c.mss;  // RFC 6582 3.2 step 3: one segment has left the network
     return;
   }
-  if (b.recovery != RecoveryKind::none || b.duplicate_acks < kDupThresh || b.retransmit.empty()) return;
+  if (b.recovery == RecoveryKind::timeout || b.duplicate_acks < kDupThresh || b.retransmit.empty()) return;
   // RFC 6582 3.2 step 2: not again for losses of the window that the last recovery repaired.
-  if (!by_sack && seq_le(c.snd_una, b.recover)) return;
+  if (b.recovery == RecoveryKind::none && seq_le(c.snd_una, b.recover)) return;
   mark_lost(b, b.retransmit.front());
   enter_recovery(c, b);
-  if (!by_sack) b.congestion.cwnd += kDupThresh * c.mss;
+  b.congestion.cwnd = b.congestion.ssthresh + kDupThresh * c.mss;
+}
+
+/// RFC 6582 3.2 step 3: the next segment is lost as well.
+void TcpEngine::partial_ack(Tcb& c, Busy& b, const AckNews& news) {
+  const uint32_t deflated = b.congestion.cwnd > news.acked ? b.congestion.cwnd - news.acked : 0;
+  b.congestion.cwnd = deflated + c.mss;
+  if (!b.retransmit.empty()) mark_lost(b, b.retransmit.front());
+}
+
+/// What an undo restores is noted before the first reduction of an episode.
+void TcpEngine::begin_episode(Tcb& c, Busy& b) {
+  b.episode = {0, 0, in_flight(c), b.congestion.cwnd, b.congestion.ssthresh, c.snd_una, 0, 0};
+  b.unmark(kFirstRepeatStamped);
+}
+
+/// A congestion event, at most one per window of data (RFC 5681 3.1). Whatever it was, the peer learns by CWR that its
+/// echoes were heard (RFC 3168 6.1.2).
+void TcpEngine::lower_threshold(Tcb& c, Busy& b, CongestionEvent event) {
+  congestion_of(c).reduce(b.congestion, event, c.mss, in_flight(c));
+  if (c.has(kEcn)) c.set(kCwrDue);
+}
+
+/// Less is sent, and nothing is sent again.
+void TcpEngine::reduce_window(Tcb& c, Busy& b, CongestionEvent event) {
+  lower_threshold(c, b, event);
+  b.congestion.cwnd = b.congestion.ssthresh;
+  b.recovery = RecoveryKind::reduced;
+  b.recover = c.snd_nxt;
 }
 
 void TcpEngine::enter_recovery(Tcb& c, Busy& b) {
   count(Counter::fast_retransmits);
-  congestion_.lost(b.congestion, c.mss, in_flight(c), now_us_);
+  begin_episode(c, b);
+  if (b.recovery == RecoveryKind::none) lower_threshold(c, b, CongestionEvent::loss);
   b.recovery = RecoveryKind::fast;
   b.recover = c.snd_nxt;
+  b.unmark(kProbeOut);
 }
 
-/// New data was acknowledged: grow, go on repairing, or end the episode.
-void TcpEngine::recovery_progress(Tcb& c, Busy& b, Seq ack, uint32_t acked) {
-  b.duplicate_acks = 0;
-  if (b.recovery == RecoveryKind::none) return congestion_.acked(b.congestion, c.mss, acked, now_us_);
-  if (seq_ge(ack, b.recover)) {
-    if (b.recovery == RecoveryKind::fast) {
-      const uint32_t flight = std::max<uint32_t>(in_flight(c), c.mss);
-      b.congestion.cwnd = std::min(b.congestion.ssthresh, flight + c.mss);  // RFC 6582 3.2 step 3, full ACK (1)
-    }
-    b.recovery = RecoveryKind::none;
-    return;
-  }
-  if (b.recovery == RecoveryKind::timeout) return congestion_.acked(b.congestion, c.mss, acked, now_us_);
-  if (b.retransmit.empty()) return;
-  // A partial ACK: the next segment is lost as well.
-  if (b.sacked_bytes == 0) {
-    const uint32_t deflated = b.congestion.cwnd > acked ? b.congestion.cwnd - acked : 0;
-    b.congestion.cwnd = deflated + c.mss;
-    mark_lost(b, b.retransmit.front());
+/// RFC 6937 3.1, with the conservative bound only while an ACK shows no progress. Sets cwnd to what may be in flight now.
+void TcpEngine::reduce_by_prr(Tcb& c, Busy& b, const AckNews& news) {
+  Episode& e = b.episode;
+  e.delivered += news.delivered;
+  const uint32_t in_network = pipe(c, b);
+  const uint32_t ssthresh = b.congestion.ssthresh;
+  int64_t may_send;
+  if (in_network > ssthresh) {
+    may_send = static_cast<int64_t>((uint64_t{e.delivered} * ssthresh + e.flight - 1) / e.flight) - e.out;
   } else {
-    mark_lost_by_sack(c, b);
+    const int64_t bound = std::max<int64_t>(int64_t{e.delivered} - e.out, news.delivered) + (news.acked != 0 ? c.mss : 0);
+    may_send = std::min<int64_t>(ssthresh - in_network, bound);
+  }
+  if (e.out == 0) may_send = std::max<int64_t>(may_send, c.mss);  // the fast retransmission itself
+  b.congestion.cwnd = in_network + static_cast<uint32_t>(std::max<int64_t>(may_send, 0));
+}
+
+void TcpEngine::leave_recovery(Tcb& c, Busy& b) {
+  if (b.recovery == RecoveryKind::fast) {
+    const uint32_t flight = std::max<uint32_t>(in_flight(c), c.mss);
+    // RFC 6582 3.2 step 3, full ACK (1); PRR ends at ssthresh (RFC 6937 3.1).
+    b.congestion.cwnd = c.has(kSackPermitted) ? b.congestion.ssthresh : std::min(b.congestion.ssthresh, flight + c.mss);
+    if (b.reo_wnd_persist != 0 && --b.reo_wnd_persist == 0) b.reo_wnd_mult = 0;
+  }
+  b.recovery = RecoveryKind::none;
+}
+
+/// Eifel detection (RFC 3522): the ACK that repairs the episode echoes what was sent before its first retransmission.
+bool TcpEngine::began_in_vain(const Tcb& c, const Busy& b, const TcpSegment& s) const {
+  if (!repairing(b) || !b.marked(kFirstRepeatStamped) || !c.has(kTimestamps) || s.options.ts_echo == 0) return false;
+  return seq_lt(s.options.ts_echo - c.ts_offset, b.episode.repeat_ms);
+}
+
+/// RFC 4015 3.2, RFC 9438 4.9: nothing had been lost. What is still marked was not either.
+void TcpEngine::undo_reduction(Tcb& c, Busy& b) {
+  count(Counter::recoveries_undone);
+  b.congestion.cwnd = std::max(b.congestion.cwnd, b.episode.prior_cwnd);
+  b.congestion.ssthresh = std::max(b.congestion.ssthresh, b.episode.prior_ssthresh);
+  congestion_of(c).undone(b.congestion);
+  if (b.recovery == RecoveryKind::fast) b.mark(kReorderingSeen);
+  for (Packet* p = b.retransmit.front(); p != nullptr && b.lost_bytes != 0; p = b.retransmit.after(p)) {
+    if (!(p->tx_flags & kTxLost)) continue;
+    p->tx_flags &= static_cast<uint8_t>(~kTxLost);
+    b.lost_bytes -= sequence_length(*p);
+  }
+  b.episode.flight = 0;
+  b.recovery = RecoveryKind::none;
+  b.backoff = 0;
+}
+
+/// RFC 8985 6.3: the first segment, and those for which RACK's time is over. Without SACK all of them; and when the first
+/// one was reported as held the peer has dropped what it reported (RFC 2018 8).
+void TcpEngine::mark_lost_on_timeout(const Tcb& c, Busy& b) {
+  if (b.retransmit.empty()) return;
+  const bool reneged = b.retransmit.front()->tx_flags & kTxSacked;
+  const bool all = reneged || !c.has(kSackPermitted) || b.rack.rtt_us == 0;
+  if (reneged) forget_sacks(b);
+  const uint32_t patience_us = b.rack.rtt_us + reordering_window_us(c, b);
+  for (Packet* p = b.retransmit.front(); p != nullptr; p = b.retransmit.after(p)) {
+    if (all || p == b.retransmit.front() || now_us_ - p->sent_us >= patience_us) mark_lost(b, p);
   }
 }
 
-/// After a timeout everything not acknowledged is sent again; SACK information may be reneged on (RFC 2018 8).
-void TcpEngine::mark_all_lost(Busy& b) {
+void TcpEngine::forget_sacks(Busy& b) {
   b.sacked_bytes = 0;
-  b.lost_bytes = 0;
   for (Packet* p = b.retransmit.front(); p != nullptr; p = b.retransmit.after(p)) {
-    p->tx_flags = static_cast<uint8_t>((p->tx_flags & kTxMessageEnd) | kTxLost);
-    b.lost_bytes += p->payload_length;
+    p->tx_flags &= static_cast<uint8_t>(~kTxSacked);
   }
 }
 

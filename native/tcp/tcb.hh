@@ -2,7 +2,7 @@
 //
 //   Tcb       128 B   from the third segment of the handshake until the connection is closed; two cache lines, the first
 //                     of which is all that an in-order data segment or an ACK needs
-//   Busy      192 B   only while bytes are in flight, queued, unread, out of order, or a close is under way
+//   Busy      256 B   only while bytes are in flight, queued, unread, out of order, or a close is under way
 //   HalfOpen   64 B   from SYN to the third segment (passive open)
 //   TimeWait   64 B   2 MSL after the close
 //
@@ -33,7 +33,7 @@ enum class TcpState : uint8_t {
   last_ack,
 };
 
-enum TcbFlag : uint16_t {
+enum TcbFlag : uint32_t {
   kTimestamps = 1 << 0,     ///< both sides sent the option (RFC 7323 3.2)
   kSackPermitted = 1 << 1,
   kAckNow = 1 << 2,         ///< in the list of ACKs that leave at the end of the turn
@@ -49,6 +49,10 @@ enum TcbFlag : uint16_t {
   kOutputDue = 1 << 12,     ///< the TX queue was full, send on next turn
   kActiveOpen = 1 << 13,
   kWindowScaled = 1 << 14,  ///< both sides sent the option (RFC 7323 2.2)
+  kEcn = 1 << 15,           ///< both sides can do it (RFC 3168 6.1.1)
+  kEceDue = 1 << 16,        ///< our ACKs carry ECE
+  kCwrDue = 1 << 17,        ///< the next new segment carries CWR
+  kSynRepeated = 1 << 18,   ///< the handshake needed its timer (RFC 6298 5.7)
 };
 
 struct alignas(64) Tcb {
@@ -63,18 +67,19 @@ struct alignas(64) Tcb {
   uint32_t ts_recent;
   uint32_t busy;     ///< slot of the Busy block, or kNoIndex
   uint32_t last_active_ms;
-  uint16_t flags;
+  uint32_t flags;    ///< TcbFlag
   uint16_t mss;      ///< largest payload of a segment that we send, options taken off
   TcpState state;
   uint8_t scales;    ///< snd_wscale | rcv_wscale << 4
   uint8_t segments_unacked;  ///< data segments received since our last ACK
   uint8_t close_reason;
   uint16_t profile;  ///< number of the ListenerConfig that applies
-  uint16_t stream_level;  ///< of a stream's bytes, plus 1; 0: none have come yet
   uint16_t challenged;    ///< when the last challenge ACK left, in units of 32 ms (RFC 5961 7)
+  uint8_t stream_level;  ///< of a stream's bytes, plus 1; 0: none have come yet
+  uint8_t remembered;    ///< what congestion control keeps over idle times
   // Line 2: ACKs that move snd_una, timers, control.
   alignas(64) TimerNode timer;
-  uint32_t link;     ///< SlotPool's while free
+  uint32_t link;     ///< SlotPool's while free; then the ms at which the last Busy block went
   Seq snd_wl1;
   Seq snd_wl2;
   Seq last_ack_sent;
@@ -82,6 +87,8 @@ struct alignas(64) Tcb {
   uint32_t rttvar_us;
   uint32_t ssthresh;
   uint32_t max_snd_wnd;  ///< largest window that the peer has offered (RFC 5961 5.2)
+  uint16_t cwnd;         ///< in segments, while there is no Busy block; 0: the initial window
+  uint16_t retransmits;  ///< segments sent again since the connection was opened; stays at the top
   uint32_t neighbor;
   uint32_t ts_offset;  ///< our TSval = clock in ms + this (RFC 7323 5.4)
   uint32_t ts_recent_ms;
@@ -90,7 +97,7 @@ struct alignas(64) Tcb {
   uint8_t rcv_wscale() const { return scales >> 4; }
   bool has(TcbFlag flag) const { return flags & flag; }
   void set(TcbFlag flag) { flags |= flag; }
-  void clear(TcbFlag flag) { flags &= static_cast<uint16_t>(~flag); }
+  void clear(TcbFlag flag) { flags &= ~uint32_t{flag}; }
   /// Before ESTABLISHED, in an active open.
   bool opening() const { return state == TcpState::syn_sent || state == TcpState::syn_received; }
 };
@@ -98,47 +105,101 @@ static_assert(sizeof(Tcb) == 128);
 
 /// What a sent segment is known to be; in Packet::tx_flags.
 enum TxFlag : uint8_t {
-  kTxSacked = 1,         ///< the peer reported it by SACK
-  kTxLost = 2,           ///< taken as lost and not sent again yet
-  kTxRetransmitted = 4,  ///< sent again in this recovery
-  kTxMessageEnd = 8,     ///< last segment of its message
+  kTxSacked = 1,      ///< the peer reported it by SACK
+  kTxLost = 2,        ///< taken as lost and not sent again yet
+  kTxFin = 4,         ///< FIN follows its payload, which may be empty
+  kTxMessageEnd = 8,  ///< last segment of its message
 };
 
-enum class RecoveryKind : uint8_t { none, fast, timeout };
+/// Sequence space that a segment of ours takes.
+inline uint32_t sequence_length(const Packet& p) { return p.payload_length + ((p.tx_flags & kTxFin) ? 1u : 0u); }
+inline Seq sequence_end(const Packet& p) { return p.sequence + sequence_length(p); }
+
+/// `reduced`: the window was cut for a mark (ECN) or for a loss that a probe repaired; nothing is to be sent again.
+enum class RecoveryKind : uint8_t { none, reduced, fast, timeout };
+
+/// What rto_deadline_ms is for; they exclude each other. SYN and FIN-WAIT-2 timers count as `rto`.
+enum class TimerKind : uint8_t { rto, probe, reordering, persist };
+
+enum BusyMark : uint8_t {
+  kFinOutOfOrder = 1,       ///< fin_seq is set
+  kProbeOut = 2,            ///< tlp_end is set: a tail loss probe is not answered yet
+  kProbeRepeated = 4,       ///< that probe was no new data
+  kReorderingSeen = 8,      ///< the network reorders (RFC 8985 5.1)
+  kReorderingRound = 16,    ///< dsack_round is set
+  kPaced = 32,              ///< output waits for pace_us
+  kFirstRepeatStamped = 64, ///< episode.repeat_ms is set
+};
+
+/// RACK (RFC 8985 5.2 names): the delivered segment that was sent last, and what the path is known to do.
+struct Rack {
+  uint32_t xmit_us;
+  Seq end_seq;
+  uint32_t rtt_us;      ///< 0: nothing was delivered yet
+  uint32_t min_rtt_us;  ///< 0: none measured; since this block was taken
+  Seq fack;             ///< highest sequence number that was delivered
+  Seq dsack_round;
+};
+
+/// One loss recovery: PRR's sums (RFC 6937 3), and what is restored when it turns out to have been for nothing.
+struct Episode {
+  uint32_t delivered;
+  uint32_t out;
+  uint32_t flight;  ///< RecoverFS; 0: there was no recovery
+  uint32_t prior_cwnd;
+  uint32_t prior_ssthresh;
+  Seq marker;          ///< snd_una when it began
+  uint32_t repeats;    ///< retransmissions that no D-SACK has reported as superfluous
+  uint32_t repeat_ms;  ///< clock of the first retransmission
+};
 
 struct alignas(64) Busy {
   // Sending.
   PacketQueue unsent[kLevelsMax];  ///< per level, in the order of send()
-  PacketQueue retransmit;          ///< sent and not acknowledged, in sequence order
+  PacketQueue retransmit;          ///< sent and not acknowledged, in sequence order; FIN counts as a byte
   uint32_t unsent_bytes;
   uint32_t sacked_bytes;  ///< of retransmit
   uint32_t lost_bytes;    ///< of retransmit: lost and not sent again
-  uint32_t rto_us;
-  uint32_t rto_deadline_ms;  ///< 0: not running. Also: persist, FIN-WAIT-2 and SYN timers, they exclude each other
+  uint32_t rto_deadline_ms;  ///< 0: not running; `timer` says what for
   uint32_t drains;           ///< first DrainRequest, or kNoIndex
   Seq recover;               ///< snd_nxt when recovery began (RFC 6582)
-  Seq highest_sacked;
   CongestionState congestion;  ///< 32 B
-  uint8_t retries;
+  uint8_t retries;           ///< time-outs without an answer
+  uint8_t backoff;           ///< doublings of the RTO since the last RTT sample (Karn)
   uint8_t duplicate_acks;
   RecoveryKind recovery;
+  TimerKind timer;
+  uint8_t marks;          ///< BusyMark
   uint8_t unsent_levels;  ///< bit per level that has something unsent
   uint8_t open_level;     ///< level whose message is half sent, or kLevelsMax
-  bool persisting;        ///< rto_deadline_ms is the zero-window probe
-  bool fin_out_of_order;  ///< fin_seq is set
   // Receiving.
-  uint8_t frame_level;       ///< level of the message that is being put together
-  uint16_t frame_fill;       ///< its bytes so far
-  uint32_t link;             ///< SlotPool's
-  Packet* out_of_order;      ///< by sequence, no overlaps, null-terminated
-  Packet* frame;             ///< fixed framing: a message that began in an earlier segment
-  uint32_t out_of_order_count;
-  uint32_t unread;           ///< stream framing: bytes handed over and not released
+  Packet* out_of_order;  ///< by sequence, no overlaps, null-terminated
+  Packet* frame;         ///< fixed framing: a message that began in an earlier segment
+  uint32_t link;         ///< SlotPool's
+  uint32_t unread;       ///< stream framing: bytes handed over and not released
   Seq fin_seq;
-  Seq latest_out_of_order;   ///< where the newest block began: first in SACK (RFC 2018 4)
-  uint64_t token;            ///< of connect(), until opened
+  Seq latest_out_of_order;  ///< where the newest block began: first in SACK (RFC 2018 4)
+  uint16_t out_of_order_count;
+  uint16_t frame_fill;  ///< bytes of the message that is being put together
+  uint8_t frame_level;  ///< its level
+  // Recovery.
+  uint8_t reo_wnd_mult;     ///< RFC 8985: quarters of the smallest RTT that reordering may take, less 1
+  uint8_t reo_wnd_persist;  ///< recoveries until that is forgotten
+  Rack rack;
+  Seq tlp_end;
+  union {
+    uint64_t token;  ///< of connect(), until opened
+    Episode episode;
+  };
+  uint32_t pace_us;        ///< earliest departure of the next segment
+  uint32_t delivered;      ///< bytes acknowledged or sacked, modulo 2^32
+  uint32_t delivery_rate;  ///< bytes per second over the newest RTT sample; 0: none
+  uint32_t rto_us;         ///< without backoff
+  bool marked(BusyMark mark) const { return marks & mark; }
+  void mark(BusyMark mark) { marks |= mark; }
+  void unmark(BusyMark mark) { marks &= static_cast<uint8_t>(~mark); }
 };
-static_assert(sizeof(Busy) == 192);
+static_assert(sizeof(Busy) == 256);
 
 /// Somebody waits until not more than `low_water` bytes of a connection are unacknowledged.
 struct DrainRequest {
@@ -157,9 +218,9 @@ struct alignas(64) HalfOpen {
   uint32_t deadline_ms;
   uint32_t snd_wnd;
   uint32_t sent_us;     ///< first SYN-ACK: the handshake gives the first RTT sample
+  uint32_t flags;       ///< TcbFlag
   uint16_t mss;
   uint16_t profile;
-  uint16_t flags;       ///< TcbFlag
   uint8_t scales;
   uint8_t retries;
   uint16_t challenged;

@@ -27,19 +27,39 @@ void TcpEngine::arm_earliest(Tcb& c) {
   if (c.busy != kNoIndex && busy_.at(c.busy).rto_deadline_ms != 0) arm(c, busy_.at(c.busy).rto_deadline_ms);
 }
 
-/// RFC 6298 5.1, 5.5: doubled with each retransmission of the same data.
-void TcpEngine::start_rto(Tcb& c, Busy& b) {
-  const uint64_t rto_us = std::min(uint64_t{b.rto_us} << std::min<uint8_t>(b.retries, 16), uint64_t{config_.rto_max_ms} * 1'000);
-  b.rto_deadline_ms = deadline(static_cast<uint32_t>((rto_us + 999) / 1'000));
+void TcpEngine::start_timer(Tcb& c, Busy& b, TimerKind kind, uint64_t delay_us) {
+  b.timer = kind;
+  b.rto_deadline_ms = deadline(static_cast<uint32_t>((delay_us + 999) / 1'000));
   arm(c, b.rto_deadline_ms);
 }
 
-/// The peer's window is closed and nothing is in flight: ask from time to time (RFC 9293 3.8.6.1).
+/// RFC 6298 5.5: doubled with each time-out until there is an RTT sample again.
+uint64_t TcpEngine::backed_off_rto_us(const Busy& b) const {
+  return std::min(uint64_t{b.rto_us} << std::min<uint8_t>(b.backoff, 16), uint64_t{config_.rto_max_ms} * 1'000);
+}
+
+/// RFC 6298 5.1, 5.3: from now on.
+void TcpEngine::start_rto(Tcb& c, Busy& b) { start_timer(c, b, TimerKind::rto, backed_off_rto_us(b)); }
+
+/// Another timer took its place: as if it had run since the oldest segment was sent.
+void TcpEngine::rearm_rto(Tcb& c, Busy& b) {
+  b.rto_deadline_ms = 0;
+  start_timer(c, b, TimerKind::rto, std::max<uint64_t>(rto_left_us(b), 1'000));
+}
+
+uint64_t TcpEngine::rto_left_us(const Busy& b) const {
+  if (b.rto_deadline_ms != 0 && b.timer == TimerKind::rto) return uint64_t{b.rto_deadline_ms - now_ms_} * 1'000;
+  const uint64_t age_us = now_us_ - b.retransmit.front()->sent_us;
+  const uint64_t rto_us = backed_off_rto_us(b);
+  return rto_us > age_us ? rto_us - age_us : 0;
+}
+
+/// The peer's window is closed, or too small for a good segment, and nothing is in flight: ask from time to time (RFC
+/// 9293 3.8.6.1).
 void TcpEngine::start_persist(Tcb& c, Busy& b) {
-  if (b.persisting) return;
-  b.persisting = true;
-  b.retries = 0;
-  start_rto(c, b);
+  if (b.rto_deadline_ms != 0 && b.timer == TimerKind::persist) return;
+  b.retries = b.backoff = 0;
+  start_timer(c, b, TimerKind::persist, backed_off_rto_us(b));
 }
 
 uint32_t TcpEngine::run_timers() {
@@ -57,14 +77,27 @@ void TcpEngine::on_timer(uint32_t slot) {
     ack_now(c);
   }
   Busy* const b = busy_of(c);
-  if (b != nullptr && b->rto_deadline_ms != 0 && due(b->rto_deadline_ms)) {
-    if (b->persisting) {
-      on_persist(c, *b);
-    } else {
-      on_retransmission_timeout(c, *b);
-    }
+  if (b != nullptr && b->rto_deadline_ms != 0 && due(b->rto_deadline_ms)) on_deadline(c, *b);
+  if (c.state != TcpState::closed && c.busy != kNoIndex && busy_.at(c.busy).marked(kPaced)) {
+    busy_.at(c.busy).unmark(kPaced);
+    output(c);
   }
-  if (c.state != TcpState::closed) arm_earliest(c);
+  if (c.state == TcpState::closed) return;
+  drop_busy_if_idle(c);
+  arm_earliest(c);
+}
+
+void TcpEngine::on_deadline(Tcb& c, Busy& b) {
+  switch (b.timer) {
+    case TimerKind::persist:
+      return on_persist(c, b);
+    case TimerKind::probe:
+      return on_probe_timeout(c, b);
+    case TimerKind::reordering:
+      return on_reordering_timeout(c, b);
+    default:
+      return on_retransmission_timeout(c, b);
+  }
 }
 
 /// True: the connection was given up.
@@ -82,33 +115,37 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
   count(Counter::timeouts);
   if (give_up(c, b)) return;
   ++b.retries;
+  if (b.backoff < 255) ++b.backoff;
   if (c.opening()) {
     send_syn(c);
     return start_rto(c, b);
   }
-  if (b.retries == 1) congestion_.timed_out(b.congestion, c.mss, in_flight(c), now_us_);
+  if (b.retries == 1) {  // RFC 5681 3.1: not again while the same data are lost
+    begin_episode(c, b);
+    lower_threshold(c, b, CongestionEvent::timeout);
+  }
   b.congestion.cwnd = c.mss;
   b.recovery = RecoveryKind::timeout;
   b.recover = c.snd_nxt;
   b.duplicate_acks = 0;
-  mark_all_lost(b);
+  b.unmark(kProbeOut);
+  mark_lost_on_timeout(c, b);
   start_rto(c, b);
-  if (!b.retransmit.empty()) return output(c);
-  if (c.has(kFinSent)) {
-    count(Counter::retransmits);
-    send_flags(c, c.snd_nxt - 1, kFin | kAck);
-  }
+  output(c);
 }
 
-/// A probe is a segment below the window: any TCP answers it with its current window. It is sent for as long as the
-/// peer answers (RFC 9293 3.8.6.1); without answers it ends like a retransmission.
+/// A window that is too small for a good segment gets what fits it. A closed one is probed by a segment below it: any TCP
+/// answers that with its current window, and for as long as it does we go on (RFC 9293 3.8.6.1); without answers it ends
+/// like a retransmission.
 void TcpEngine::on_persist(Tcb& c, Busy& b) {
   const bool answered = now_ms_ - c.last_active_ms < 2 * config_.rto_max_ms;
   if (!answered && give_up(c, b)) return;
+  if (send_room(c) > 0 && output_new(c, b, true)) return;
   if (b.retries < 255) ++b.retries;
+  if (b.backoff < 255) ++b.backoff;
   count(Counter::zero_window_probes);
   send_flags(c, c.snd_una - 1, kAck);
-  start_rto(c, b);
+  start_timer(c, b, TimerKind::persist, backed_off_rto_us(b));
 }
 
 /// In a flood most records wait for nobody: they go sooner (RFC 4987 3.3).

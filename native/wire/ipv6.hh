@@ -1,7 +1,7 @@
 // IPv6 headers (RFC 8200 3, 4): the fixed one, the chain of extension headers behind it, and how ours are written.
 //
 // In: bytes from the wire, any bytes. Out: values in host order; parsing reads inside the given length only. Ours have
-// no extension headers (but a fragment header on long echo replies), traffic class 0 and flow label 0.
+// no extension headers (but a fragment header on long echo replies), no traffic class but ECN, and flow label 0.
 #pragma once
 
 #include <initializer_list>
@@ -56,8 +56,8 @@ struct Ipv6Chain {
 Ipv6Chain walk_ipv6(const uint8_t* at, uint16_t length, uint8_t next_header);
 
 inline void write_ipv6(uint8_t* at, const IpAddress& source, const IpAddress& destination, uint8_t next_header,
-                       uint16_t payload_length, uint8_t hop_limit = kTtl) {
-  store_be32(at, 0x6000'0000);
+                       uint16_t payload_length, uint8_t hop_limit = kTtl, uint8_t ecn = kEcnNotCapable) {
+  store_be32(at, 0x6000'0000u | uint32_t{ecn} << 20);
   store_be16(at + 4, payload_length);
   at[6] = next_header;
   at[7] = hop_limit;

@@ -11,7 +11,8 @@
 
 namespace qstack {
 
-inline constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kPsh = 0x08, kAck = 0x10, kUrg = 0x20;
+inline constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kPsh = 0x08, kAck = 0x10, kUrg = 0x20,
+                         kEce = 0x40, kCwr = 0x80;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint16_t kTcpHeader = 20;
 inline constexpr uint8_t kSackBlocksMax = 4;

@@ -209,7 +209,7 @@ void PacketWorld::look() {
     reach.sack |= c.has(kSackPermitted);
     reach.scaled |= c.has(kWindowScaled);
     if (b == nullptr) return;
-    reach.persisting |= b->persisting;
+    reach.persisting |= b->rto_deadline_ms != 0 && b->timer == TimerKind::persist;
     reach.fast_recovery |= b->recovery == RecoveryKind::fast;
     reach.timeout_recovery |= b->recovery == RecoveryKind::timeout;
   });

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -173,6 +174,21 @@ class World {
   bool run_until(const std::function<bool()>& done, uint64_t ms_max = 60'000) {
     for (uint64_t i = 0; i < ms_max * 5 && !done(); ++i) run_us(200, 200);
     return done();
+  }
+
+  /// What `host` sends within the next turn, taken off the wire.
+  std::vector<PairPort::Frame> capture(Host& host, uint64_t us = 100) {
+    now += us * 1'000;
+    host.stack.turn(now);
+    std::vector<PairPort::Frame> frames;
+    while (auto frame = host.wire.take()) frames.push_back(std::move(*frame));
+    return frames;
+  }
+  /// Puts frames before `host` but for those with these numbers.
+  static void deliver(Host& host, const std::vector<PairPort::Frame>& frames, const std::set<size_t>& lost = {}) {
+    for (size_t i = 0; i < frames.size(); ++i) {
+      if (!lost.contains(i)) host.wire.inject(frames[i]);
+    }
   }
 
   int listen(Framing framing = Framing::stream, uint16_t fixed_length = 0, uint16_t port = kPort) {

@@ -1,0 +1,191 @@
+// Segments as they leave: the header, its options, its flags, and what a sent segment settles.
+// Read first: RFC 9293 3.1, RFC 7323 3.2, RFC 3168 6.1, RFC 2883 4.
+#include <cstring>
+
+#include "native/tcp/engine.hh"
+#include "native/wire/checksum.hh"
+#include "native/wire/ecn.hh"
+
+namespace qstack {
+namespace {
+
+/// Room that ACKs leave to answers of the other kinds (RST, SYN-ACK, ARP).
+constexpr uint32_t kAckReserve = 64;
+/// Where the TCP header of a segment without payload starts in its buffer.
+constexpr uint16_t kControlAt = 64;
+
+}  // namespace
+
+/// Writes the header before the payload and hands the frame to IP; one reference stays with the retransmission queue.
+void TcpEngine::transmit(Tcb& c, Busy& b, Packet* packet) {
+  ++packet->tx_count;
+  packet->sent_us = now_us_;
+  if (packet->tx_count == 1) packet->tcp_stamp = to_stamp(now_);
+  const uint8_t options = c.has(kTimestamps) ? 12 : 0;
+  const auto header = static_cast<uint8_t>(kTcpHeader + options);
+  const auto length = static_cast<uint16_t>(header + packet->payload_length);
+  uint8_t* const payload = packet->data + packet->payload;
+  uint8_t* const tcp = payload - header;
+  const uint8_t flags = flags_of(c, *packet);
+  write_tcp_header(tcp, c.key.local_port, c.key.remote_port, packet->sequence, c.rcv_nxt, header, flags, advertise(c));
+  if (options != 0) write_timestamps(tcp + kTcpHeader, ts_clock() + c.ts_offset, c.ts_recent);
+  acked_by_output(c);
+  pace(c, b, packet->payload_length);
+  if (b.recovery == RecoveryKind::fast) b.episode.out += sequence_length(*packet);
+  tx_.hold(packet);
+  send_segment(packet, tcp, length, c.key, c.neighbor);
+}
+
+/// Also gives the packet its code point: new data only are ECN-capable (RFC 3168 6.1.5), and take CWR along.
+uint8_t TcpEngine::flags_of(Tcb& c, Packet& packet) {
+  uint8_t flags = kAck;
+  if (packet.tx_flags & kTxMessageEnd) flags |= kPsh;
+  if (packet.tx_flags & kTxFin) flags |= kFin;
+  if (c.has(kEceDue)) flags |= kEce;
+  packet.ecn = kEcnNotCapable;
+  if (!c.has(kEcn) || packet.tx_count != 1 || packet.payload_length == 0) return flags;
+  packet.ecn = kEcnCapable;
+  if (c.has(kCwrDue)) flags |= kCwr;
+  c.clear(kCwrDue);
+  return flags;
+}
+
+/// Sends a segment again. A frame that a port still holds must not be written to: then a copy goes out.
+bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
+  Packet* frame = packet;
+  if (tx_.shared(packet)) {
+    frame = tx_.allocate();
+    if (frame == nullptr) {
+      count(Counter::drop_no_packet);
+      return false;
+    }
+    frame->data = PacketRegion::buffer(frame);
+    frame->payload = kHeadroom;
+    frame->payload_length = packet->payload_length;
+    frame->sequence = packet->sequence;
+    frame->level = packet->level;
+    frame->tx_flags = packet->tx_flags;
+    frame->tx_count = 1;
+    std::memcpy(frame->data + frame->payload, packet->data + packet->payload, packet->payload_length);
+  }
+  note_retransmission(c, b, *packet);
+  transmit(c, b, frame);
+  if (frame != packet) {
+    ++packet->tx_count;
+    packet->sent_us = now_us_;
+    tx_.release(frame);
+  }
+  if (b.rto_deadline_ms == 0) start_rto(c, b);
+  return true;
+}
+
+void TcpEngine::note_retransmission(Tcb& c, Busy& b, Packet& packet) {
+  count(Counter::retransmits);
+  if (c.retransmits < UINT16_MAX) ++c.retransmits;
+  if (packet.tx_flags & kTxLost) b.lost_bytes -= sequence_length(packet);
+  packet.tx_flags &= static_cast<uint8_t>(~kTxLost);
+  if (!repairing(b)) return;  // a probe
+  ++b.episode.repeats;
+  if (b.marked(kFirstRepeatStamped)) return;
+  b.mark(kFirstRepeatStamped);
+  b.episode.repeat_ms = ts_clock();
+}
+
+/// Takes over one reference; the segment is complete but for its checksum. With `request` it goes back to the station
+/// that this came from.
+void TcpEngine::send_segment(Packet* packet, uint8_t* tcp, uint16_t length, const FlowKey& key, uint32_t neighbor,
+                             const Packet* request) {
+  write_checksum(tcp, length, key);
+  packet->l4 = static_cast<uint16_t>(tcp - packet->data);
+  if (request != nullptr) return ip_.answer(packet, *request, kProtocolTcp, length);
+  if (key.ipv6()) [[unlikely]] {
+    return ip_.output_ipv6(packet, keys_.local(key), keys_.remote(key), neighbor, kProtocolTcp, length, now_);
+  }
+  ip_.output(packet, key.local_address, key.remote_address, neighbor, kProtocolTcp, length, now_);
+}
+
+void TcpEngine::write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key) const {
+  const uint64_t pseudo = key.ipv6() ? checksum_pseudo(keys_.local(key), keys_.remote(key), kProtocolTcp, length)
+                                     : checksum_pseudo(key.local_address, key.remote_address, kProtocolTcp, length);
+  const uint16_t sum = internet_checksum(tcp, length, pseudo);
+  std::memcpy(tcp + 16, &sum, 2);
+}
+
+/// A segment that carries our newest rcv_nxt settles the ACKs that were owed, but for those that report a hole.
+void TcpEngine::acked_by_output(Tcb& c) {
+  c.last_ack_sent = c.rcv_nxt;
+  c.segments_unacked = 0;
+  c.clear(kAckDelayed);
+  if (c.busy == kNoIndex || busy_.at(c.busy).out_of_order == nullptr) c.clear(kAckNow);
+}
+
+/// `duplicate`: what arrived twice; it is reported before the blocks that are held (RFC 2883 4).
+void TcpEngine::send_ack(Tcb& c, const SackBlock* duplicate) {
+  uint8_t options[40];
+  uint8_t length = 0;
+  if (c.has(kTimestamps)) length = write_timestamps(options, ts_clock() + c.ts_offset, c.ts_recent);
+  if (c.has(kSackPermitted)) {
+    SackBlock blocks[kSackBlocksMax];
+    const uint8_t room = length == 0 ? kSackBlocksMax : kSackBlocksMax - 1;
+    uint8_t n = 0;
+    if (duplicate != nullptr) blocks[n++] = *duplicate;
+    if (c.busy != kNoIndex) n = static_cast<uint8_t>(n + sack_blocks(busy_.at(c.busy), blocks + n, room - n));
+    if (n != 0) length = static_cast<uint8_t>(length + write_sack(options + length, blocks, n));
+  }
+  const Control control = {c.key, c.snd_nxt, c.rcv_nxt, c.neighbor, advertise(c),
+                           static_cast<uint8_t>(kAck | (c.has(kEceDue) ? kEce : 0))};
+  acked_by_output(c);
+  c.clear(kAckNow);
+  count(Counter::acks_out);
+  send_control(control, options, length);
+}
+
+/// RST and probes of a connection.
+void TcpEngine::send_flags(Tcb& c, Seq seq, uint8_t flags) {
+  uint8_t options[12];
+  const uint8_t length = c.has(kTimestamps) ? write_timestamps(options, ts_clock() + c.ts_offset, c.ts_recent) : 0;
+  const Control control = {c.key, seq, c.rcv_nxt, c.neighbor, advertise(c), flags};
+  if (!(flags & kRst)) acked_by_output(c);
+  send_control(control, options, length);
+}
+
+/// With `request` the answer goes to the station that it came from, else by the route.
+void TcpEngine::send_control(const Control& control, const uint8_t* options, uint8_t options_length,
+                             const Packet* request) {
+  // What answers strangers goes last, and leaves half of its lane to connections. RST overtakes no data of its connection.
+  const uint8_t level = request == nullptr && !(control.flags & kRst) ? 0 : queue_.lowest();
+  if (request != nullptr && queue_.room(level) <= queue_.capacity() / 2) return count(Counter::drop_tx_full);
+  Packet* const packet = tx_.allocate();
+  if (packet == nullptr) return count(Counter::drop_no_packet);
+  packet->level = level;
+  const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
+  packet->data = PacketRegion::buffer(packet);
+  packet->ecn = kEcnNotCapable;
+  uint8_t* const tcp = packet->data + kControlAt;
+  write_tcp_header(tcp, control.key.local_port, control.key.remote_port, control.seq, control.ack,
+                   static_cast<uint8_t>(length), control.flags, control.window);
+  if (options_length != 0) std::memcpy(tcp + kTcpHeader, options, options_length);
+  send_segment(packet, tcp, length, control.key, control.neighbor, request);
+}
+
+/// RFC 9293 3.5.2: the reset that answers a segment for which there is no connection.
+void TcpEngine::send_reset_for(const Arrival& arrival) {
+  const TcpSegment& s = arrival.segment;
+  Control control = {arrival.key, 0, s.seq + s.sequence_length(), kNoIndex, 0, kRst | kAck};
+  if (s.flags & kAck) control = {arrival.key, s.ack, 0, kNoIndex, 0, kRst};
+  count(Counter::resets_out);
+  send_control(control, nullptr, 0, arrival.packet);
+}
+
+bool TcpEngine::flush_acks() {
+  while (acks_sent_ < ack_list_.size()) {
+    if (queue_.room(0) <= kAckReserve) return false;
+    Tcb& c = tcbs_.at(ack_list_[acks_sent_++]);
+    if (c.state != TcpState::closed && c.has(kAckNow)) send_ack(c);
+  }
+  ack_list_.clear();
+  acks_sent_ = 0;
+  return true;
+}
+
+}  // namespace qstack
