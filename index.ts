@@ -40,9 +40,10 @@ export {
 export { type ConfigObject, InlineStack, inline } from './stack/inline.js';
 export type { Listener } from './stack/listener.js';
 export type { Address, Message, SendOptions } from './stack/message.js';
+export type { DeadlinePolicy, Policy, StrictPolicy, WeightedPolicy } from './stack/policy.js';
 export type { PreparedCommand, RedisClient, RedisStats, SetOptions } from './stack/redis.js';
 export type { RedisBytes } from './stack/redis-block.js';
 export type { RedisItem, RedisReply } from './stack/redis-reply.js';
 export type { RedisPeer } from './stack/redis-template.js';
-export { type ServeDefinition, type ServeOptions, type StrictPolicy, serve } from './stack/serve.js';
+export { type ServeDefinition, type ServeOptions, serve } from './stack/serve.js';
 export { type StartOptions, start, stopOnSignals } from './stack/start.js';

@@ -24,6 +24,10 @@ class InboxOp<M> extends PooledOp<M> {
   protected override abandon(): boolean {
     return true;
   }
+
+  takeBack(task: Task): void {
+    this.waitAgain(task);
+  }
 }
 
 export class Inbox<M> {
@@ -42,6 +46,12 @@ export class Inbox<M> {
 
   idle(task: Task): void {
     this.task = task;
+    this.owner.inboxIdle(this);
+  }
+
+  /** The message that was delivered is not wanted any more, and the coroutine has not seen it: it is idle again. */
+  takeBack(): void {
+    this.op.takeBack(this.task as Task);
     this.owner.inboxIdle(this);
   }
 

@@ -147,6 +147,13 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
     throw outcome;
   }
 
+  /** The outcome was not taken, and another one is to come: waits on. */
+  protected waitAgain(waiter: Waiter): void {
+    this.state = WAITING;
+    this.outcome = undefined;
+    this.waiter = waiter;
+  }
+
   /** Nobody wants the outcome any more. */
   cancel(): void {
     if (this.state === FREE || this.state === ABANDONED) return;
@@ -202,6 +209,8 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
 /** The rest of an async handler behind one `await`. It takes its turn in the ready queue of its level like a task. */
 class Continuation<T, A, B> implements Waiter {
   readonly level: number;
+  readonly arrival: number;
+  readonly label: number;
   readonly op: PooledOp<T>;
   readonly task: Task;
   readonly onValue: ((value: T) => A | PromiseLike<A>) | null;
@@ -218,6 +227,8 @@ class Continuation<T, A, B> implements Waiter {
     reject: (error: unknown) => void,
   ) {
     this.level = task.level;
+    this.arrival = task.arrival;
+    this.label = task.label;
     this.op = op;
     this.task = task;
     this.onValue = onValue;

@@ -1,10 +1,14 @@
-// ReadyQueue: what is ready at one level, oldest first, each with the stamp at which it became ready.
+// ReadyQueue: what is ready at one level, oldest first, each with the stamp since which it waits.
 // In: push. Out: shift. Invariant: a ring whose capacity is a power of two; it grows by doubling and never shrinks, so that
 // a steady load allocates nothing.
 
 /** What a ready queue holds: a task, or the rest of an async handler. */
 export interface Runnable {
   readonly level: number;
+  /** Stamp at which the message that it works on has arrived. */
+  readonly arrival: number;
+  /** Number of its handler, for who watches what runs; 0: none. */
+  readonly label: number;
   /** True: what follows runs in microtasks. */
   resume(): boolean;
 }

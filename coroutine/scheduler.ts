@@ -1,19 +1,22 @@
 // Scheduler: which coroutine runs next, for one app thread.
 // In: ready(task) from the poller, from completions and timers; advance(stamp) and runTurn(budget) from the poller.
-// Out: tasks resumed, the highest level first, the oldest first within a level; a starved lower level gets a quantum.
+// Out: tasks resumed, level by level as the policy says, the oldest first within a level.
 // Invariant: a task runs in its own level's order only; no code of a task runs outside of runTurn, but for what an async
 // handler does in its microtasks: runTurn stops behind one such continuation and goes on when its microtasks have run.
+import { makePolicy } from './make-policy.js';
 import { context } from './op.js';
+import type { Heads, PolicyOptions, SchedulingPolicy } from './policy.js';
 import { ReadyQueue, type Runnable } from './ready-queue.js';
-import { QUANTUM, StarvationBound } from './starvation.js';
 import { Task, type TaskOwner } from './task.js';
 import { TimerWheel } from './timer-wheel.js';
 
 export interface SchedulerOptions {
   /** 1 to 8; 0 is the highest. */
   levels: number;
-  /** The oldest waiting lower level gets a quantum at least every so many milliseconds. */
-  starvationBoundMs?: number;
+  /** Default: strict, with a starvation bound of 20 ms. */
+  policy?: PolicyOptions;
+  /** Microseconds; read only by a policy that measures work, once per burst. */
+  clockUs?: () => number;
   /** Something became ready outside of a turn (a promise, a microtask): the poller is to come back soon. */
   kick?: () => void;
 }
@@ -21,7 +24,19 @@ export interface SchedulerOptions {
 /** Microtasks that an async continuation may take before the next task runs; nested async functions need one each. */
 const MICROTASKS_PER_CONTINUATION = 4;
 
-export class Scheduler {
+/** Run time of the smallest weight in one round of `weighted`. */
+export const RUN_QUANTUM_US = 100;
+
+/** A label and its level share a word. */
+export const LABEL_BITS = 24;
+
+const nowUs = () => performance.now() * 1000;
+
+export function strictPolicy(levels: number, starvationBoundMs = 20): PolicyOptions {
+  return { kind: 'strict', levels, starvationBoundMs, weights: [], budgetsMs: [] };
+}
+
+export class Scheduler implements Heads {
   readonly levels: number;
   readonly timers = new TimerWheel();
   /** Work that belongs to no handler: set-up code and what runs after a handler has ended. */
@@ -29,22 +44,33 @@ export class Scheduler {
   kick: () => void;
   /** Somebody takes turns. */
   isOnAir = true;
+  /** Microseconds that each level has run; counted only while the policy measures. */
+  readonly workUs: Float64Array;
+  /** Who runs, for who watches from another thread: at `runningAt` the label and level, or 0; behind it a count. */
+  running = new Uint32Array(2);
+  runningAt = 0;
 
   private readonly queues: ReadyQueue[] = [];
-  private readonly bound: StarvationBound;
+  private readonly policy: SchedulingPolicy;
+  /** Entries wait by the arrival of their messages, not since they became ready. */
+  private readonly byArrival: boolean;
+  private readonly clockUs: () => number;
   private readonly pool: Task[] = [];
   private readonly goOn = () => this.afterMicrotask();
   private mask = 0;
   private now = 0;
   private inTurn = false;
   private microtasksLeft = 0;
-  private starved = -1;
-  private quantum = 0;
+  private pausedLevel = 0;
+  private pausedAtUs = 0;
 
-  constructor({ levels, starvationBoundMs = 20, kick = () => {} }: SchedulerOptions) {
+  constructor({ levels, policy = strictPolicy(levels), clockUs = nowUs, kick = () => {} }: SchedulerOptions) {
     this.levels = levels;
     this.kick = kick;
-    this.bound = new StarvationBound(levels, starvationBoundMs);
+    this.clockUs = clockUs;
+    this.workUs = new Float64Array(levels);
+    this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
+    this.byArrival = policy.kind === 'deadline';
     for (let level = 0; level < levels; level++) this.queues.push(new ReadyQueue());
     this.outside = new Task(this).open(levels - 1, null);
     context.outside = this.outside;
@@ -100,10 +126,14 @@ export class Scheduler {
 
   ready(entry: Runnable): void {
     const { level } = entry;
-    (this.queues[level] as ReadyQueue).push(entry, this.now);
+    (this.queues[level] as ReadyQueue).push(entry, this.byArrival ? entry.arrival : this.now);
     const idle = this.mask === 0;
     this.mask |= 1 << level;
     if (idle && !this.inTurn) this.kick();
+  }
+
+  since(level: number): number {
+    return (this.queues[level] as ReadyQueue).oldest;
   }
 
   /** Runs at most `budget` entries; returns how many ran. Fewer than asked for means: nothing is ready, or a microtask is due. */
@@ -114,40 +144,47 @@ export class Scheduler {
     }
     let ran = 0;
     this.inTurn = true;
-    this.chooseStarved();
-    while (ran < budget && this.mask !== 0) {
-      ran++;
-      if (!this.take().resume()) continue;
-      context.paused = this;
-      this.microtasksLeft = MICROTASKS_PER_CONTINUATION;
-      queueMicrotask(this.goOn);
-      break;
+    if ((this.mask & (this.mask - 1)) !== 0) this.policy.begin(this.mask, this.now);
+    while (ran < budget && this.mask !== 0 && context.paused === null) {
+      ran += this.runLevel(this.policy.next(this.mask), budget - ran);
     }
+    this.running[this.runningAt] = 0;
     this.inTurn = false;
     return ran;
   }
 
-  private chooseStarved(): void {
-    const { mask } = this;
-    if ((mask & (mask - 1)) === 0) return;
-    for (let level = 0; level < this.levels; level++) {
-      const queue = this.queues[level] as ReadyQueue;
-      if (queue.length > 0) this.bound.note(level, queue.oldest);
-    }
-    this.starved = this.bound.choose(mask, this.now);
-    this.quantum = this.starved < 0 ? 0 : QUANTUM;
+  /** One burst of a level; returns how many entries ran. */
+  private runLevel(level: number, budget: number): number {
+    const { policy, running, runningAt } = this;
+    const queue = this.queues[level] as ReadyQueue;
+    const most = Math.min(budget, policy.burst);
+    const { yieldsTo, measures } = policy;
+    const startUs = measures ? this.clockUs() : 0;
+    let ran = 0;
+    do {
+      const entry = queue.shift();
+      if (queue.length === 0) this.mask &= ~(1 << level);
+      ran++;
+      running[runningAt] = entry.label | (level << LABEL_BITS);
+      running[runningAt + 1] = (running[runningAt + 1] as number) + 1;
+      if (entry.resume()) this.pause(level);
+    } while (ran < most && queue.length > 0 && (this.mask & yieldsTo) === 0 && context.paused === null);
+    if (measures) this.charge(level, startUs);
+    return ran;
   }
 
-  private take(): Runnable {
-    let level = 31 - Math.clz32(this.mask & -this.mask);
-    if (this.quantum > 0 && (this.mask & (1 << this.starved)) !== 0) {
-      this.quantum--;
-      level = this.starved;
-    }
-    const queue = this.queues[level] as ReadyQueue;
-    const entry = queue.shift();
-    if (queue.length === 0) this.mask &= ~(1 << level);
-    return entry;
+  private charge(level: number, startUs: number): void {
+    const work = this.clockUs() - startUs;
+    this.workUs[level] = (this.workUs[level] as number) + work;
+    this.policy.charge(level, work);
+  }
+
+  private pause(level: number): void {
+    context.paused = this;
+    this.pausedLevel = level;
+    if (this.policy.measures) this.pausedAtUs = this.clockUs();
+    this.microtasksLeft = MICROTASKS_PER_CONTINUATION;
+    queueMicrotask(this.goOn);
   }
 
   private afterMicrotask(): void {
@@ -155,6 +192,7 @@ export class Scheduler {
       queueMicrotask(this.goOn);
       return;
     }
+    if (this.policy.measures) this.charge(this.pausedLevel, this.pausedAtUs);
     context.task = null;
     context.paused = null;
     this.kick();

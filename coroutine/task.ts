@@ -8,6 +8,8 @@ import type { Scheduler } from './scheduler.js';
 /** Told when a task ends; `failed` says whether `error` was thrown. */
 export interface TaskOwner {
   taskDone(task: Task, failed: boolean, error: unknown): void;
+  /** The work of a task with `isSheddable` waited too long and was given up: its turn is skipped. */
+  shed?(task: Task): boolean;
 }
 
 /** Something that a handler holds until its message ends, for instance the bytes of a reply. An intrusive list. */
@@ -35,6 +37,10 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 export class Task implements Waiter {
   readonly scheduler: Scheduler;
   level = 0;
+  arrival = 0;
+  label = 0;
+  /** Before its next turn the owner is asked whether the work is still wanted. */
+  isSheddable = false;
   /** The connection that it works for; NO_INDEX for none. */
   slot = 0xffffffff;
   generation = 0;
@@ -58,6 +64,7 @@ export class Task implements Waiter {
   /** A new life for an object out of the pool. */
   open(level: number, owner: TaskOwner | null): this {
     this.level = level;
+    this.arrival = this.scheduler.stamp;
     this.owner = owner;
     this.state = NEW;
     return this;
@@ -110,6 +117,7 @@ export class Task implements Waiter {
       this.free();
       return false;
     }
+    if (this.isSheddable && this.isShed()) return false;
     context.task = this;
     this.running = true;
     try {
@@ -124,6 +132,16 @@ export class Task implements Waiter {
     if (this.cancelRequested && this.state === ACTIVE) this.unwind();
     if (this.state === DEAD && !this.queued) this.free();
     return false;
+  }
+
+  private isShed(): boolean {
+    this.isSheddable = false;
+    if (this.owner?.shed?.(this) !== true) return false;
+    if (this.state === NEW) {
+      this.finish(false, undefined);
+      this.free();
+    }
+    return true;
   }
 
   /** The first call of the handler. True: it is an async one. */
@@ -195,6 +213,8 @@ export class Task implements Waiter {
     this.message = null;
     this.slot = 0xffffffff;
     this.generation = 0;
+    this.label = 0;
+    this.isSheddable = false;
     this.cancelRequested = false;
     this.scheduler.recycle(this);
   }

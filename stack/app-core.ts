@@ -3,6 +3,7 @@
 // Invariant: one thread; a connection's events are judged by slot and generation, and a stale one only gives its packet back.
 // Read poller.ts (events), dispatcher.ts (handlers) and sender.ts (replies) first; app.ts is what a user sees of it.
 import type { Op } from '../coroutine/op.js';
+import type { PolicyOptions } from '../coroutine/policy.js';
 import { Scheduler } from '../coroutine/scheduler.js';
 import type { AnyHandler, Task } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
@@ -71,7 +72,9 @@ export interface AppCoreOptions<L extends string> {
   levels: readonly L[];
   /** Level of what has no other. */
   otherwise: L;
-  starvationBoundMs: number;
+  policy: PolicyOptions;
+  /** By level, Infinity for none: older messages are shed before a handler sees them. Null: none at any level. */
+  maxAgesMs: readonly number[] | null;
   /** The poller is to come back soon. */
   kick: () => void;
   /** A handler threw. True: it was dealt with; otherwise the connection is aborted. */
@@ -84,6 +87,8 @@ export interface AppCounts {
   sent: number;
   sendsRefused: number;
   sendOverflows: number;
+  /** Messages given up by level, because they were older than `max_age`. */
+  shed: number[];
   handlersFailed: number;
   stale: number;
   waiting: number;
@@ -107,6 +112,8 @@ export class AppCore<L extends string = string>
   readonly connector: Connector<L>;
   readonly sources: TurnSource[] = [];
   private readonly line: number;
+  /** While TX packets are short only the highest level of several is taken on, and by other policies nothing. */
+  private readonly levelsWhileStalled: number;
   private readonly poller: Poller;
   private readonly sender: Sender;
   private readonly releaser: Releaser;
@@ -135,16 +142,17 @@ export class AppCore<L extends string = string>
     this.line = arena.appLine(app);
     this.scheduler = new Scheduler({
       levels: levels.length,
-      starvationBoundMs: options.starvationBoundMs,
+      policy: options.policy,
       kick: options.kick,
     });
     this.table = new ConnectionTable(arena.connections);
-    this.sender = new Sender(arena, app, this.table);
+    this.sender = new Sender(arena, app, this.table, { policy: options.policy });
     this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
     this.releaser = new Releaser(arena, app);
-    this.dispatcher = new Dispatcher(arena, this.table, this.scheduler, this.releaser, this);
+    this.dispatcher = new Dispatcher(arena, this.table, this.scheduler, this.releaser, this, options.maxAgesMs);
     this.connector = new Connector(this.sender, this.outside, () => this.kick());
-    this.poller = new Poller(arena, app, this.scheduler, this, options.starvationBoundMs);
+    this.poller = new Poller(arena, app, this.scheduler, this, options.policy);
+    this.levelsWhileStalled = levels.length > 1 && options.policy.kind === 'strict' ? 1 : 0;
   }
 
   /** One turn; true when there is more to do at once. */
@@ -170,11 +178,6 @@ export class AppCore<L extends string = string>
     return this.releaser.isLate || (this.closingAt >= 0 && this.closingAt < this.table.size);
   }
 
-  /** While TX packets are short only the highest level of several is taken on. */
-  private get levelsWhileStalled(): number {
-    return this.levelNames.length > 1 ? 1 : 0;
-  }
-
   private writeLine(): void {
     const { u32 } = this.arena;
     const stalled = this.sender.isStalled;
@@ -192,6 +195,7 @@ export class AppCore<L extends string = string>
       sent: this.sender.messages,
       sendsRefused: this.sender.refused,
       sendOverflows: this.sender.overflowed,
+      shed: [...this.dispatcher.shedByLevel],
       handlersFailed: this.handlersFailed,
       stale: this.stale,
       waiting: this.dispatcher.waiting,

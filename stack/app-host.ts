@@ -10,6 +10,7 @@ import type { ListenerControl } from './listener.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { loadNative, type NativeAddon, type NativePoller, type StackId } from './native.js';
+import { type ResolvedPolicy, resolvePolicy } from './policy.js';
 import { RedisClient } from './redis.js';
 import type { ServeDefinition } from './serve.js';
 
@@ -28,6 +29,7 @@ export class AppHost<L extends string> {
   readonly app: App<L>;
   readonly core: AppCore<L>;
   private readonly options: AppHostOptions<L>;
+  private readonly policy: ResolvedPolicy;
   private readonly native: NativeAddon = loadNative();
   private poller: NativePoller | null = null;
   private redis: RedisClient | null = null;
@@ -35,12 +37,14 @@ export class AppHost<L extends string> {
   constructor(options: AppHostOptions<L>) {
     const { definition, stack, app, settings, control } = options;
     this.options = options;
+    this.policy = resolvePolicy(definition.levels, definition.policy, settings);
     this.core = new AppCore<L>({
       arena: new Arena(this.native.attachArena(stack)),
       app,
       levels: definition.levels,
       otherwise: definition.otherwise,
-      starvationBoundMs: definition.starvationBoundMs ?? settings.starvationBoundMs,
+      policy: this.policy.options,
+      maxAgesMs: this.policy.maxAgesMs,
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),
     });
@@ -58,7 +62,13 @@ export class AppHost<L extends string> {
       throw new QstackError('QST_ERR_CONFIG_INVALID', 'app.redis(): the configuration names no `redis`');
     }
     const { scheduler } = this.core;
-    const redis = new RedisClient({ servers: settings.redis, levels: definition.levels.length, scheduler, stack });
+    const redis = new RedisClient({
+      servers: settings.redis,
+      levels: definition.levels.length,
+      policy: this.policy.options,
+      scheduler,
+      stack,
+    });
     this.core.sources.push(redis);
     if (this.poller !== null) redis.attach(this.poller);
     this.redis = redis;

@@ -1,6 +1,8 @@
 // Dispatcher: from a message's record to a handler, in the order that its listener asks for.
 // In: event records, ends of tasks. Out: tasks in the run queues, release records. Invariant: per list (a connection, or a
 // connection and a level) at most one handler runs, and the rest wait in order; each message is released exactly once.
+// A message that is older than its level's max_age before any handler has seen it is shed.
+import { stampsOfMs } from '../coroutine/policy.js';
 import type { Scheduler } from '../coroutine/scheduler.js';
 import type { Task, TaskOwner } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
@@ -8,6 +10,7 @@ import {
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_LENGTH_U32,
   EVENT_RECORD_PACKET_U32,
+  EVENT_RECORD_RX_STAMP_U32,
   EVENT_RECORD_SLOT_U32,
 } from './abi.js';
 import { type ConnectionTable, STREAM } from './connection-table.js';
@@ -19,6 +22,8 @@ import type { Releaser } from './release.js';
 
 /** Handlers of one connection at once, also without any order. */
 const IN_FLIGHT_MAX = 65_000;
+/** An age beyond half the stamps' circle is none: the frame was polled after the turn began. */
+const STAMP_MAX = 2 ** 31 - 1;
 
 export interface DispatcherHost<L extends string> extends MessageHost<L> {
   /** The listener of an open connection. */
@@ -33,20 +38,33 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private byLevel: PendingLists | null = null;
   /** Bit L of a slot: a handler of level L runs (order `level` only). */
   private busyLevels: Uint8Array | null = null;
+  /** Messages given up by level, because they were too old. */
+  readonly shedByLevel: number[];
   private readonly arena: Arena;
   private readonly table: ConnectionTable;
   private readonly scheduler: Scheduler;
   private readonly releaser: Releaser;
   private readonly host: DispatcherHost<L>;
+  /** In stamps, by level; null: messages live for ever. */
+  private readonly maxAges: Float64Array | null;
   /** New coroutines, until they ask for their first message. */
   private readonly starting = new Map<PooledCoroutine<L>, Task>();
 
-  constructor(arena: Arena, table: ConnectionTable, scheduler: Scheduler, releaser: Releaser, host: DispatcherHost<L>) {
+  constructor(
+    arena: Arena,
+    table: ConnectionTable,
+    scheduler: Scheduler,
+    releaser: Releaser,
+    host: DispatcherHost<L>,
+    maxAgesMs: readonly number[] | null,
+  ) {
     this.arena = arena;
     this.table = table;
     this.scheduler = scheduler;
     this.releaser = releaser;
     this.host = host;
+    this.maxAges = maxAgesMs === null ? null : Float64Array.from(maxAgesMs, stampsOfMs);
+    this.shedByLevel = new Array<number>(arena.levels).fill(0);
     this.pending = new PendingLists(table.size);
   }
 
@@ -65,6 +83,10 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   message(listener: ListenerState<L>, words: Uint32Array, at: number): void {
     const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
     const level = ((words[at] as number) >>> 8) & 0xff;
+    if (this.maxAges !== null && this.isTooOld(slot, level, words[at + EVENT_RECORD_RX_STAMP_U32] as number)) {
+      this.discard(words, at);
+      return;
+    }
     if (!this.mayStart(listener, slot, level)) {
       const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
       lists.push(this.listOf(listener, slot, level), words, at);
@@ -72,6 +94,24 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     }
     if (this.table.has(slot, STREAM) && this.table.sendLevel[slot] === 0) this.table.sendLevel[slot] = level + 1;
     this.start(listener, words, at, slot, level);
+  }
+
+  /** Counts it as well. Bytes of a stream are never left out. */
+  private isTooOld(slot: number, level: number, rxStamp: number): boolean {
+    const age = (this.scheduler.stamp - rxStamp) >>> 0;
+    const maxAge = (this.maxAges as Float64Array)[level] as number;
+    if (age <= maxAge || age > STAMP_MAX || this.table.has(slot, STREAM)) return false;
+    this.shedByLevel[level] = (this.shedByLevel[level] as number) + 1;
+    return true;
+  }
+
+  /** Its turn in the run queue has come, and no handler has seen the message yet. */
+  shed(task: Task): boolean {
+    return this.isShed(task.message as Message<L>);
+  }
+
+  isShed(message: Message<L>): boolean {
+    return this.isTooOld(message.slot, message.levelIndex, message.rxStamp);
   }
 
   private listOf(listener: ListenerState<L>, slot: number, level: number): number {
@@ -105,6 +145,9 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     task.message = message;
     task.slot = message.slot;
     task.generation = message.generation;
+    task.arrival = message.rxStamp;
+    task.isSheddable = this.maxAges !== null;
+    task.label = listener.label;
     task.begin(listener.handler as NonNullable<typeof listener.handler>, message);
   }
 
@@ -113,18 +156,20 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     const coroutine = idle ?? new PooledCoroutine<L>(this, listener, new Message<L>(this.arena, this.host));
     coroutine.message.fill(words, at);
     if (idle !== undefined) {
-      idle.deliver();
+      idle.deliver(this.maxAges !== null);
       return;
     }
-    const task = this.scheduler.task(level, this);
+    const task = this.scheduler.task(level, coroutine);
     task.message = coroutine.message;
+    task.arrival = coroutine.message.rxStamp;
+    task.label = listener.label;
     this.starting.set(coroutine, task);
     task.begin(listener.handler as NonNullable<typeof listener.handler>, coroutine.inbox);
   }
 
   coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void {
     if (this.starting.delete(coroutine)) {
-      coroutine.deliver();
+      coroutine.deliver(false);
       return;
     }
     (coroutine.listener as ListenerState<L>).idle.push(coroutine);
@@ -160,11 +205,17 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private startNext(listener: ListenerState<L>, slot: number, level: number): boolean {
     const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
     const list = this.listOf(listener, slot, level);
-    if (lists.isEmpty(list)) return false;
-    const at = lists.shift(list);
-    const { words } = lists;
-    this.start(listener, words, at, slot, ((words[at] as number) >>> 8) & 0xff);
-    return true;
+    while (!lists.isEmpty(list)) {
+      const at = lists.shift(list);
+      const { words } = lists;
+      const own = ((words[at] as number) >>> 8) & 0xff;
+      if (this.maxAges === null || !this.isTooOld(slot, own, words[at + EVENT_RECORD_RX_STAMP_U32] as number)) {
+        this.start(listener, words, at, slot, own);
+        return true;
+      }
+      this.discard(words, at);
+    }
+    return false;
   }
 
   /** Gives a message back that no handler will see. */

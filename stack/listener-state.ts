@@ -17,6 +17,8 @@ export class ListenerState<L extends string> {
   /** A coroutine factory when `isPooled`; null: messages wait for a reader. */
   readonly handler: AnyHandler | null;
   readonly isPooled: boolean;
+  /** Number of the handler's name, for who watches what runs; 0: none. */
+  label = 0;
   readonly onConnect: AnyHandler | null;
   readonly onClose: ConnectionOptions<L>['onClose'] | null;
   /** Pooled coroutines that wait for a message. */

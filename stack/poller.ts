@@ -1,10 +1,12 @@
-// Poller: the event framework of an app thread: one turn takes events, the highest level first, and runs what they make ready.
+// Poller: the event framework of an app thread: one turn takes events, level by level as the policy says, and runs what they
+// make ready.
 // In: event rings. Out: calls on an EventSink and on the scheduler, in groups. Invariant: tails are loaded from the lowest
 // level to the highest and rings drained from the highest to the lowest, so whatever was published before a record that is
-// taken has been taken; where a starved level goes first, `ended` and `closed` are set aside until that holds (aside.ts).
+// taken has been taken; where the policy lets a lower level go first, `ended` and `closed` are set aside until that holds (aside.ts).
 // Read docs/ARCHITECTURE.md 4 first.
-import type { Scheduler } from '../coroutine/scheduler.js';
-import { StarvationBound } from '../coroutine/starvation.js';
+import { makePolicy } from '../coroutine/make-policy.js';
+import { type Heads, type PolicyOptions, QUANTUM, type SchedulingPolicy } from '../coroutine/policy.js';
+import { RUN_QUANTUM_US, type Scheduler } from '../coroutine/scheduler.js';
 import type { Arena } from '../mempool/arena.js';
 import type { RingConsumer } from '../mempool/ring.js';
 import {
@@ -23,10 +25,10 @@ import { Aside } from './aside.js';
 
 /** Events that JavaScript takes per turn: sockets and timers of libuv get their turn as well. */
 export const EVENTS_PER_TURN = 256;
-/** Events of a lower level between two looks at the higher ones. */
-export const GROUP = 16;
 /** Coroutines resumed between two looks at the rings. */
 const RESUMES_PER_GROUP = 32;
+/** What taking an event costs, for policies that measure work. */
+const EVENT_US = 0.2;
 
 /** All get the word index of an event record in `words`. */
 export interface EventSink {
@@ -38,23 +40,25 @@ export interface EventSink {
   isKnown(slot: number, generation: number): boolean;
 }
 
-export class Poller {
+export class Poller implements Heads {
   /** Bit L: events of level L are taken. The sender narrows it while packets are short. */
   levelsTaken = 0xff;
   events = 0;
   private readonly words: Uint32Array;
   private readonly rings: RingConsumer[] = [];
-  private readonly bound: StarvationBound;
+  private readonly policy: SchedulingPolicy;
+  /** The scheduler's measure of work that the policy has been told of. */
+  private readonly chargedUs: Float64Array;
   private readonly aside: Aside;
   private readonly scheduler: Scheduler;
   private readonly sink: EventSink;
-  private starved = -1;
 
-  constructor(arena: Arena, app: number, scheduler: Scheduler, sink: EventSink, starvationBoundMs: number) {
+  constructor(arena: Arena, app: number, scheduler: Scheduler, sink: EventSink, policy: PolicyOptions) {
     this.words = arena.u32;
     this.scheduler = scheduler;
     this.sink = sink;
-    this.bound = new StarvationBound(arena.levels, starvationBoundMs);
+    this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
+    this.chargedUs = new Float64Array(arena.levels);
     for (let level = 0; level < arena.levels; level++) this.rings.push(arena.consumer(app, RING_EVENT + level));
     this.aside = new Aside(this.rings);
   }
@@ -66,15 +70,19 @@ export class Poller {
   /** One turn at the scheduler's present stamp. Returns whether something is left to do. */
   turn(): boolean {
     for (let level = this.lowest; level >= 0; level--) (this.rings[level] as RingConsumer).refresh();
-    this.chooseStarved();
+    const mask = this.readyMask();
+    if ((mask & (mask - 1)) !== 0) this.policy.begin(mask, this.scheduler.stamp);
     let taken = 0;
     this.scheduler.runTurn(RESUMES_PER_GROUP);
     while (taken < EVENTS_PER_TURN && !this.scheduler.isPaused) {
-      const level = this.nextLevel();
-      if (level < 0) break;
-      taken += this.takeGroup(level);
+      const ready = this.readyMask();
+      if (ready === 0) break;
+      const level = this.policy.next(ready);
+      const count = this.takeGroup(level);
+      taken += count;
       this.takeAside();
       this.scheduler.runTurn(RESUMES_PER_GROUP);
+      if (this.policy.measures) this.charge(level, count);
       for (let above = level - 1; above >= 0; above--) (this.rings[above] as RingConsumer).refresh();
     }
     this.scheduler.runTurn(EVENTS_PER_TURN);
@@ -92,29 +100,25 @@ export class Poller {
     return mask & this.levelsTaken;
   }
 
-  private nextLevel(): number {
-    const mask = this.readyMask();
-    const { starved } = this;
-    this.starved = -1;
-    if (starved >= 0 && (mask & (1 << starved)) !== 0) return starved;
-    return mask === 0 ? -1 : 31 - Math.clz32(mask & -mask);
+  since(level: number): number {
+    const at = (this.rings[level] as RingConsumer).peek();
+    return this.words[at + EVENT_RECORD_RING_STAMP_U32] as number;
   }
 
-  private chooseStarved(): void {
-    const mask = this.readyMask();
-    this.starved = -1;
-    if ((mask & (mask - 1)) === 0) return;
-    for (let rest = mask; rest !== 0; rest &= rest - 1) {
-      const level = 31 - Math.clz32(rest & -rest);
-      const at = (this.rings[level] as RingConsumer).peek();
-      this.bound.note(level, this.words[at + EVENT_RECORD_RING_STAMP_U32] as number);
+  /** The work of a level is what its handlers did, now and later. */
+  private charge(taken: number, count: number): void {
+    const { workUs } = this.scheduler;
+    this.policy.charge(taken, count * EVENT_US);
+    for (let level = 0; level < this.rings.length; level++) {
+      const work = (workUs[level] as number) - (this.chargedUs[level] as number);
+      if (work > 0) this.policy.charge(level, work);
+      this.chargedUs[level] = workUs[level] as number;
     }
-    this.starved = this.bound.choose(mask, this.scheduler.stamp);
   }
 
   private takeGroup(level: number): number {
     const ring = this.rings[level] as RingConsumer;
-    const count = Math.min(GROUP, ring.available);
+    const count = Math.min(QUANTUM, ring.available);
     const inOrder = this.higherAreEmpty(level);
     if (inOrder) this.takeAside();
     const asItComes = level === 0 || (inOrder && this.aside.isEmpty);

@@ -2,15 +2,18 @@
 // In: give(record). Out: the message in its inbox; idle() when it asks for the next one. Invariant: it is in its listener's
 // idle list exactly while it waits.
 import { Inbox, type InboxOwner } from '../coroutine/inbox.js';
-import type { Task } from '../coroutine/task.js';
+import type { Task, TaskOwner } from '../coroutine/task.js';
 import type { Message } from './message.js';
 
 export interface PooledOwner<L extends string> {
   /** It waits for a message; `done` is the one that it has finished, if any. */
   coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void;
+  taskDone(task: Task, failed: boolean, error: unknown): void;
+  /** The message is too old to be handled; it was counted. */
+  isShed(message: Message<L>): boolean;
 }
 
-export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>> {
+export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>>, TaskOwner {
   readonly inbox: Inbox<Message<L>>;
   readonly message: Message<L>;
   /** Its own listener, as the owner knows it. */
@@ -37,12 +40,25 @@ export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>>
     this.owner.coroutineIdle(this, done);
   }
 
-  /** The message has been filled. */
-  deliver(): void {
+  taskDone(task: Task, failed: boolean, error: unknown): void {
+    this.owner.taskDone(task, failed, error);
+  }
+
+  /** The message that was delivered is given up, before the coroutine has seen it. */
+  shed(): boolean {
+    if (!this.owner.isShed(this.message)) return false;
+    this.inbox.takeBack();
+    return true;
+  }
+
+  /** The message has been filled. `sheddable`: the owner may still give it up. */
+  deliver(sheddable: boolean): void {
     const task = this.inbox.task as Task;
     const { message } = this;
     this.serving = true;
     task.message = message;
+    task.arrival = message.rxStamp;
+    task.isSheddable = sheddable;
     task.slot = message.slot;
     task.generation = message.generation;
     this.inbox.deliver(message, message.levelIndex);

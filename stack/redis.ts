@@ -8,6 +8,8 @@
 // Invariant: lower levels never take the last quarter of the client's room, so level 0 is never refused because of them.
 // Read first: native/redis/client.hh, redis-op.ts. A prepared command makes no string and no object but its reply.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { makePolicy } from '../coroutine/make-policy.js';
+import type { Heads, PolicyOptions, SchedulingPolicy } from '../coroutine/policy.js';
 import type { Scheduler } from '../coroutine/scheduler.js';
 import type { Task } from '../coroutine/task.js';
 import { ArenaView, isByteSource } from '../mempool/view.js';
@@ -63,6 +65,8 @@ import {
 
 const COMMAND_BYTES_MAX = 512 * 1024;
 const TIMEOUT_MS = 1_000;
+/** Of the smallest weight, under the policy `weighted`. */
+const COMMANDS_PER_ROUND = 4;
 const STAMPS_PER_MS = 1_000_000 / 2 ** STAMP_SHIFT;
 const NS_PER_STAMP = 2 ** STAMP_SHIFT;
 
@@ -70,6 +74,8 @@ export interface RedisClientOptions extends NativeRedisOptions {
   /** Priority levels of the stack. */
   readonly levels: number;
   readonly scheduler: Scheduler;
+  /** Which level's commands go first when there is no room for all. */
+  readonly policy: PolicyOptions;
   /** How long a command may take, waiting included; default 1000. */
   readonly timeoutMs?: number;
 }
@@ -99,7 +105,7 @@ export interface RedisStats extends NativeRedisStats {
 /** Makes the op of a prepared command from the values of its holes. */
 export type PreparedCommand<Values extends readonly unknown[]> = (...values: Values) => ReplyOp;
 
-export class RedisClient implements TurnSource, RedisOpHost {
+export class RedisClient implements TurnSource, RedisOpHost, Heads {
   /** Holes for prepare(). */
   readonly peer = peer;
   readonly bytes = bytes;
@@ -114,6 +120,7 @@ export class RedisClient implements TurnSource, RedisOpHost {
   private readonly active: (RedisOp | null)[] = [];
   private readonly freeIds: number[] = [];
   private readonly queues: OpQueue[] = [];
+  private readonly policy: SchedulingPolicy;
   private readonly latency: RecordableHistogram[] = [];
   private underWay = 0;
   private inTurn = false;
@@ -123,10 +130,11 @@ export class RedisClient implements TurnSource, RedisOpHost {
   private readonly numberShapes: { del: number; incr: number };
 
   constructor(options: RedisClientOptions) {
-    const { levels, scheduler, timeoutMs = TIMEOUT_MS, ...native } = options;
+    const { levels, scheduler, policy, timeoutMs = TIMEOUT_MS, ...native } = options;
     this.native = createNativeRedis(native);
     this.block = new RedisBlock(this.native);
     this.scheduler = scheduler;
+    this.policy = makePolicy(policy, this, COMMANDS_PER_ROUND, 1);
     this.levels = levels;
     this.timeoutMs = timeoutMs;
     for (let level = 0; level < levels; level++) {
@@ -324,7 +332,7 @@ export class RedisClient implements TurnSource, RedisOpHost {
       completions.advance();
     }
     completions.publish();
-    for (const queue of this.queues) if (queue.length > 0) this.writeQueued(queue);
+    this.writeQueued();
   }
 
   endTurn(): void {
@@ -332,21 +340,50 @@ export class RedisClient implements TurnSource, RedisOpHost {
     this.inTurn = false;
   }
 
-  private writeQueued(queue: OpQueue): void {
-    for (let op = queue.oldest; op !== null; op = queue.oldest) {
-      const waited = ((this.scheduler.stamp - op.startStamp) >>> 0) / STAMPS_PER_MS;
-      const left = Math.ceil(op.timeoutMs - waited);
-      let error: unknown = null;
-      let isWritten = false;
-      try {
-        if (left > 0 && !this.write(op, left)) return;
-        isWritten = left > 0;
-      } catch (thrown) {
-        error = thrown;
-      }
-      queue.remove(op);
-      if (!isWritten) op.fail(error ?? failure(REDIS_STATUS_TIMEOUT));
+  since(level: number): number {
+    return (this.queues[level] as OpQueue).oldest?.startStamp ?? this.scheduler.stamp;
+  }
+
+  /** What waits for room, level by level as the policy says. */
+  private writeQueued(): void {
+    let mask = 0;
+    for (let level = 0; level < this.levels; level++) {
+      if ((this.queues[level] as OpQueue).length > 0) mask |= 1 << level;
     }
+    if (mask !== 0) this.policy.begin(mask, this.scheduler.stamp);
+    while (mask !== 0) {
+      const level = this.policy.next(mask);
+      const written = this.writeBurst(this.queues[level] as OpQueue, this.policy.burst);
+      this.policy.charge(level, written);
+      if (written < this.policy.burst) mask &= ~(1 << level);
+    }
+  }
+
+  /** Takes at most `most` ops from a queue, as far as there is room; returns how many. */
+  private writeBurst(queue: OpQueue, most: number): number {
+    let taken = 0;
+    for (let op = queue.oldest; op !== null && taken < most; op = queue.oldest) {
+      if (!this.writeOne(queue, op)) break;
+      taken++;
+    }
+    return taken;
+  }
+
+  /** False: there is no room. */
+  private writeOne(queue: OpQueue, op: RedisOp): boolean {
+    const waited = ((this.scheduler.stamp - op.startStamp) >>> 0) / STAMPS_PER_MS;
+    const left = Math.ceil(op.timeoutMs - waited);
+    let error: unknown = null;
+    let isWritten = false;
+    try {
+      if (left > 0 && !this.write(op, left)) return false;
+      isWritten = left > 0;
+    } catch (thrown) {
+      error = thrown;
+    }
+    queue.remove(op);
+    if (!isWritten) op.fail(error ?? failure(REDIS_STATUS_TIMEOUT));
+    return true;
   }
 
   private complete(at: number): void {

@@ -11,6 +11,8 @@ export interface Entry {
   rxStamp: number;
   packet: number;
   cookie: number;
+  /** Stamp at which it began to wait. */
+  since: number;
 }
 
 export class SendQueue {

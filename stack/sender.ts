@@ -1,8 +1,11 @@
 // Sender: what the app sends, as records and TX packets.
 // In: send(), command(), drained(). Out: send records per level, published once per turn, the highest level first.
+// What waits for packets goes as the policy says.
 // Invariant: the bytes of one connection leave in the order in which they were sent here. While no TX packet is there, and
 // while the peer has not acknowledged WINDOW bytes, they wait in queues of bounded size (send-queue.ts); the packets that
 // one slow reader can keep from all others are bounded that way.
+import { makePolicy } from '../coroutine/make-policy.js';
+import { type Heads, highestOf, type PolicyOptions, type SchedulingPolicy } from '../coroutine/policy.js';
 import type { Arena } from '../mempool/arena.js';
 import type { RingConsumer, RingProducer } from '../mempool/ring.js';
 import { type ByteSource, isByteSource, type Payload } from '../mempool/view.js';
@@ -37,13 +40,16 @@ const WINDOW_COOKIE = 0xffffffff;
 /** UTF-16 units to UTF-8 bytes, at most. */
 const UTF8_MAX = 3;
 const NOT_STALLED = 255;
+/** A quarter of the stamps' circle: earlier than anything that waits. */
+const LONG_AGO = 2 ** 30;
 
 export interface SenderOptions {
+  policy: PolicyOptions;
   /** Bytes that may wait for one connection; one that asks for more is a peer that does not read. */
   connectionBytesMax?: number;
 }
 
-export class Sender {
+export class Sender implements Heads {
   /** Sends to connections that were gone. */
   refused = 0;
   /** Connections whose peers did not read. */
@@ -59,22 +65,33 @@ export class Sender {
   /** Queues that wait for packets, by level, the oldest first. */
   private readonly lines: SendQueue[][] = [];
   private readonly connectionBytesMax: number;
+  private readonly policy: SchedulingPolicy;
+  /** A level may pass by lower ones that wait for packets. */
+  private readonly passesBy: boolean;
+  /** Entries that may leave before the policy is asked again. */
+  private burstLeft = 0;
   /** The highest level whose line is not empty: what is sent there or below takes its place behind. */
   private stalledLevel = NOT_STALLED;
   /** Told when the queue of a connection overflows. */
   onOverflow: (slot: number, generation: number) => void = () => {};
 
-  constructor(arena: Arena, app: number, table: ConnectionTable, options: SenderOptions = {}) {
+  constructor(arena: Arena, app: number, table: ConnectionTable, options: SenderOptions) {
     this.arena = arena;
     this.words = arena.u32;
     this.table = table;
     this.empty = arena.consumer(app, RING_EMPTY);
     this.stampAt = arena.appLine(app) + APP_LINE_STAMP_U32;
+    this.policy = makePolicy(options.policy, this, arena.mss, 1);
+    this.passesBy = options.policy.kind === 'strict';
     this.connectionBytesMax = options.connectionBytesMax ?? 4 * 1024 * 1024;
     for (let level = 0; level < arena.levels; level++) {
       this.rings.push(arena.producer(app, RING_SEND + level));
       this.lines.push([]);
     }
+  }
+
+  private get stamp(): number {
+    return this.words[this.stampAt] as number;
   }
 
   private get lowest(): number {
@@ -190,7 +207,7 @@ export class Sender {
     words[at + SEND_RECORD_PACKET_U32] = packet;
     words[at + OFFSET_AND_LENGTH] = 0;
     words[at + SEND_RECORD_RX_STAMP_U32] = 0;
-    words[at + SEND_RECORD_SEND_STAMP_U32] = words[this.stampAt] as number;
+    words[at + SEND_RECORD_SEND_STAMP_U32] = this.stamp;
     words[at + SEND_RECORD_COOKIE_U32] = cookie;
     return at;
   }
@@ -211,7 +228,16 @@ export class Sender {
 
   /** shutdown, close, abort, drain and connect: in order behind what waits for the same connection. */
   command(type: number, slot: number, generation: number, packet = 0, cookie = 0): void {
-    const entry: Entry = { type, level: this.lowest, bytes: null, from: 0, rxStamp: 0, packet, cookie };
+    const entry: Entry = {
+      type,
+      level: this.lowest,
+      bytes: null,
+      from: 0,
+      rxStamp: 0,
+      packet,
+      cookie,
+      since: this.stamp,
+    };
     if (this.table.has(slot, QUEUED) || !this.writeCommand(slot, generation, entry)) {
       this.append(slot, generation, entry);
     }
@@ -251,7 +277,16 @@ export class Sender {
       this.onOverflow(slot, generation);
       return false;
     }
-    this.append(slot, generation, { type: SEND_TYPE_SEND, level, bytes, from: 0, rxStamp, packet: 0, cookie: 0 });
+    this.append(slot, generation, {
+      type: SEND_TYPE_SEND,
+      level,
+      bytes,
+      from: 0,
+      rxStamp,
+      packet: 0,
+      cookie: 0,
+      since: this.stamp,
+    });
     return true;
   }
 
@@ -274,7 +309,7 @@ export class Sender {
     queue.waitsForPeer = (this.table.unconfirmed[queue.slot] as number) >= WINDOW;
     if (queue.waitsForPeer) return;
     (this.lines[queue.level] as SendQueue[]).push(queue);
-    this.stalledLevel = Math.min(this.stalledLevel, queue.level);
+    this.stalledLevel = this.passesBy ? Math.min(this.stalledLevel, queue.level) : 0;
   }
 
   /** A drained event. True when it answers the sender itself. */
@@ -306,45 +341,70 @@ export class Sender {
     this.flush();
   }
 
+  /** Bit L: something of level L waits for packets. */
+  private get waitingMask(): number {
+    let mask = 0;
+    for (let level = 0; level < this.lines.length; level++) {
+      if ((this.lines[level] as SendQueue[]).length > 0) mask |= 1 << level;
+    }
+    return mask;
+  }
+
+  since(level: number): number {
+    return this.lines[level]?.[0]?.first?.since ?? this.stamp - LONG_AGO;
+  }
+
   /** Sends what waits, as far as packets go. */
   flush(): void {
     if (!this.isStalled) return;
-    for (const line of this.lines) this.flushLine(line);
-    const level = this.lines.findIndex((line) => line.length > 0);
-    this.stalledLevel = level < 0 ? NOT_STALLED : level;
+    let mask = this.waitingMask;
+    if (mask !== 0) this.policy.begin(mask, this.stamp);
+    while (mask !== 0) {
+      const level = this.policy.next(mask);
+      if (!this.flushLine(level)) mask &= ~(1 << level);
+    }
+    const left = this.waitingMask;
+    this.stalledLevel = left === 0 ? NOT_STALLED : this.passesBy ? highestOf(left) : 0;
   }
 
-  private flushLine(line: SendQueue[]): void {
+  /** One burst of a level. False: nothing waits any more, or what it needs is not there. */
+  private flushLine(level: number): boolean {
+    const line = this.lines[level] as SendQueue[];
+    this.burstLeft = this.policy.burst;
     let done = 0;
     for (; done < line.length; done++) {
-      if (!this.flushQueue(line[done] as SendQueue)) break;
+      if (!this.flushQueue(line[done] as SendQueue, level)) break;
     }
     line.splice(0, done);
+    return this.burstLeft === 0 && line.length > 0;
   }
 
-  /** False: it needs packets that are not there. */
-  private flushQueue(queue: SendQueue): boolean {
+  /** False: the burst is over, or it needs packets that are not there. */
+  private flushQueue(queue: SendQueue, level: number): boolean {
     for (let entry = queue.first; entry !== undefined; entry = queue.first) {
       if (entry.bytes !== null && (this.table.unconfirmed[queue.slot] as number) >= WINDOW) {
         this.arrange(queue);
         return true;
       }
+      if (this.burstLeft === 0) return false;
       if (entry.bytes === null) {
         if (!this.writeCommand(queue.slot, queue.generation, entry)) return false;
-      } else if (!this.flushPart(queue, entry, entry.bytes)) return false;
+      } else if (!this.flushPart(queue, entry, entry.bytes, level)) return false;
+      this.burstLeft--;
       if (entry.bytes === null || entry.from >= entry.bytes.length) queue.shift();
     }
     if (this.queues.get(queue.slot) === queue) this.drop(queue.slot);
     return true;
   }
 
-  private flushPart(queue: SendQueue, entry: Entry, bytes: Uint8Array): boolean {
+  private flushPart(queue: SendQueue, entry: Entry, bytes: Uint8Array, level: number): boolean {
     if (!this.hasPackets(entry.level, 1)) return false;
     const { slot, generation } = queue;
     const sent = this.sendPart(slot, generation, entry.level, bytes, entry.from, bytes.length, entry.rxStamp);
     entry.from += sent;
     queue.bytes -= sent;
     this.confirmLater(slot, generation, sent);
+    this.policy.charge(level, sent);
     return true;
   }
 

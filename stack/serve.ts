@@ -5,12 +5,7 @@ import type { App } from './app.js';
 import { compile, parseRule, type Rule, type RulesFor } from './classifier.js';
 import { QstackError } from './errors.js';
 import type { Message } from './message.js';
-
-export interface StrictPolicy {
-  kind: 'strict';
-  /** The oldest waiting lower level gets a quantum at least every so many milliseconds; 0: it may wait for ever. */
-  starvationBoundMs?: number;
-}
+import { type Policy, resolvePolicy } from './policy.js';
 
 export interface ServeOptions<Levels extends readonly string[]> {
   /** 1 to 8 names, the highest first. */
@@ -19,7 +14,8 @@ export interface ServeOptions<Levels extends readonly string[]> {
   otherwise?: NoInfer<Levels[number]>;
   /** The first rule that matches decides. */
   classify?: RulesFor<Levels>;
-  policy?: StrictPolicy;
+  /** Which level goes next wherever levels wait; default strict. The configuration may say otherwise. */
+  policy?: Policy<NoInfer<Levels[number]>>;
   setup(app: App<Levels[number]>): void | Promise<void>;
   /**
    * A handler threw. `message` is null where the code belonged to none, and released where it did. Without onError the
@@ -35,7 +31,7 @@ export interface ServeDefinition<L extends string = string> {
   readonly levels: readonly L[];
   readonly otherwise: L;
   readonly rules: readonly Rule<L>[];
-  readonly starvationBoundMs: number | undefined;
+  readonly policy: Policy | undefined;
   setup(app: App<L>): void | Promise<void>;
   readonly onError: ((error: unknown, message: Message<L> | null) => void) | undefined;
 }
@@ -50,11 +46,12 @@ export function serve<const Levels extends readonly [string, ...string[]]>(
     levels,
     otherwise: options.otherwise ?? (levels.at(-1) as L),
     rules: options.classify ?? [],
-    starvationBoundMs: options.policy?.starvationBoundMs,
+    policy: options.policy as Policy | undefined,
     setup: options.setup,
     onError: options.onError,
   };
   classifierTable(definition, {});
+  resolvePolicy(levels, definition.policy);
   return definition;
 }
 

@@ -106,6 +106,23 @@ export function parsed<T extends object | number>(
   return { accepts, read };
 }
 
+/** `name value` for some levels, with commas between. Whether these levels exist is judged when they are known. */
+export function perLevel(one: Reader<number>, example: string): Reader<Record<string, number>> {
+  const read = (text: string): Read<Record<string, number>> => {
+    const values: Record<string, number> = {};
+    for (const item of text.split(',').map((part) => part.trim())) {
+      const [, name, value] = /^([A-Za-z][\w-]*)\s*[ :=]\s*(\S+)$/.exec(item) ?? [];
+      if (name === undefined || value === undefined) return fault(item, 'is no level with a value');
+      if (Object.hasOwn(values, name)) return fault(name, 'stands there twice');
+      const known = one.read(value);
+      if ('fault' in known) return known;
+      values[name] = known.value;
+    }
+    return { value: values };
+  };
+  return { accepts: `\`${example}\`: for each level ${one.accepts}`, read };
+}
+
 /** Any text at all, for what another reader judges later. */
 export function anyText(accepts: string): Reader<string> {
   return { accepts, read: (text) => ({ value: text }) };

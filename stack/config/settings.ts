@@ -52,8 +52,14 @@ export interface StackSettings {
   classify: ClassifyLine[];
   /** Where payload begins, from the start of the TCP header; 0: after the parsed header. */
   payloadAt: number;
+  /** What is undefined here and in the next four is as the program says. */
+  policy: 'strict' | 'weighted' | 'deadline' | undefined;
   /** 0: lower levels may wait for ever. */
-  starvationBoundMs: number;
+  starvationBoundMs: number | undefined;
+  /** By name of the level. */
+  maxAgesMs: Record<string, number> | undefined;
+  weights: Record<string, number> | undefined;
+  deadlinesMs: Record<string, number> | undefined;
   /** 0: never. */
   idleTimeoutMs: number;
   timeWaitMs: number;
@@ -151,7 +157,11 @@ function priority(values: Values, lines: ClassifyLine[]) {
     levels: values.levels,
     classify: lines,
     payloadAt: values.payload_at ?? 0,
-    starvationBoundMs: values.starvation_bound ?? 20,
+    policy: values.policy,
+    starvationBoundMs: values.starvation_bound,
+    maxAgesMs: values.max_age,
+    weights: values.weights,
+    deadlinesMs: values.deadlines,
   };
 }
 

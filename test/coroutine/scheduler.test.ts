@@ -13,6 +13,7 @@ import {
   timeout,
   wait,
 } from '../../coroutine/index.js';
+import { strictPolicy } from '../../coroutine/scheduler.js';
 import { QstackError } from '../../stack/errors.js';
 
 const STAMPS_PER_MS = 15625;
@@ -107,7 +108,7 @@ test('the highest level runs first, and within a level the oldest', () => {
 });
 
 test('a starved lower level gets a quantum of 16 at least every starvation bound', () => {
-  const scheduler = new Scheduler({ levels: 2, starvationBoundMs: 20 });
+  const scheduler = new Scheduler({ levels: 2, policy: strictPolicy(2, 20) });
   const order: number[] = [];
   scheduler.advance(msStamp(1));
   for (let i = 0; i < 40; i++) spawn(scheduler, 1, () => order.push(1));

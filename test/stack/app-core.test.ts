@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Coroutine } from '../../coroutine/op.js';
+import { strictPolicy } from '../../coroutine/scheduler.js';
 import { sleep } from '../../coroutine/sleep.js';
 import {
   APP_LINE_DEADLINE_SET_U32,
@@ -13,7 +14,7 @@ import {
   SEND_TYPE_DRAIN,
   SEND_TYPE_SEND,
 } from '../../stack/abi.js';
-import { AppCore } from '../../stack/app-core.js';
+import { AppCore, type AppCoreOptions } from '../../stack/app-core.js';
 import type { Handler, ListenOptions, PooledHandler } from '../../stack/handler.js';
 import { ListenerState } from '../../stack/listener-state.js';
 import { type FakeOptions, FakeStack, type Sent } from './fake-stack.js';
@@ -33,6 +34,7 @@ function bench(
   options: FakeOptions,
   handler?: Handler<string> | PooledHandler<string>,
   listen: Partial<ListenOptions<string>> = {},
+  scheduling: Partial<Pick<AppCoreOptions<string>, 'policy' | 'maxAgesMs'>> = {},
 ): Bench {
   const stack = new FakeStack(options);
   const levels = NAMES.slice(0, stack.levels);
@@ -42,7 +44,8 @@ function bench(
     app: 0,
     levels,
     otherwise: levels.at(-1) as string,
-    starvationBoundMs: 20,
+    policy: scheduling.policy ?? strictPolicy(stack.levels, 20),
+    maxAgesMs: scheduling.maxAgesMs ?? null,
     kick: () => {},
     onError: (error) => errors.push(error) > 0,
   });
@@ -266,6 +269,109 @@ test('without TX packets replies wait in order, only the highest level is taken 
   while (turn());
   assert.equal(texts(stack.sends()), ['first', 'low']);
   assert.equal([stack.line(APP_LINE_WANT_BUFFERS_U32), stack.line(APP_LINE_QUIET_LEVELS_U32)], [0, 0]);
+});
+
+const overload = (handler: Handler<string> | PooledHandler<string>, order: 'none' | 'connection') =>
+  bench({ levels: 2, connections: 64 }, handler, { order }, { maxAgesMs: [Number.POSITIVE_INFINITY, 10] });
+
+test('a message older than its level allows is shed in its ring, released and counted, and the next one is handled', () => {
+  const handled: string[] = [];
+  const { stack, core, settle, turn } = overload((message) => void handled.push(message.utf8()), 'connection');
+  stack.opened(0);
+  turn(1);
+  stack.message(0, 'old high', 0);
+  stack.message(0, 'old low', 1);
+  turn();
+  assert.equal(handled, ['old high', 'old low']);
+  stack.message(0, 'older low', 1);
+  stack.message(0, 'older high', 0);
+  stack.tick(11);
+  stack.message(0, 'new low', 1);
+  settle();
+  assert.equal(handled.slice(2), ['older high', 'new low']);
+  assert.equal([core.counts().shed, stack.releases().length, stack.rxWithApp.size], [[0, 1], 5, 0]);
+});
+
+test('messages that wait behind a handler of their connection are shed there', () => {
+  const handled: string[] = [];
+  const slow = function* (message: { utf8(): string }): Coroutine<void> {
+    handled.push(message.utf8());
+    yield* sleep(15);
+  };
+  const { stack, core, turn } = overload(slow, 'connection');
+  stack.opened(0);
+  turn(1);
+  for (const text of ['first', 'second', 'third']) stack.message(0, text, 1);
+  for (let ms = 0; ms < 60; ms++) turn(1);
+  assert.equal([handled, core.counts().shed], [['first'], [0, 2]]);
+  stack.message(0, 'fourth', 1);
+  for (let ms = 0; ms < 60; ms++) turn(1);
+  assert.equal([handled, stack.releases().length], [['first', 'fourth'], 4]);
+});
+
+for (const [form, pooledForm] of [
+  ['a task', false],
+  ['a pooled coroutine', true],
+] as const) {
+  test(`${form} whose message has become too old in the run queue is never run with it`, () => {
+    const handled: string[] = [];
+    const body = (text: string) => {
+      handled.push(text);
+      // More than one turn's work of the high level: what is low stays in the run queue.
+      if (text === 'flood') for (let i = 0; i < 400; i++) core.scheduler.task(0).begin(() => {}, undefined);
+    };
+    const handler: Handler<string> | PooledHandler<string> = pooledForm
+      ? {
+          pooled: function* (inbox): Coroutine<void> {
+            for (;;) body((yield* inbox.next()).utf8());
+          },
+        }
+      : (message) => body(message.utf8());
+    const { stack, core, turn } = overload(handler, 'none');
+    stack.opened(0);
+    turn(1);
+    // Pooled coroutines are there from now on: a new one takes its first message as it begins.
+    for (let i = 0; i < 5; i++) stack.message(0, 'warm', 1);
+    turn();
+    assert.is(handled.splice(0).length, 5);
+    stack.message(0, 'flood', 0);
+    for (let i = 0; i < 4; i++) stack.message(0, `low ${i}`, 1);
+    turn(1);
+    assert.equal(handled, ['flood'], 'the low ones are in the run queue');
+    turn(11);
+    assert.equal([handled, core.counts().shed], [['flood'], [0, 4]]);
+    for (let i = 0; i < 4; i++) stack.message(0, `late ${i}`, 1);
+    turn();
+    assert.is(handled.length, 5);
+    assert.is(stack.releases().length, 14);
+    assert.is(stack.rxWithApp.size, 0);
+  });
+}
+
+test('weighted: what waits for packets leaves by weight and bytes, and nothing is taken on meanwhile', () => {
+  const handled: string[] = [];
+  const policy = { kind: 'weighted', levels: 2, starvationBoundMs: 0, weights: [3, 1], budgetsMs: [] } as const;
+  const { stack, turn } = bench(
+    { levels: 2, connections: 64, mss: 100 },
+    (message) => {
+      handled.push(message.utf8());
+      message.reply(Buffer.alloc(100, message.level));
+    },
+    { order: 'none' },
+    { policy },
+  );
+  for (let slot = 0; slot < 40; slot++) stack.opened(slot);
+  turn();
+  for (let slot = 0; slot < 16; slot++) stack.message(slot, 'x', 0);
+  for (let slot = 20; slot < 36; slot++) stack.message(slot, 'y', 1);
+  while (handled.length < 32) turn();
+  stack.message(1, 'more', 0);
+  assert.not(turn(), 'without packets no level is taken on');
+  assert.is(stack.line(APP_LINE_QUIET_LEVELS_U32), 0xff);
+  stack.giveTx(16);
+  turn();
+  const levels = stack.sends().map(({ ring }) => ring);
+  assert.equal([levels.length, levels.filter((level) => level === 1).length], [16, 4], levels.join(''));
 });
 
 test('close travels behind what waits for packets', () => {

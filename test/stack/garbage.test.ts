@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Coroutine } from '../../coroutine/op.js';
+import { strictPolicy } from '../../coroutine/scheduler.js';
 import { sleep } from '../../coroutine/sleep.js';
 import { timeout } from '../../coroutine/timeout.js';
 import {
@@ -41,7 +42,8 @@ class Treadmill {
       app: 0,
       levels: ['high', 'low'],
       otherwise: 'low',
-      starvationBoundMs: 20,
+      policy: strictPolicy(2),
+      maxAgesMs: null,
       kick: () => {},
       onError: () => false,
     });
