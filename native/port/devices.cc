@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "native/mempool/packet_pool.hh"
+#include "native/port/memif_door.hh"
 
 namespace qstack {
 
@@ -31,13 +32,13 @@ void check_word(const std::string& word, size_t length_max, const char* what) {
   }
 }
 
-/// sun_path takes 108 bytes with its final zero.
-void check_socket(const std::string& socket) { check_word(socket, 107, "memif socket"); }
+/// sun_path takes 108 bytes with its final zero, and the socket behind a server's door has one more than the door.
+void check_socket(const std::string& socket) { check_word(socket, 106, "memif socket"); }
 
 void check_interface(const std::string& interface) { check_word(interface, 15, "interface"); }
 
-/// Whether somebody listens, by the kernel's table of unix sockets. Not by a connection: DPDK 22.11 panics now and then
-/// ("Error adding fd") when a memif client is gone as soon as it has come, and takes the other server with it.
+/// Whether somebody listens, by the kernel's table of unix sockets: a connection would be a client that the other server
+/// has to let in and out again.
 bool listens(const std::string& path) {
   constexpr unsigned long kAccepts = 0x10000;  // __SO_ACCEPTCON
   std::ifstream table("/proc/net/unix");
@@ -56,6 +57,17 @@ bool listens(const std::string& path) {
 void make_private_folder(const std::filesystem::path& folder) {
   if (folder.empty() || mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return;
   throw std::runtime_error("memif: the folder " + folder.string() + " cannot be made: " + std::strerror(errno));
+}
+
+/// Where the value of `name` stands in a device string, or npos.
+size_t value_at(const std::string& device, const std::string& name) {
+  const size_t at = device.find("," + name + "=");
+  return at == std::string::npos ? at : at + name.size() + 2;
+}
+
+std::string value_of(const std::string& device, const std::string& name) {
+  const size_t at = value_at(device, name);
+  return at == std::string::npos ? "" : device.substr(at, device.find(',', at) - at);
 }
 
 void remove_stale(const std::string& path) {
@@ -78,6 +90,17 @@ std::string memif_device(const MemifOptions& options) {
   device += ",rsize=" + std::to_string(options.ring_log2) + ",bsize=" + std::to_string(options.buffer_size);
   if (options.mac != MacAddress{}) device += ",mac=" + text(options.mac);
   return device;
+}
+
+std::string memif_door_path(const std::string& device) {
+  const bool server = device.starts_with("net_memif") && value_of(device, "role") == "server";
+  return server && value_of(device, "socket-abstract") == "no" ? value_of(device, "socket") : "";
+}
+
+std::string memif_behind_door(const std::string& device) {
+  const std::string path = memif_door_path(device);
+  if (path.empty()) return device;
+  return std::string(device).replace(value_at(device, "socket"), path.size(), MemifDoor::behind(path));
 }
 
 void prepare_memif_socket(const MemifOptions& options) {

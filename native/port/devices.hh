@@ -27,6 +27,12 @@ struct MemifOptions {
 /// Copy mode, one ring per direction. The peer's memory is trusted to be sane: never share a socket across users.
 std::string memif_device(const MemifOptions& options);
 
+/// The socket that clients of this device come to, when it is a memif server; else "", and for an abstract socket, too:
+/// whoever asks DPDK for one is on his own.
+std::string memif_door_path(const std::string& device);
+/// The same device with DPDK's socket behind that door (memif_door.hh).
+std::string memif_behind_door(const std::string& device);
+
 /// Makes the socket's folder (mode 0700) and, for a server, removes a socket that nobody listens on any more.
 /// Throws std::runtime_error when somebody does, or the folder cannot be made.
 void prepare_memif_socket(const MemifOptions& options);

@@ -8,8 +8,10 @@
 #include <array>
 #include <stdexcept>
 
+#include "native/port/devices.hh"
 #include "native/port/eal.hh"
 #include "native/port/mbuf.hh"
+#include "native/port/memif_door.hh"
 #include "native/port/memif_link.hh"
 #include "native/wire/ethernet.hh"
 
@@ -82,10 +84,13 @@ rte_mbuf* give_frame(Packet* packet) {
 
 DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.mac), mtu_(options.mtu) {
   const EalLogCapture capture;
-  const size_t comma = options.device.find(',');
-  name_ = options.device.substr(0, comma);
+  const std::string door = memif_door_path(options.device);
+  const std::string device = memif_behind_door(options.device);
+  const size_t comma = device.find(',');
+  name_ = device.substr(0, comma);
   bus_ = is_pci(name_) ? "pci" : "vdev";
-  port_ = plug(bus_, name_, comma == std::string::npos ? "" : options.device.substr(comma + 1));
+  if (!door.empty()) door_ = std::make_unique<MemifDoor>(door);
+  port_ = plug(bus_, name_, comma == std::string::npos ? "" : device.substr(comma + 1));
   try {
     configure(options, rx);
     start(options);
@@ -138,7 +143,7 @@ void DpdkPort::start(const DpdkPortOptions& options) {
 }
 
 void DpdkPort::start_memif(bool client) {
-  memif_ = std::make_unique<MemifLink>(port_, client);
+  memif_ = std::make_unique<MemifLink>(port_, client, door_.get());
   const InterruptGate::Hold hold;
   memif_->start();
   if (!client && !memif_->started()) fail(name_, "it does not start", EIO);

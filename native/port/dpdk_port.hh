@@ -30,6 +30,7 @@ struct DpdkPortStats {
   uint64_t tx_errors = 0;
 };
 
+class MemifDoor;
 class MemifLink;
 
 class DpdkPort final : public Port {
@@ -63,6 +64,7 @@ class DpdkPort final : public Port {
   MacAddress mac_;
   uint16_t mtu_;
   uint16_t port_ = 0;
+  std::unique_ptr<MemifDoor> door_;   ///< of a memif server
   std::unique_ptr<MemifLink> memif_;  ///< null for other devices
   uint32_t arrival_ = 0;
   uint64_t oversize_ = 0;

@@ -3,6 +3,8 @@
 #include <rte_ethdev.h>
 #include <rte_log.h>
 
+#include "native/port/memif_door.hh"
+
 namespace qstack {
 
 namespace {
@@ -19,7 +21,7 @@ bool is_up(uint16_t port) {
 
 }  // namespace
 
-MemifLink::MemifLink(uint16_t port, bool client) : port_(port), client_(client) {
+MemifLink::MemifLink(uint16_t port, bool client, MemifDoor* door) : port_(port), client_(client), door_(door) {
   // A server that is not there is told by link_up(), not by a line for each attempt.
   rte_log_set_level_pattern("pmd.net.memif", RTE_LOG_CRIT);
   InterruptGate::add(*this);
@@ -30,6 +32,7 @@ MemifLink::~MemifLink() { InterruptGate::remove(*this); }
 void MemifLink::start() { started_.store(rte_eth_dev_start(port_) == 0, std::memory_order_relaxed); }
 
 void MemifLink::maintain(Nanos now) {
+  if (door_ != nullptr) door_->step();
   if (!client_) return;
   if (started() && is_up(port_)) {
     retry_at_ = 0;

@@ -12,13 +12,14 @@ export type Device =
 
 /** Linux holds the path of a unix socket in 108 bytes, the last of them zero. */
 export const SOCKET_PATH_MAX = 107;
+/** The socket of DPDK, behind the one that clients connect to, has one byte more. */
+const MEMIF_PATH_MAX = SOCKET_PATH_MAX - 1;
 
 function parseMemif(text: string): Device | string {
   const [path = '', role = 'server', ...rest] = text.split('?');
   const plain = role.replace(/^role=/, '');
   if (!path.startsWith('/')) return `the memif socket "${path}" is not an absolute path`;
-  if (Buffer.byteLength(path) > SOCKET_PATH_MAX)
-    return `the memif socket's path is longer than ${SOCKET_PATH_MAX} bytes`;
+  if (Buffer.byteLength(path) > MEMIF_PATH_MAX) return `the memif socket's path is longer than ${MEMIF_PATH_MAX} bytes`;
   if (dirname(path) === '/') return 'the memif socket must lie in a folder of its own';
   if ((plain !== 'server' && plain !== 'client') || rest.length > 0) return `"${role}" is no memif role`;
   return { kind: 'memif', path, role: plain };

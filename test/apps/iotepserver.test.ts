@@ -1,5 +1,7 @@
 // The main job as processes: Redis, iotepserver and mcc over memif. Every message is answered, Redis counts as many commands
 // as we do, Redis may die and come back, and what is wrong is said in a sentence.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,13 +15,19 @@ import { Program } from './program.js';
 interface Context {
   folder: string;
   sockets: string[];
+  /** Ended with the test that started them, however it ended. */
+  programs: Program[];
 }
 
 const iotep = suite<Context>('iotepserver');
 
 iotep.before(async (context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'qstack-iotep-'));
+  context.programs = [];
   context.sockets = (await redisUp(2, join(context.folder, 'redis'))).map(({ socket }) => socket);
+});
+iotep.after.each(async ({ programs }) => {
+  await Promise.all(programs.splice(0).map((program) => program.stop('SIGKILL')));
 });
 iotep.after(async ({ folder }) => {
   await redisDown(join(folder, 'redis'));
@@ -49,18 +57,31 @@ function configuration(context: Context, more: Readonly<Record<string, string>>)
   return file;
 }
 
+function run(context: Context, path: string, flags: readonly string[]): Program {
+  const program = new Program(path, flags);
+  context.programs.push(program);
+  return program;
+}
+
 async function onTheAir(context: Context, more: Readonly<Record<string, string>> = {}, flags: string[] = []) {
-  const server = new Program('apps/iotepserver/main.js', ['-f', configuration(context, more), ...flags]);
+  const server = run(context, 'apps/iotepserver/main.js', ['-f', configuration(context, more), ...flags]);
   await server.said('listening 10.0.0.1:80');
   return server;
 }
 
-/** A run of mcc and its report. */
-async function load(context: Context, flags: string): Promise<Report> {
-  const line = `-c 200 -s 1 -w 0 -l 200 -r 0.2 ${flags} --json --quiet --socket ${memif(context)}`;
-  const mcc = new Program('tools/mcc/main.js', line.split(' '));
+/** An mcc that says once a second what it does. */
+function generator(context: Context, flags: string): Program {
+  const line = `-c 200 -s 1 -w 0 -l 200 -r 0.2 ${flags} --json --socket ${memif(context)}`;
+  return run(context, 'tools/mcc/main.js', line.split(' '));
+}
+
+async function reportOf(mcc: Program): Promise<Report> {
   assert.is(await mcc.ended, 0, mcc.err);
   return JSON.parse(mcc.out) as Report;
+}
+
+async function load(context: Context, flags: string): Promise<Report> {
+  return reportOf(generator(context, flags));
 }
 
 async function onRedis<T>(socket: string, ask: (client: Redis) => Promise<T>): Promise<T> {
@@ -145,12 +166,12 @@ iotep(
   'Redis dies and comes back under load: error replies meanwhile, connections stay, all is counted',
   async (context) => {
     const server = await onTheAir(context);
-    const running = load(context, '--answer all --rate 400 -d 6');
-    await new Promise((done) => setTimeout(done, 2_500));
+    const mcc = generator(context, '--answer all --rate 400 -d 6');
+    await mcc.said('running 1 s');
     await redisDown(join(context.folder, 'redis'));
     await new Promise((done) => setTimeout(done, 1_500));
     await redisUp(2, join(context.folder, 'redis'));
-    const report = await running;
+    const report = await reportOf(mcc);
     const sum = (name: 'sent' | 'answered' | 'errors' | 'lost') =>
       report.levels.reduce((total, level) => total + (level[name] ?? 0), 0);
     assert.is(report.reconnects, 0);
@@ -164,13 +185,40 @@ iotep(
   },
 );
 
+/** Connects to a memif socket and is gone at once, over and over. Node has no sockets of this kind. */
+const KNOCK = `
+import socket, sys, time
+for i in range(int(sys.argv[2])):
+    stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    stranger.connect(sys.argv[1])
+    stranger.close()
+    time.sleep(0.002)
+`;
+
+iotep('strangers that knock at its memif socket, and an mcc that is killed, do not end it', async (context) => {
+  const server = await onTheAir(context);
+  const strangers = spawn('python3', ['-c', KNOCK, memif(context), '1000'], { stdio: 'inherit' });
+  const knocked = once(strangers, 'exit');
+  const killed = generator(context, '--answer all --rate 2000 -d 60');
+  await killed.said('running 1 s');
+  await killed.stop('SIGKILL');
+  const report = await load(context, '--answer all --rate 2000 -d 1');
+  assert.equal(await knocked, [0, null]);
+  assert.is(report.connected, 200);
+  assert.is(report.mismatched, 0);
+  assert.is(
+    report.levels.reduce((sum, { answered }) => sum + answered, 0),
+    2_000,
+  );
+  assert.is(await server.stop(), 0, server.err);
+});
+
 async function fails(
   context: Context,
   more: Readonly<Record<string, string>>,
 ): Promise<{ code: number | null; err: string }> {
-  const server = new Program('apps/iotepserver/main.js', ['-f', configuration(context, more)]);
-  const code = await server.ended;
-  return { code, err: server.err };
+  const server = run(context, 'apps/iotepserver/main.js', ['-f', configuration(context, more)]);
+  return { code: await server.ended, err: server.err };
 }
 
 iotep('what is wrong is said in a sentence: a missing Redis, a key, a device', async (context) => {
@@ -186,7 +234,7 @@ iotep('what is wrong is said in a sentence: a missing Redis, a key, a device', a
 });
 
 iotep('--plan prints threads and memory and starts nothing', async (context) => {
-  const plan = new Program('apps/iotepserver/main.js', ['-f', configuration(context, {}), '--plan']);
+  const plan = run(context, 'apps/iotepserver/main.js', ['-f', configuration(context, {}), '--plan']);
   assert.is(await plan.ended, 0, plan.err);
   assert.match(plan.out, /threads on \d+ cores/);
   assert.not.match(plan.out, /listening/);

@@ -47,11 +47,24 @@ TEST_CASE("a memif device says its role, socket, ring and MAC in DPDK's words") 
 TEST_CASE("words that DPDK would misread are refused") {
   CHECK_THROWS_AS(memif_device({.socket = "/tmp/a,b"}), std::invalid_argument);
   CHECK_THROWS_AS(memif_device({.socket = ""}), std::invalid_argument);
-  CHECK_THROWS_AS(memif_device({.socket = std::string(108, 'x')}), std::invalid_argument);
+  CHECK_THROWS_AS(memif_device({.socket = std::string(107, 'x')}), std::invalid_argument);
   CHECK_THROWS_AS(tap_device(0, "sixteen-letters-"), std::invalid_argument);
   CHECK_THROWS_AS(af_packet_device(0, "v0,qpairs=2"), std::invalid_argument);
   CHECK(tap_device(1, "q0") == "net_tap1,iface=q0");
   CHECK(af_packet_device(0, "v0") == "net_af_packet0,iface=v0,framesz=1664,blocksz=53248,framecnt=1024");
+}
+
+TEST_CASE("a memif server's clients come to its door, and DPDK listens behind it") {
+  const std::string server = memif_device({.role = MemifRole::server, .socket = "/tmp/q/s"});
+  CHECK(memif_door_path(server) == "/tmp/q/s");
+  CHECK(memif_behind_door(server) ==
+        "net_memif0,role=server,id=0,socket=/tmp/q/s~,socket-abstract=no,rsize=11,bsize=1664");
+  const std::string others[] = {memif_device({.socket = "/tmp/q/s"}), "net_memif0,role=server,socket=/tmp/q/s",
+                                "net_memif0,role=server,socket-abstract=no", tap_device(0, "q0"), "net_null0"};
+  for (const std::string& device : others) {
+    CHECK(memif_door_path(device) == "");
+    CHECK(memif_behind_door(device) == device);
+  }
 }
 
 TEST_CASE("derived MACs are locally administered, of one station, and differ") {

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
@@ -32,6 +35,7 @@ namespace {
 constexpr uid_t kNobody = 65534;
 constexpr uint32_t kFrames = 100'000;
 constexpr int kKills = 12;
+constexpr int kKnocks = 500;
 constexpr double kPatience = 30;  // seconds; a sanitizer and a busy machine are slow
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -293,6 +297,21 @@ void memif_flood(const std::string& socket) {
       "echoes");
 }
 
+/// Connects and closes, over and over; returns how often that went well.
+int knock(const std::string& path, int times) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, path.c_str());
+  int connected = 0;
+  for (int i = 0; i < times; ++i) {
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) ++connected;
+    close(fd);
+    usleep(2'000);
+  }
+  return connected;
+}
+
 void shell(const std::string& command) {
   require(system((command + " >/dev/null 2>&1").c_str()) == 0, "command failed: " + command);
 }
@@ -477,6 +496,22 @@ TEST_CASE("a memif server survives clients that are killed at full load, and ser
     CHECK(shared->echoed > before);
   }
   shared->stop = true;
+  CHECK(server.result() == "");
+  munmap(shared, sizeof(Shared));
+}
+
+TEST_CASE("a memif server survives strangers that connect and are gone at once, and serves its client meanwhile") {
+  SocketFolder folder;
+  const std::string socket = folder.path + "/memif";
+  Shared* const shared = Shared::make();
+  Child server([&] { memif_echo_server(socket, *shared); });
+  Child client([&] { memif_patient_client(socket, *shared); });
+  CHECK(shared->wait_for_more(100));
+  const uint32_t before = shared->heard;
+  CHECK(knock(socket, kKnocks) == kKnocks);
+  CHECK(shared->wait_for_more(before + 100));
+  shared->stop = true;
+  CHECK(client.result() == "");
   CHECK(server.result() == "");
   munmap(shared, sizeof(Shared));
 }
