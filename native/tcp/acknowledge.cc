@@ -20,6 +20,7 @@ bool TcpEngine::process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_windo
   if (b == nullptr) return true;
   AckNews news{};
   news.flight_before = in_flight(c);
+  news.fack_before = b->rack.rtt_us != 0 ? b->rack.fack : c.snd_una;
   news.duplicate = s.ack == c.snd_una && s.payload_length == 0 && !(s.flags & kFin) && news.flight_before != 0 &&
                    c.snd_wnd == previous_window;
   if (c.has(kSackPermitted) && s.options.sack_count != 0) take_sack(c, *b, s, news);
@@ -80,7 +81,7 @@ void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& 
       } else {
         repeated = true;
       }
-      rack_delivered(c, b, *packet, s);
+      rack_delivered(c, b, *packet, s, news);
     }
     if (packet->tx_flags & kTxLost) b.lost_bytes -= gone;
     if (gone < length) {  // a part: the rest stays

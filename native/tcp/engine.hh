@@ -95,6 +95,7 @@ class TcpEngine {
     uint32_t delivered;      ///< bytes acknowledged or sacked for the first time
     uint32_t rtt_us;         ///< newest sample; 0: none
     uint32_t flight_before;  ///< in flight before it came
+    Seq fack_before;         ///< highest sequence number that was delivered before
     bool duplicate;          ///< RFC 5681 2
     bool probe_duplicate;    ///< a D-SACK says that a probe was one segment too many
   };
@@ -226,8 +227,8 @@ class TcpEngine {
   void take_old_ack(Tcb& c, Busy& b, const TcpSegment& s);
 
   // rack.cc
-  void rack_delivered(const Tcb& c, Busy& b, const Packet& packet, const TcpSegment& s);
-  bool echoes_before(const Tcb& c, const TcpSegment& s, uint32_t sent_us) const;
+  void rack_delivered(const Tcb& c, Busy& b, const Packet& packet, const TcpSegment& s, const AckNews& news);
+  bool echoes_before(const Tcb& c, const TcpSegment& s, const Packet& packet) const;
   uint32_t reordering_window_us(const Tcb& c, const Busy& b) const;
   void widen_reordering_window(const Tcb& c, Busy& b);
   uint32_t detect_losses(const Tcb& c, Busy& b);
@@ -245,10 +246,10 @@ class TcpEngine {
   void mark_lost(Busy& b, Packet* packet);
   void duplicate_ack(Tcb& c, Busy& b);
   void partial_ack(Tcb& c, Busy& b, const AckNews& news);
-  void begin_episode(Tcb& c, Busy& b);
-  void lower_threshold(Tcb& c, Busy& b, CongestionEvent event);
-  void reduce_window(Tcb& c, Busy& b, CongestionEvent event);
-  void enter_recovery(Tcb& c, Busy& b);
+  void begin_episode(const Tcb& c, Busy& b, uint32_t flight);
+  void lower_threshold(Tcb& c, Busy& b, CongestionEvent event, uint32_t flight);
+  void reduce_window(Tcb& c, Busy& b, CongestionEvent event, uint32_t flight);
+  void enter_recovery(Tcb& c, Busy& b, uint32_t flight);
   void reduce_by_prr(Tcb& c, Busy& b, const AckNews& news);
   void leave_recovery(Tcb& c, Busy& b);
   bool began_in_vain(const Tcb& c, const Busy& b, const TcpSegment& s) const;

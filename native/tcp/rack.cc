@@ -23,20 +23,18 @@ bool sent_after(uint32_t us1, Seq end1, uint32_t us2, Seq end2) {
 }  // namespace
 
 /// RFC 8985 6.2, steps 1 to 3, for one segment that was acknowledged or sacked for the first time.
-void TcpEngine::rack_delivered(const Tcb& c, Busy& b, const Packet& packet, const TcpSegment& s) {
+void TcpEngine::rack_delivered(const Tcb& c, Busy& b, const Packet& packet, const TcpSegment& s, const AckNews& news) {
   if (!c.has(kSackPermitted)) return;
   Rack& rack = b.rack;
   const Seq end = sequence_end(packet);
   const uint32_t rtt_us = std::max(now_us_ - packet.sent_us, 1u);
   const bool repeated = packet.tx_count > 1;
   const bool known = rack.rtt_us != 0;
-  if (!known || seq_gt(end, rack.fack)) {
-    rack.fack = end;
-  } else if (seq_lt(end, rack.fack) && !repeated) {
-    b.mark(kReorderingSeen);
-  }
-  // The ACK of an original that comes after its repetition says nothing about the latter.
-  if (repeated && (rtt_us < rack.min_rtt_us || echoes_before(c, s, packet.sent_us))) return;
+  if (!known || seq_gt(end, rack.fack)) rack.fack = end;
+  if (seq_lt(end, news.fack_before) && !repeated) b.mark(kReorderingSeen);
+  // The ACK of an original that comes after its repetition says nothing about the latter. The minimum is that of this busy
+  // time only, maybe a single sample: an RTT may be an eighth below it.
+  if (repeated && (rtt_us < rack.min_rtt_us - rack.min_rtt_us / 8 || echoes_before(c, s, packet))) return;
   if (!repeated && (rack.min_rtt_us == 0 || rtt_us < rack.min_rtt_us)) rack.min_rtt_us = rtt_us;
   if (known && !sent_after(packet.sent_us, end, rack.xmit_us, rack.end_seq)) return;
   rack.rtt_us = rtt_us;
@@ -44,10 +42,11 @@ void TcpEngine::rack_delivered(const Tcb& c, Busy& b, const Packet& packet, cons
   rack.end_seq = end;
 }
 
-/// The segment answers one of ours that left before `sent_us`.
-bool TcpEngine::echoes_before(const Tcb& c, const TcpSegment& s, uint32_t sent_us) const {
-  if (!c.has(kTimestamps) || s.options.ts_echo == 0) return false;
-  const auto sent_ms = static_cast<uint32_t>((now_ - Nanos{now_us_ - sent_us} * 1'000) / 1'000'000);
+/// The ACK was caused by what left before this was sent last. Of a segment that is only sacked the echo says nothing: it
+/// stays that of the last one in order (RFC 7323 4.3).
+bool TcpEngine::echoes_before(const Tcb& c, const TcpSegment& s, const Packet& packet) const {
+  if (!c.has(kTimestamps) || s.options.ts_echo == 0 || seq_le(s.ack, packet.sequence)) return false;
+  const auto sent_ms = static_cast<uint32_t>((now_ - Nanos{now_us_ - packet.sent_us} * 1'000) / 1'000'000);
   return seq_lt(s.options.ts_echo - c.ts_offset, sent_ms);
 }
 
@@ -110,7 +109,7 @@ void TcpEngine::on_reordering_timeout(Tcb& c, Busy& b) {
   rearm_rto(c, b);
   rack_after_ack(c, b);
   if (b.lost_bytes != 0 && !repairing(b)) {
-    enter_recovery(c, b);
+    enter_recovery(c, b, in_flight(c));
     reduce_by_prr(c, b, {});
   }
   output(c);
@@ -149,7 +148,7 @@ void TcpEngine::probe_answered(Tcb& c, Busy& b, const TcpSegment& s, const AckNe
     b.unmark(kProbeOut);
   } else if (seq_gt(s.ack, b.tlp_end)) {  // the probe repaired a loss, which is a congestion signal all the same
     b.unmark(kProbeOut);
-    if (b.recovery == RecoveryKind::none) reduce_window(c, b, CongestionEvent::loss);
+    if (b.recovery == RecoveryKind::none) reduce_window(c, b, CongestionEvent::loss, news.flight_before);
   }
 }
 

@@ -21,7 +21,7 @@ void TcpEngine::recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& new
   if (news.acked != 0 && began_in_vain(c, b, s)) undo_reduction(c, b);
   if (b.recovery != RecoveryKind::none && seq_ge(c.snd_una, b.recover)) leave_recovery(c, b);
   const bool marked = c.has(kEcn) && (s.flags & kEce);
-  if (marked && b.recovery == RecoveryKind::none && news.flight_before != 0) reduce_window(c, b, CongestionEvent::mark);
+  if (marked && b.recovery == RecoveryKind::none && news.flight_before != 0) reduce_window(c, b, CongestionEvent::mark, news.flight_before);
   grow_window(c, b, news, marked);
   rack_after_ack(c, b);
   probe_answered(c, b, s, news);
@@ -29,7 +29,7 @@ void TcpEngine::recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& new
     if (news.duplicate) duplicate_ack(c, b);
     if (news.acked != 0 && b.recovery == RecoveryKind::fast) partial_ack(c, b, news);
   } else {
-    if (b.lost_bytes != 0 && !repairing(b)) enter_recovery(c, b);
+    if (b.lost_bytes != 0 && !repairing(b)) enter_recovery(c, b, news.flight_before);
     if (b.recovery == RecoveryKind::fast) reduce_by_prr(c, b, news);
   }
   if (news.acked != 0) schedule_probe(c, b);
@@ -63,7 +63,7 @@ void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {
   // RFC 6582 3.2 step 2: not again for losses of the window that the last recovery repaired.
   if (b.recovery == RecoveryKind::none && seq_le(c.snd_una, b.recover)) return;
   mark_lost(b, b.retransmit.front());
-  enter_recovery(c, b);
+  enter_recovery(c, b, in_flight(c));
   b.congestion.cwnd = b.congestion.ssthresh + kDupThresh * c.mss;
 }
 
@@ -75,30 +75,30 @@ void TcpEngine::partial_ack(Tcb& c, Busy& b, const AckNews& news) {
 }
 
 /// What an undo restores is noted before the first reduction of an episode.
-void TcpEngine::begin_episode(Tcb& c, Busy& b) {
-  b.episode = {0, 0, in_flight(c), b.congestion.cwnd, b.congestion.ssthresh, c.snd_una, 0, 0};
+void TcpEngine::begin_episode(const Tcb& c, Busy& b, uint32_t flight) {
+  b.episode = {0, 0, flight, b.congestion.cwnd, b.congestion.ssthresh, c.snd_una, 0, 0};
   b.unmark(kFirstRepeatStamped);
 }
 
-/// A congestion event, at most one per window of data (RFC 5681 3.1). Whatever it was, the peer learns by CWR that its
-/// echoes were heard (RFC 3168 6.1.2).
-void TcpEngine::lower_threshold(Tcb& c, Busy& b, CongestionEvent event) {
-  congestion_of(c).reduce(b.congestion, event, c.mss, in_flight(c));
+/// A congestion event, at most one per window of data (RFC 5681 3.1); `flight` is what was in flight when it was noticed.
+/// Whatever it was, the peer learns by CWR that its echoes were heard (RFC 3168 6.1.2).
+void TcpEngine::lower_threshold(Tcb& c, Busy& b, CongestionEvent event, uint32_t flight) {
+  congestion_of(c).reduce(b.congestion, event, c.mss, flight);
   if (c.has(kEcn)) c.set(kCwrDue);
 }
 
 /// Less is sent, and nothing is sent again.
-void TcpEngine::reduce_window(Tcb& c, Busy& b, CongestionEvent event) {
-  lower_threshold(c, b, event);
+void TcpEngine::reduce_window(Tcb& c, Busy& b, CongestionEvent event, uint32_t flight) {
+  lower_threshold(c, b, event, flight);
   b.congestion.cwnd = b.congestion.ssthresh;
   b.recovery = RecoveryKind::reduced;
   b.recover = c.snd_nxt;
 }
 
-void TcpEngine::enter_recovery(Tcb& c, Busy& b) {
+void TcpEngine::enter_recovery(Tcb& c, Busy& b, uint32_t flight) {
   count(Counter::fast_retransmits);
-  begin_episode(c, b);
-  if (b.recovery == RecoveryKind::none) lower_threshold(c, b, CongestionEvent::loss);
+  begin_episode(c, b, flight);
+  if (b.recovery == RecoveryKind::none) lower_threshold(c, b, CongestionEvent::loss, flight);
   b.recovery = RecoveryKind::fast;
   b.recover = c.snd_nxt;
   b.unmark(kProbeOut);

@@ -37,7 +37,7 @@ void TcpEngine::take_block(Tcb& c, Busy& b, const TcpSegment& s, const SackBlock
     b.sacked_bytes += length;
     b.delivered += length;
     news.delivered += length;
-    rack_delivered(c, b, *p, s);
+    rack_delivered(c, b, *p, s, news);
   }
 }
 

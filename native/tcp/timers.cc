@@ -121,8 +121,8 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
     return start_rto(c, b);
   }
   if (b.retries == 1) {  // RFC 5681 3.1: not again while the same data are lost
-    begin_episode(c, b);
-    lower_threshold(c, b, CongestionEvent::timeout);
+    begin_episode(c, b, in_flight(c));
+    lower_threshold(c, b, CongestionEvent::timeout, in_flight(c));
   }
   b.congestion.cwnd = c.mss;
   b.recovery = RecoveryKind::timeout;
