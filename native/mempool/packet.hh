@@ -27,6 +27,9 @@ enum class PacketOwner : uint8_t {
   app0 = 16,  ///< app thread k is app0 + k
 };
 
+/// In Packet::tx_flags of a received segment: one that arrived earlier is handled after it.
+inline constexpr uint8_t kRxOvertakes = 0x80;
+
 struct alignas(64) Packet {
   uint8_t* data;        ///< first byte of the frame (Ethernet header)
   Packet* next;         ///< the list that the owner keeps it in

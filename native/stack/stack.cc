@@ -1,5 +1,7 @@
 #include "native/stack/stack.hh"
 
+#include <algorithm>
+
 #include "native/classify/locate.hh"
 
 namespace qstack {
@@ -8,8 +10,11 @@ namespace {
 /// Frames of one level.
 constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
-/// Bursts per turn: more of them would keep what the app sends waiting.
-constexpr uint32_t kBurstsPerTurn = 4;
+/// Frames are polled in larger numbers than TCP handles in a turn, so that a high one is found behind many low ones.
+constexpr uint32_t kBurstsPerTurn = 16;
+/// More of them would keep what the app sends waiting.
+constexpr uint32_t kSegmentsPerTurn = 256;
+constexpr uint32_t kBacklog = 1'024;
 
 TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
   config.mtu = mtu;
@@ -20,9 +25,16 @@ TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
 
 Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app)
     : port_(port),
+      rx_(rx),
+      received_(config.tcp.levels),
       queue_(kTxQueue, config.tcp.levels),
       ip_(config.ip, rx, tx, queue_, counters_),
       engine_(with_mtu(config.tcp, config.ip.mtu), ip_, queue_, rx, tx, app, counters_) {}
+
+Stack::~Stack() {
+  Packet* packet;
+  while (received_.take(&packet, 1) != 0) rx_.release(packet);
+}
 
 uint32_t Stack::turn(Nanos now) {
   at(now);
@@ -58,23 +70,36 @@ void Stack::at(Nanos now) {
   engine_.begin_turn(now);
 }
 
+/// What the driver has is sorted by level before TCP sees it. Behind more than kBacklog segments nothing waits for
+/// another turn: the driver's ring, which knows no levels, must not become the queue.
 uint32_t Stack::receive(Nanos now) {
+  const uint32_t polled = poll(now);
+  uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), kBacklog));
   Packet* packets[TcpEngine::kBurstMax];
-  uint32_t received = 0;
-  for (uint32_t burst = 0; burst < kBurstsPerTurn; ++burst) {
-    const uint32_t n = port_.rx_burst(packets, TcpEngine::kBurstMax, now);
+  while (most > 0) {
+    const uint32_t n = received_.take(packets, std::min(most, TcpEngine::kBurstMax));
     if (n == 0) break;
-    received += n;
-    engine_.input(packets, parse_burst(packets, n, now));
-    if (n < TcpEngine::kBurstMax) break;
+    engine_.input(packets, n);
+    most -= n;
   }
-  return received;
+  return polled + received_.size();
 }
 
-/// Ethernet to IP, and the level of each frame; what is for TCP is moved to the front. Returns their number.
-uint32_t Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
+uint32_t Stack::poll(Nanos now) {
+  Packet* packets[TcpEngine::kBurstMax];
+  uint32_t polled = 0;
+  for (uint32_t burst = 0; burst < kBurstsPerTurn; ++burst) {
+    const uint32_t n = port_.rx_burst(packets, TcpEngine::kBurstMax, now);
+    polled += n;
+    parse_burst(packets, n, now);
+    if (n < TcpEngine::kBurstMax) break;
+  }
+  return polled;
+}
+
+/// Ethernet to IP, and the level of each frame; what is for TCP goes into the lanes.
+void Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
   for (uint32_t i = 0; i < n; ++i) __builtin_prefetch(packets[i]->data);
-  uint32_t segments = 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < n; ++i) {
     Packet* const packet = packets[i];
@@ -82,11 +107,10 @@ uint32_t Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
     if (ip_.input(packet, now) != IpLayer::Verdict::tcp) continue;
     locate_payload(*packet);
     packet->level = classifier_ == nullptr ? 0 : classifier_->classify(*packet);
-    packets[segments++] = packet;
+    received_.push(packet);
   }
   counters_.add(Counter::rx_packets, n);
   counters_.add(Counter::rx_bytes, bytes);
-  return segments;
 }
 
 Handle Stack::connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token, Nanos now) {

@@ -1,7 +1,7 @@
 // Stack: one TCP/IP stack on one port, driven turn by turn from one thread.
 //
 // In: frames from the port, calls from the app's side. Out: frames to the port, App events.
-// A turn is: RX burst → classify → prefetch → TCP → events; then what the app sends → TCP; timers; ACKs; TX burst.
+// A turn is: RX bursts → classify → RX lanes → prefetch → TCP → events; then what the app sends → TCP; timers; ACKs; TX.
 // Nothing here reads a clock or a random source: `now` and the secret are passed in.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "native/classify/classifier.hh"
 #include "native/ip/ip_layer.hh"
 #include "native/stack/config.hh"
+#include "native/stack/rx_queue.hh"
 #include "native/tcp/app.hh"
 #include "native/tcp/engine.hh"
 
@@ -18,6 +19,9 @@ class Stack {
  public:
   /// `port`, pools and `app` outlive the stack. Throws std::bad_alloc when memory is short.
   Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app);
+  ~Stack();
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
 
   /// One round of work at time `now`. Returns the number of packets and timers handled: 0 means idle.
   uint32_t turn(Nanos now);
@@ -64,11 +68,14 @@ class Stack {
  private:
   uint32_t receive(Nanos now);
   uint32_t transmit(Nanos now);
-  uint32_t parse_burst(Packet** packets, uint32_t n, Nanos now);
+  uint32_t poll(Nanos now);
+  void parse_burst(Packet** packets, uint32_t n, Nanos now);
   void at(Nanos now);
 
   Port& port_;
+  PacketPool& rx_;
   Counters counters_;
+  RxQueue received_;
   TxQueue queue_;
   IpLayer ip_;
   TcpEngine engine_;

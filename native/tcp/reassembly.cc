@@ -13,6 +13,7 @@ Seq end_of(const Packet* packet) { return packet->sequence + packet->payload_len
 
 void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   count(Counter::out_of_order_in);
+  const bool overtakes = packet->tx_flags & kRxOvertakes;
   Busy* const b = need_busy(c);
   if (b == nullptr) {
     drop(packet, Counter::drop_no_busy);
@@ -23,6 +24,8 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
     b->latest_out_of_order = block.first;
     if (!store_out_of_order(*b, packet)) return report_duplicate(c, block);
   }
+  // What came before it may wait in our own queue, and is no loss to report.
+  if (overtakes) return ack_later(c);
   // RFC 5681 4.2: at once. A sender with SACK sees every hole in the one ACK at the end of the turn; the others count
   // duplicate ACKs, so each segment gets its own.
   if (c.has(kSackPermitted)) return ack_now(c);

@@ -75,7 +75,7 @@ bool parse_tcp(const uint8_t* bytes, uint16_t length, TcpSegment& out) {
   out.destination_port = load_be16(bytes + 2);
   out.seq = load_be32(bytes + 4);
   out.ack = load_be32(bytes + 8);
-  out.flags = bytes[13];
+  out.flags = bytes[kTcpFlagsAt];
   out.window = load_be16(bytes + 14);
   out.header_length = header_length;
   out.payload_length = static_cast<uint16_t>(length - header_length);

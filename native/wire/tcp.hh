@@ -15,6 +15,8 @@ inline constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kPsh = 0x08, kAc
                          kEce = 0x40, kCwr = 0x80;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint16_t kTcpHeader = 20;
+/// Where the flags stand in the header.
+inline constexpr uint16_t kTcpFlagsAt = 13;
 inline constexpr uint8_t kSackBlocksMax = 4;
 /// With the timestamp option only 3 blocks fit into 40 bytes of options (RFC 2018 3).
 inline constexpr uint8_t kWindowScaleMax = 14;
@@ -69,7 +71,7 @@ inline void write_tcp_header(uint8_t* at, uint16_t source_port, uint16_t destina
   store_be32(at + 4, seq);
   store_be32(at + 8, ack);
   at[12] = static_cast<uint8_t>(header_length << 2);
-  at[13] = flags;
+  at[kTcpFlagsAt] = flags;
   store_be16(at + 14, window);
   store_be32(at + 16, 0);
 }
