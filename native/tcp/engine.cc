@@ -167,6 +167,7 @@ void TcpEngine::want_attention(Tcb& c) {
 
 uint32_t TcpEngine::retry() {
   const uint32_t most = std::min(attention_count_, 4 * kBurstMax);
+  const uint32_t others = attention_count_ - most;
   for (uint32_t i = 0; i < most; ++i) {
     Tcb& c = tcbs_.at(reinterpret_cast<uint32_t*>(attention_memory_.data())[attention_head_]);
     if (++attention_head_ == config_.connections) attention_head_ = 0;
@@ -174,7 +175,7 @@ uint32_t TcpEngine::retry() {
     c.clear(kAttention);
     retry_connection(c);
   }
-  return most;
+  return most - std::min(most, attention_count_ - others);
 }
 
 void TcpEngine::retry_connection(Tcb& c) {

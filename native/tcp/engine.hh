@@ -40,7 +40,8 @@ class TcpEngine {
   void begin_turn(Nanos now);
   /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set.
   void input(Packet** packets, uint32_t n);
-  /// What was refused earlier: events, blocked output. Returns the number of connections looked at.
+  /// What was refused earlier: events, blocked output. Returns the number of connections that need no
+  /// further turn: one that was refused again is no work, or a stack that waits for room would never rest.
   uint32_t retry();
   /// Fires what is due. Returns the number of timers handled.
   uint32_t run_timers();
