@@ -125,7 +125,7 @@ void AppRings::tell_addresses(const Opened& event) {
   if (arena_.plan().addresses_at == 0) return;
   abi::AddressEntry& entry = arena_.addresses(event.handle.slot);
   store_relaxed(entry.generation, event.handle.generation);
-  std::atomic_thread_fence(std::memory_order_release);
+  full_fence();
   store_ipv6(reinterpret_cast<uint8_t*>(&entry.remote_0), event.remote.address);
   store_ipv6(reinterpret_cast<uint8_t*>(&entry.local_0), event.local.address);
 }
