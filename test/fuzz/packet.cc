@@ -1,8 +1,6 @@
 // The packet target: one stack, four peers, one script. Every operation is a byte and its arguments.
 #include "test/fuzz/packet.hh"
 
-#include <algorithm>
-#include <vector>
 #include <functional>
 
 #include "native/mempool/heap_pool.hh"
@@ -69,7 +67,6 @@ class PacketWorld {
   void raw();
   void arp();
   void turn();
-  void hear(Peer& peer, const std::vector<std::vector<uint8_t>>& frames);
   void look();
   void finish();
 
@@ -190,26 +187,16 @@ void PacketWorld::arp() {
 
 void PacketWorld::turn() {
   stack_.turn(now_);
-  std::vector<std::vector<uint8_t>> frames;
-  while (auto frame = port_.take()) frames.push_back(std::move(*frame));
-  for (Peer& peer : peers_) hear(peer, frames);
-  look();
-}
-
-/// Frames of several levels leave by level, so a peer hears those of one turn in the order of their sequence numbers.
-void PacketWorld::hear(Peer& peer, const std::vector<std::vector<uint8_t>>& frames) {
-  std::vector<SentSegment> segments;
-  for (const auto& frame : frames) {
+  while (const auto frame = port_.take()) {
     SentSegment segment;
-    if (!read_sent(frame, segment)) continue;
-    const TcpSegment& s = segment.header;
-    const bool its = peer.address() == segment.destination && peer.port() == s.destination_port;
-    if (its && peer.stack_port() == s.source_port) segments.push_back(segment);
+    if (!read_sent(*frame, segment)) continue;
+    for (Peer& peer : peers_) {
+      const TcpSegment& s = segment.header;
+      const bool its = peer.address() == segment.destination && peer.port() == s.destination_port;
+      if (its && peer.stack_port() == s.source_port) peer.on_sent(segment);
+    }
   }
-  if (setup_.stack.tcp.levels > 1) {
-    std::ranges::stable_sort(segments, [](const auto& a, const auto& b) { return seq_lt(a.header.seq, b.header.seq); });
-  }
-  for (const SentSegment& segment : segments) peer.on_sent(segment);
+  look();
 }
 
 void PacketWorld::look() {
