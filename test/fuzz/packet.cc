@@ -92,6 +92,7 @@ PacketWorld::PacketWorld(Script& script)
              {kFirstPeer + 1, 2001, kPort},
              {kFirstPeer + 2, 2002, kPort},
              {kFirstPeer + 3, 2003, kActivePort}} {
+  for (Peer& peer : peers_) peer.levels = setup_.stack.tcp.levels;
   app_.stack = &stack_;
   app_.now = &now_;
   app_.framed = setup_.listener.framing == Framing::fixed;
