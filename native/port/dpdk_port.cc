@@ -34,6 +34,8 @@ bool is_pci(const std::string& name) {
 
 bool is_memif(const std::string& name) { return name.rfind("net_memif", 0) == 0; }
 
+bool is_tap(const std::string& name) { return name.rfind("net_tap", 0) == 0; }
+
 /// The driver's own default is client.
 bool is_memif_client(const std::string& device) { return device.find("role=server") == std::string::npos; }
 
@@ -127,6 +129,7 @@ void DpdkPort::start(const DpdkPortOptions& options) {
   } else if (const int result = rte_eth_dev_start(port_); result != 0) {
     fail(name_, "it does not start", -result);
   }
+  if (is_tap(name_)) tap_.take_over();
   rte_ether_addr address;
   if (options.mac == MacAddress{}) {
     if (rte_eth_macaddr_get(port_, &address) == 0) mac_ = load_mac(address.addr_bytes);
@@ -178,6 +181,7 @@ uint32_t DpdkPort::tx_burst(Packet** packets, uint32_t n, Nanos) {
 
 uint32_t DpdkPort::receive(Packet** out, uint32_t n, Nanos now) {
   std::array<rte_mbuf*, kBurst> mbufs;
+  tap_.look();
   const uint16_t received =
       rte_eth_rx_burst(port_, 0, mbufs.data(), static_cast<uint16_t>(std::min<uint32_t>(n, kBurst)));
   const Stamp stamp = to_stamp(now);

@@ -12,6 +12,7 @@
 
 #include "native/port/dpdk_pool.hh"
 #include "native/port/port.hh"
+#include "native/port/tap_signal.hh"
 
 namespace qstack {
 
@@ -66,6 +67,7 @@ class DpdkPort final : public Port {
   uint16_t port_ = 0;
   std::unique_ptr<MemifDoor> door_;   ///< of a memif server
   std::unique_ptr<MemifLink> memif_;  ///< null for other devices
+  TapSignal tap_;  ///< does nothing for other devices
   uint32_t arrival_ = 0;
   uint64_t oversize_ = 0;
 };
