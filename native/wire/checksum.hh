@@ -9,9 +9,18 @@
 
 namespace qstack {
 
-/// Adds `length` bytes to a partial sum. Eight bytes at a time; an odd last byte counts as the high half of a word.
+/// Sum of a multiple of 64 bytes, by the widest lanes that this processor has (checksum.cc).
+uint64_t checksum_blocks(const uint8_t* bytes, size_t length);
+
+/// Adds `length` bytes to a partial sum. An odd last byte counts as the high half of a word.
 inline uint64_t checksum_add(uint64_t sum, const uint8_t* bytes, size_t length) {
   uint64_t carry_sum = sum;
+  if (length >= 64) {
+    const size_t blocks = length & ~size_t{63};
+    carry_sum += checksum_blocks(bytes, blocks);
+    bytes += blocks;
+    length -= blocks;
+  }
   while (length >= 8) {
     uint64_t word;
     std::memcpy(&word, bytes, 8);
