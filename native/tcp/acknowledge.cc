@@ -71,6 +71,7 @@ void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& 
     const uint32_t length = sequence_length(*packet);
     const uint32_t gone = seq_gt(c.snd_una, packet->sequence) ? std::min(length, c.snd_una - packet->sequence) : 0;
     if (gone == 0) break;
+    if (const Packet* const next = b.retransmit.after(packet)) __builtin_prefetch(next);
     if (packet->tx_flags & kTxSacked) {
       b.sacked_bytes -= gone;
     } else {
