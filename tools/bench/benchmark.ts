@@ -1,0 +1,70 @@
+// What a member of the suite is: a name, and a way to measure it that gives rows, medians and charts.
+// Contenders of one comparison are measured in turns, so that a slow minute of the machine hits them all.
+
+import { rounded, type Summary, summarize } from './statistics.js';
+import type { Chart } from './svg.js';
+
+export interface Context {
+  readonly runs: number;
+  /** Length of each measured window. */
+  readonly seconds: number;
+  readonly seed: number;
+  /** Also the charts that take many runs. */
+  readonly sweep: boolean;
+  readonly say: (line: string) => void;
+}
+
+/** Figures of one run of one contender, under the names of their columns. */
+export type Sample = Readonly<Record<string, number>>;
+
+export interface Contender {
+  readonly name: string;
+  run(): Promise<Sample>;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly figures: Readonly<Record<string, Summary>>;
+}
+
+export interface Result {
+  readonly rows: readonly Row[];
+  /** Medians and ratios under plain keys. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly charts: readonly Chart[];
+  /** What a reader has to know beside the figures. */
+  readonly notes: readonly string[];
+}
+
+export interface Benchmark {
+  readonly name: string;
+  readonly what: string;
+  /** Why it cannot be measured here; undefined: it can. */
+  missing?(): string | undefined;
+  measure(context: Context): Promise<Result>;
+}
+
+/** Each contender once, then each of them again. */
+export async function interleaved(contenders: readonly Contender[], context: Context): Promise<Row[]> {
+  const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
+  for (let run = 1; run <= context.runs; ++run) {
+    for (const { name, run: measure } of contenders) {
+      const sample = await measure();
+      samples.get(name)?.push(sample);
+      const figures = Object.entries(sample).map(([column, value]) => `${column} ${rounded(value, 3)}`);
+      context.say(`run ${run}/${context.runs}: ${name}: ${figures.join(', ')}`);
+    }
+  }
+  return [...samples].map(([name, all]) => ({ name, figures: summaries(all) }));
+}
+
+function summaries(samples: readonly Sample[]): Record<string, Summary> {
+  const columns = Object.keys(samples[0] ?? {});
+  return Object.fromEntries(
+    columns.map((column) => [column, summarize(samples.map((one) => one[column] ?? Number.NaN))]),
+  );
+}
+
+export function medianOf(rows: readonly Row[], name: string, column: string): number {
+  return rows.find((row) => row.name === name)?.figures[column]?.median ?? Number.NaN;
+}

@@ -1,0 +1,263 @@
+// `bulk`: one connection that carries as much as it can, one way: our stack over memif, and with a kernel peer over tap
+// and af_packet, beside the kernel with itself over veth without offloads.
+// The receiver measures: bytes read in a window that begins after the first bytes have warmed the path.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Benchmark,
+  type Contender,
+  type Context,
+  interleaved,
+  medianOf,
+  type Result,
+  type Sample,
+} from './benchmark.js';
+import { sweepCharts } from './bulk-sweep.js';
+import { cpuTimes } from './machine.js';
+import { Namespace } from './namespaces.js';
+import { NATIVE_END, nodeProgram, peerProgram } from './places.js';
+import { End } from './process.js';
+import { rounded } from './statistics.js';
+
+const SINK = '10.78.0.1';
+const SOURCE = '10.78.0.2';
+const PORT = 5_201;
+const LINK = 'qbulk';
+const WARM_UP_MS = 300;
+/** The source goes on a little longer than the window. */
+const AFTER_MS = 300;
+/** Over what a transfer takes. */
+const LIMIT_MS = 20_000;
+/** From a device that our source has made to a sink that listens behind it. */
+const SINK_AFTER_MS = 700;
+
+/** What two programs agree on. Buffers in bytes; 0: the kernel's own choice, and our default. */
+export interface BulkOptions {
+  readonly seconds: number;
+  readonly writeSize: number;
+  readonly sendBuffer: number;
+  readonly receiveBuffer: number;
+}
+
+interface SinkReport {
+  readonly bytes: number;
+  readonly nanoseconds: number;
+  readonly hiccup_p99_us?: number;
+}
+
+interface SourceReport {
+  readonly bytes: number;
+}
+
+function nativeSink(options: BulkOptions, device: readonly string[]): string[] {
+  const buffer = options.receiveBuffer > 0 ? [`receive_buffer=${options.receiveBuffer}`] : [];
+  const times = [`warm_up_ms=${WARM_UP_MS}`, `window_ms=${Math.round(options.seconds * 1_000)}`];
+  return [NATIVE_END, 'bulk-sink', `address=${SINK}`, ...device, ...buffer, ...times];
+}
+
+function sourceMs(options: BulkOptions): number {
+  return Math.round(options.seconds * 1_000) + WARM_UP_MS + AFTER_MS;
+}
+
+function nativeSource(options: BulkOptions, device: readonly string[]): string[] {
+  const buffer = options.sendBuffer > 0 ? [`send_buffer=${options.sendBuffer}`] : [];
+  const shape = [`write_size=${options.writeSize}`, `duration_ms=${sourceMs(options)}`];
+  return [NATIVE_END, 'bulk-source', `address=${SOURCE}`, `to=${SINK}`, ...device, ...buffer, ...shape];
+}
+
+function kernelSink(options: BulkOptions): string[] {
+  return [peerProgram('bulk'), 'sink', `${PORT}`, `${WARM_UP_MS}`, `${Math.round(options.seconds * 1_000)}`];
+}
+
+function kernelSource(options: BulkOptions): string[] {
+  const numbers = [options.writeSize, options.sendBuffer, sourceMs(options)].map(String);
+  return [peerProgram('bulk'), 'source', SINK, `${PORT}`, ...numbers];
+}
+
+interface Transfer {
+  readonly sink: string[];
+  readonly source: string[];
+  readonly options: BulkOptions;
+  /** What has to be done once the first end is ready, before the second one is started. */
+  readonly between?: () => void;
+  /** A tap is made by our stack, so our source comes first, and tries until the sink is there. */
+  readonly sourceFirst?: boolean;
+}
+
+async function runEnds(
+  { sink, source, between, sourceFirst }: Transfer,
+  limitMs: number,
+): Promise<[SinkReport, SourceReport]> {
+  const ends: End<unknown>[] = [];
+  const begin = async (name: string, command: string[]) => {
+    const end = new End<unknown>(name, command);
+    ends.push(end);
+    await end.untilReady();
+    return end;
+  };
+  const steps = [() => begin('the sink', sink), () => begin('the source', source)];
+  if (sourceFirst) steps.reverse();
+  try {
+    const first = await steps[0]?.();
+    between?.();
+    const second = await steps[1]?.();
+    const [receiver, sender] = sourceFirst ? [second, first] : [first, second];
+    const reports = await Promise.all([receiver?.report(limitMs), sender?.report(limitMs)]);
+    return reports as [SinkReport, SourceReport];
+  } finally {
+    await Promise.all(ends.map((end) => end.stop()));
+  }
+}
+
+async function transfer(what: Transfer): Promise<Sample> {
+  const before = cpuTimes();
+  const [received, sent] = await runEnds(what, sourceMs(what.options) + LIMIT_MS);
+  const after = cpuTimes();
+  return {
+    gbit_per_s: (received.bytes * 8) / received.nanoseconds,
+    cpu_s_per_gbyte: (after.busy - before.busy) / (sent.bytes / 1e9),
+    steal_s: after.steal - before.steal,
+    ...(received.hiccup_p99_us === undefined ? {} : { hiccup_p99_us: received.hiccup_p99_us }),
+  };
+}
+
+async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function withNamespaces<T>(count: number, work: (namespaces: Namespace[]) => Promise<T>): Promise<T> {
+  const namespaces: Namespace[] = [];
+  try {
+    for (let i = 0; i < count; ++i) namespaces.push(Namespace.make());
+    return await work(namespaces);
+  } finally {
+    for (const namespace of namespaces) namespace.remove();
+  }
+}
+
+export function overMemif(options: BulkOptions): Promise<Sample> {
+  return withFolder((folder) => {
+    const device = ['device=memif', `socket=${folder}/bulk.sock`];
+    return transfer({
+      sink: nativeSink(options, [...device, 'role=server']),
+      source: nativeSource(options, device),
+      options,
+    });
+  });
+}
+
+/** The same source; the sink is a handler in TypeScript, in an app thread. */
+export function toTypeScript(options: BulkOptions): Promise<Sample> {
+  return withFolder((folder) => {
+    const socket = `${folder}/bulk.sock`;
+    const times = [`${WARM_UP_MS}`, `${options.seconds * 1_000}`];
+    const sink = [
+      ...nodeProgram('tools/bench/ends/bulk-sink.js'),
+      `memif:${socket}?server`,
+      `${SINK}/24`,
+      `${PORT}`,
+      ...times,
+    ];
+    const buffer = options.receiveBuffer > 0 ? [`${options.receiveBuffer}`] : [];
+    const source = nativeSource(options, ['device=memif', `socket=${socket}`]);
+    return transfer({ sink: [...sink, ...buffer], source, options });
+  });
+}
+
+export function kernelToKernel(options: BulkOptions): Promise<Sample> {
+  return withNamespaces(2, async ([left, right]) => {
+    if (left === undefined || right === undefined) throw new Error('no namespaces');
+    left.joinTo(right, LINK);
+    left.giveAddress(LINK, SINK);
+    right.giveAddress(LINK, SOURCE);
+    const [sink, source] = [left.command(...kernelSink(options)), right.command(...kernelSource(options))];
+    return transfer({ sink, source, options });
+  });
+}
+
+/** A kernel peer in one namespace; `kind` is how our stack gets its frames. */
+function withKernel(kind: 'tap' | 'af_packet', way: 'in' | 'out', options: BulkOptions): Promise<Sample> {
+  return withNamespaces(2, async ([ours, theirs]) => {
+    if (ours === undefined || theirs === undefined) throw new Error('no namespaces');
+    // A tap's kernel end is where our stack makes it.
+    const kernel = kind === 'tap' ? ours : theirs;
+    const device = [`device=${kind}`, `interface=${LINK}`];
+    if (kind === 'af_packet') ours.joinTo(theirs, LINK);
+    const join = () => {
+      kernel.offloadsOff(LINK);
+      kernel.giveAddress(LINK, way === 'in' ? SOURCE : SINK);
+    };
+    if (way === 'in') {
+      const [sink, source] = [ours.command(...nativeSink(options, device)), kernel.command(...kernelSource(options))];
+      return transfer({ sink, source, options, between: join });
+    }
+    const source = ours.command(...nativeSource(options, [...device, `delay_ms=${SINK_AFTER_MS}`]));
+    return transfer({
+      sink: kernel.command(...kernelSink(options)),
+      source,
+      options,
+      between: join,
+      sourceFirst: true,
+    });
+  });
+}
+
+/** 1 MiB each way is what a window of 10 Gbit/s needs where an answer may take most of a millisecond on shared cores. */
+const LARGE_BUFFERS = { writeSize: 65_536, sendBuffer: 2 ** 20, receiveBuffer: 2 ** 20 };
+
+function contenders(context: Context): Contender[] {
+  const ours: BulkOptions = { seconds: context.seconds, ...LARGE_BUFFERS };
+  const kernel: BulkOptions = { ...ours, sendBuffer: 0, receiveBuffer: 0 };
+  const over = (kind: 'tap' | 'af_packet', way: 'in' | 'out') => () =>
+    withKernel(kind, way, way === 'in' ? { ...ours, sendBuffer: 0 } : { ...ours, receiveBuffer: 0 });
+  return [
+    { name: 'memif', run: () => overMemif(ours) },
+    { name: 'memif, handler in TypeScript', run: () => toTypeScript(ours) },
+    { name: 'kernel, veth', run: () => kernelToKernel(kernel) },
+    { name: 'kernel to ours, tap', run: over('tap', 'in') },
+    { name: 'ours to kernel, tap', run: over('tap', 'out') },
+    { name: 'kernel to ours, af_packet', run: over('af_packet', 'in') },
+    { name: 'ours to kernel, af_packet', run: over('af_packet', 'out') },
+  ];
+}
+
+async function measure(context: Context): Promise<Result> {
+  const all = contenders(context);
+  const missing = Namespace.missing();
+  const possible = missing === undefined ? all : all.filter(({ name }) => name.startsWith('memif'));
+  const rows = await interleaved(possible, context);
+  const rate = (name: string) => medianOf(rows, name, 'gbit_per_s');
+  const ratio = (name: string) => rounded(rate(name) / rate('kernel, veth'));
+  return {
+    rows,
+    values: {
+      memif_gbit_per_s: rounded(rate('memif')),
+      typescript_gbit_per_s: rounded(rate('memif, handler in TypeScript')),
+      kernel_gbit_per_s: rounded(rate('kernel, veth')),
+      memif_ratio_to_kernel: ratio('memif'),
+      tap_in_ratio_to_kernel: ratio('kernel to ours, tap'),
+      tap_out_ratio_to_kernel: ratio('ours to kernel, tap'),
+      af_packet_in_ratio_to_kernel: ratio('kernel to ours, af_packet'),
+      af_packet_out_ratio_to_kernel: ratio('ours to kernel, af_packet'),
+    },
+    charts: context.sweep
+      ? await sweepCharts(context, { overMemif, kernelToKernel, hasKernel: missing === undefined })
+      : [],
+    notes: [
+      'writes of 64 KiB; our buffers are 1 MiB, the kernel chooses its own; both ends copy, as write(2) and read(2) do',
+      ...(missing === undefined ? [] : [`without kernel peers: ${missing}`]),
+    ],
+  };
+}
+
+export const bulk: Benchmark = {
+  name: 'bulk',
+  what: 'goodput of one connection, and with --sweep over write sizes and send buffers',
+  measure,
+};

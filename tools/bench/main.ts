@@ -1,0 +1,106 @@
+// `npm run bench`: every member of the suite, or those that are named, side by side with its peers.
+// Out: a table and charts for each, or with --json one object each on stdout; progress on stderr.
+// Exit 0 ok, 1 one of them failed, 2 usage.
+import { relative } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { parseDurationMs } from '../../stack/config/units.js';
+import type { Benchmark, Context } from './benchmark.js';
+import { bulk } from './bulk.js';
+import { versions } from './machine.js';
+import { OUTPUT, ROOT } from './places.js';
+import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
+
+const SUITE: readonly Benchmark[] = [bulk];
+const NAMES = SUITE.map(({ name }) => name);
+
+interface Options {
+  readonly runs: number;
+  readonly duration: number;
+  readonly seed: number;
+  readonly out: string;
+  readonly sweep?: true;
+  readonly json?: true;
+}
+
+const EXAMPLES = `
+Members:
+${SUITE.map(({ name, what }) => `  ${name.padEnd(12)}${what}`).join('\n')}
+
+Examples:
+  npm run bench                                  all of them, which takes a while
+  npm run bench -- bulk                          one
+  npm run bench -- bulk --sweep --out charts     with the charts over write and buffer sizes
+  npm run --silent bench -- bulk --json --runs 1 --duration 500ms`;
+
+function positive(text: string): number {
+  const value = Number(text.replaceAll('_', ''));
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('a whole number above 0 is expected');
+}
+
+function duration(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new InvalidArgumentError('a duration such as 2s or 500ms is expected');
+}
+
+function known(name: string, before: readonly string[] = []): string[] {
+  if (NAMES.includes(name)) return [...before, name];
+  throw new InvalidArgumentError(`one of ${NAMES.join(', ')} is expected`);
+}
+
+function command(): Command {
+  return new Command('bench')
+    .description('measures qstack beside its peers on this machine')
+    .argument('[name...]', `of ${NAMES.join(', ')}; none: all`, known)
+    .option('--runs <n>', 'runs of each contender; medians are reported', positive, 5)
+    .option('--duration <time>', 'length of each measured window', duration, 2_000)
+    .option('--seed <n>', 'of whatever is random', positive, 1)
+    .option('--sweep', 'also the charts that need many runs')
+    .option('--out <folder>', 'where charts are written', OUTPUT)
+    .option('--json', 'one object per benchmark on stdout')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+}
+
+async function measure(benchmark: Benchmark, options: Options, line: string): Promise<Report> {
+  const seconds = options.duration / 1_000;
+  const { runs, seed } = options;
+  const say = (what: string) => process.stderr.write(`${benchmark.name}: ${what}\n`);
+  const context: Context = { runs, seconds, seed, sweep: options.sweep === true, say };
+  return {
+    name: benchmark.name,
+    command: line,
+    runs,
+    seconds,
+    seed,
+    versions: versions(),
+    result: await benchmark.measure(context),
+  };
+}
+
+function tell(report: Report, options: Options): void {
+  process.stdout.write(options.json ? `${JSON.stringify(jsonReport(report))}\n` : `${formatReport(report)}\n`);
+  for (const path of writeCharts(report, options.out)) process.stderr.write(`chart: ${relative(ROOT, path)}\n`);
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const parsed = command().parse(argv, { from: 'user' });
+  const names = (parsed.processedArgs[0] as string[] | undefined) ?? NAMES;
+  const options = parsed.opts<Options>();
+  for (const benchmark of SUITE.filter(({ name }) => names.includes(name))) {
+    const missing = benchmark.missing?.();
+    if (missing !== undefined) {
+      process.stderr.write(`${benchmark.name}: skipped: ${missing}\n`);
+      continue;
+    }
+    try {
+      tell(await measure(benchmark, options, `npm run bench -- ${argv.join(' ')}`), options);
+    } catch (error) {
+      process.stderr.write(`${benchmark.name}: ${(error as Error).message}\n`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+await main(process.argv.slice(2));

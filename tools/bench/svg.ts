@@ -1,0 +1,120 @@
+// Line charts as SVG text, without a browser: series of points, both axes with round numbers, x optionally logarithmic.
+
+export interface Series {
+  readonly name: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+export interface Chart {
+  /** Becomes the file's name. */
+  readonly name: string;
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+  readonly logarithmicX?: boolean;
+  readonly series: readonly Series[];
+}
+
+const WIDTH = 640;
+const HEIGHT = 400;
+const LEFT = 70;
+const RIGHT = 20;
+const TOP = 40;
+const BOTTOM = 90;
+const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#9a6700', '#8250df', '#57606a'];
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+function text(x: number, y: number, what: string, more = 'text-anchor="middle"'): string {
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escaped(what)}</text>`;
+}
+
+/** 1, 2 or 5 times a power of ten, so that there are about five steps up to `max`. */
+export function roundStep(max: number): number {
+  const raw = max / 5;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  return (raw / power > 5 ? 10 : raw / power > 2 ? 5 : raw / power > 1 ? 2 : 1) * power;
+}
+
+/** `1024` as `1 Ki`, `65536` as `64 Ki`: axes of sizes are powers of two. */
+export function shortNumber(value: number): string {
+  if (value >= 2 ** 20 && value % 2 ** 20 === 0) return `${value / 2 ** 20} Mi`;
+  if (value >= 1_024 && value % 1_024 === 0) return `${value / 1_024} Ki`;
+  return Number(value.toPrecision(6)).toLocaleString('en-US');
+}
+
+class Plot {
+  private readonly xs: readonly number[];
+  private readonly yMax: number;
+  readonly step: number;
+
+  constructor(private readonly chart: Chart) {
+    const points = chart.series.flatMap((series) => series.points);
+    this.xs = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
+    const highest = Math.max(...points.map(([, y]) => y), Number.MIN_VALUE);
+    this.step = roundStep(highest);
+    this.yMax = Math.ceil(highest / this.step) * this.step;
+  }
+
+  x(value: number): number {
+    const scale = (v: number) => (this.chart.logarithmicX ? Math.log2(v) : v);
+    const [low, high] = [scale(this.xs[0] ?? 0), scale(this.xs.at(-1) ?? 1)];
+    return LEFT + ((scale(value) - low) / (high - low || 1)) * (WIDTH - LEFT - RIGHT);
+  }
+
+  y(value: number): number {
+    return HEIGHT - BOTTOM - (value / this.yMax) * (HEIGHT - TOP - BOTTOM);
+  }
+
+  axes(): string[] {
+    const lines: string[] = [];
+    for (let value = 0; value <= this.yMax * 1.0001; value += this.step) {
+      const y = this.y(value);
+      lines.push(
+        `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" stroke="#d0d7de"/>`,
+      );
+      lines.push(text(LEFT - 8, y + 4, shortNumber(value), 'text-anchor="end"'));
+    }
+    for (const x of this.xs) lines.push(text(this.x(x), HEIGHT - BOTTOM + 18, shortNumber(x)));
+    return lines;
+  }
+
+  lines(): string[] {
+    return this.chart.series.flatMap(({ points }, index) => {
+      const colour = COLOURS[index % COLOURS.length];
+      const path = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(' ');
+      const dots = points.map(
+        ([x, y]) => `<circle cx="${this.x(x).toFixed(1)}" cy="${this.y(y).toFixed(1)}" r="3" fill="${colour}"/>`,
+      );
+      return [`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`, ...dots];
+    });
+  }
+
+  legend(): string[] {
+    const room = (WIDTH - LEFT - RIGHT) / this.chart.series.length;
+    return this.chart.series.flatMap(({ name }, index) => {
+      const x = LEFT + index * room;
+      const square = `<rect x="${x.toFixed(1)}" y="${HEIGHT - 24}" width="12" height="12" fill="${COLOURS[index % COLOURS.length]}"/>`;
+      return [square, text(x + 18, HEIGHT - 14, name, 'text-anchor="start"')];
+    });
+  }
+}
+
+export function chartSvg(chart: Chart): string {
+  const plot = new Plot(chart);
+  const middle = (HEIGHT - BOTTOM + TOP) / 2;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
+    text(WIDTH / 2, 22, chart.title, 'text-anchor="middle" font-size="15"'),
+    ...plot.axes(),
+    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 40, chart.x),
+    text(16, middle, chart.y, `text-anchor="middle" transform="rotate(-90 16 ${middle})"`),
+    ...plot.lines(),
+    ...plot.legend(),
+    '</svg>',
+    '',
+  ].join('\n');
+}
