@@ -14,7 +14,7 @@ import {
   type Sample,
 } from './benchmark.js';
 import { sweepCharts } from './bulk-sweep.js';
-import { cpuTimes } from './machine.js';
+import { type CpuTimes, cpuTimes } from './machine.js';
 import { Namespace } from './namespaces.js';
 import { NATIVE_END, nodeProgram, peerProgram } from './places.js';
 import { End } from './process.js';
@@ -24,9 +24,8 @@ const SINK = '10.78.0.1';
 const SOURCE = '10.78.0.2';
 const PORT = 5_201;
 const LINK = 'qbulk';
+/** Before the window, from the first byte on; the source goes on as long after it. */
 const WARM_UP_MS = 300;
-/** The source goes on a little longer than the window. */
-const AFTER_MS = 300;
 /** Over what a transfer takes. */
 const LIMIT_MS = 20_000;
 /** From a device that our source has made to a sink that listens behind it. */
@@ -50,14 +49,14 @@ interface SourceReport {
   readonly bytes: number;
 }
 
+const windowMs = ({ seconds }: BulkOptions) => Math.round(seconds * 1_000);
+const warmUpMs = (options: BulkOptions) => Math.min(WARM_UP_MS, windowMs(options));
+const sourceMs = (options: BulkOptions) => windowMs(options) + 2 * warmUpMs(options);
+
 function nativeSink(options: BulkOptions, device: readonly string[]): string[] {
   const buffer = options.receiveBuffer > 0 ? [`receive_buffer=${options.receiveBuffer}`] : [];
-  const times = [`warm_up_ms=${WARM_UP_MS}`, `window_ms=${Math.round(options.seconds * 1_000)}`];
+  const times = [`warm_up_ms=${warmUpMs(options)}`, `window_ms=${windowMs(options)}`];
   return [NATIVE_END, 'bulk-sink', `address=${SINK}`, ...device, ...buffer, ...times];
-}
-
-function sourceMs(options: BulkOptions): number {
-  return Math.round(options.seconds * 1_000) + WARM_UP_MS + AFTER_MS;
 }
 
 function nativeSource(options: BulkOptions, device: readonly string[]): string[] {
@@ -67,7 +66,7 @@ function nativeSource(options: BulkOptions, device: readonly string[]): string[]
 }
 
 function kernelSink(options: BulkOptions): string[] {
-  return [peerProgram('bulk'), 'sink', `${PORT}`, `${WARM_UP_MS}`, `${Math.round(options.seconds * 1_000)}`];
+  return [peerProgram('bulk'), 'sink', `${PORT}`, `${warmUpMs(options)}`, `${windowMs(options)}`];
 }
 
 function kernelSource(options: BulkOptions): string[] {
@@ -85,41 +84,31 @@ interface Transfer {
   readonly sourceFirst?: boolean;
 }
 
-async function runEnds(
-  { sink, source, between, sourceFirst }: Transfer,
-  limitMs: number,
-): Promise<[SinkReport, SourceReport]> {
-  const ends: End<unknown>[] = [];
-  const begin = async (name: string, command: string[]) => {
-    const end = new End<unknown>(name, command);
-    ends.push(end);
-    await end.untilReady();
-    return end;
-  };
-  const steps = [() => begin('the sink', sink), () => begin('the source', source)];
-  if (sourceFirst) steps.reverse();
-  try {
-    const first = await steps[0]?.();
-    between?.();
-    const second = await steps[1]?.();
-    const [receiver, sender] = sourceFirst ? [second, first] : [first, second];
-    const reports = await Promise.all([receiver?.report(limitMs), sender?.report(limitMs)]);
-    return reports as [SinkReport, SourceReport];
-  } finally {
-    await Promise.all(ends.map((end) => end.stop()));
-  }
-}
-
-async function transfer(what: Transfer): Promise<Sample> {
-  const before = cpuTimes();
-  const [received, sent] = await runEnds(what, sourceMs(what.options) + LIMIT_MS);
-  const after = cpuTimes();
+function sampleOf(received: SinkReport, sent: SourceReport, before: CpuTimes, after: CpuTimes): Sample {
   return {
     gbit_per_s: (received.bytes * 8) / received.nanoseconds,
     cpu_s_per_gbyte: (after.busy - before.busy) / (sent.bytes / 1e9),
     steal_s: after.steal - before.steal,
     ...(received.hiccup_p99_us === undefined ? {} : { hiccup_p99_us: received.hiccup_p99_us }),
   };
+}
+
+/** Both ends to their end. */
+async function transfer({ sink, source, options, between, sourceFirst }: Transfer): Promise<Sample> {
+  const receiver = new End<SinkReport>('the sink', sink);
+  const sender = new End<SourceReport>('the source', source);
+  const limitMs = sourceMs(options) + LIMIT_MS;
+  const [first, second] = sourceFirst ? [sender, receiver] : [receiver, sender];
+  try {
+    await first.start();
+    between?.();
+    await second.start();
+    const before = cpuTimes();
+    const [received, sent] = await Promise.all([receiver.report(limitMs), sender.report(limitMs)]);
+    return sampleOf(received, sent, before, cpuTimes());
+  } finally {
+    await Promise.all([receiver.stop(), sender.stop()]);
+  }
 }
 
 async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -156,7 +145,7 @@ export function overMemif(options: BulkOptions): Promise<Sample> {
 export function toTypeScript(options: BulkOptions): Promise<Sample> {
   return withFolder((folder) => {
     const socket = `${folder}/bulk.sock`;
-    const times = [`${WARM_UP_MS}`, `${options.seconds * 1_000}`];
+    const times = [`${warmUpMs(options)}`, `${windowMs(options)}`];
     const sink = [
       ...nodeProgram('tools/bench/ends/bulk-sink.js'),
       `memif:${socket}?server`,

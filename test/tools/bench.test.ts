@@ -1,0 +1,104 @@
+// The benchmark suite for correctness, without a bound on any figure: statistics, charts, and a small form of each member.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Context, interleaved, medianOf } from '../../tools/bench/benchmark.js';
+import { parseCpuTimes } from '../../tools/bench/machine.js';
+import { Namespace } from '../../tools/bench/namespaces.js';
+import { median, summarize } from '../../tools/bench/statistics.js';
+import { chartSvg, roundStep, shortNumber } from '../../tools/bench/svg.js';
+
+const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
+const CONTEXT: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, say: () => {} };
+
+function bench(...args: string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-test-'));
+  const run = spawnSync(process.execPath, [MAIN, ...args, '--out', folder], { encoding: 'utf8', timeout: 100_000 });
+  rmSync(folder, { recursive: true, force: true });
+  return run;
+}
+
+/** The JSON of one run of 100 ms. */
+function smallForm(name: string): Record<string, unknown> {
+  const { status, stdout, stderr } = bench(name, '--runs', '1', '--duration', '100ms', '--json');
+  assert.is(status, 0, stderr);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+test('a median is the middle value, or between the two in the middle', () => {
+  assert.is(median([3, 1, 2]), 2);
+  assert.is(median([4, 1, 2, 3]), 2.5);
+  assert.equal(summarize([3, 1, 2]), { median: 2, min: 1, max: 3, samples: [3, 1, 2] });
+});
+
+test('contenders take turns, so that a slow minute hits them all', async () => {
+  const order: string[] = [];
+  const contender = (name: string) => ({
+    name,
+    run: async () => {
+      order.push(name);
+      return { figure: order.length };
+    },
+  });
+  const rows = await interleaved([contender('a'), contender('b')], CONTEXT);
+  assert.equal(order, ['a', 'b', 'a', 'b', 'a', 'b']);
+  assert.is(medianOf(rows, 'a', 'figure'), 3);
+  assert.is(medianOf(rows, 'b', 'figure'), 4);
+});
+
+test('the time of the processors is all that was not idle, and what others stole is told apart', () => {
+  const stat = 'cpu  100 10 200 9000 50 20 30 7 0 0\ncpu0 1 2 3\n';
+  assert.equal(parseCpuTimes(stat), { busy: 3.6, steal: 0.07 });
+});
+
+test('a chart has a line for each series, its points in place, and text that cannot become markup', () => {
+  const series = [
+    { name: 'a <b>', points: [[64, 1] as const, [128, 2] as const, [256, 4] as const] },
+    { name: 'c', points: [[64, 4] as const, [256, 1] as const] },
+  ];
+  const svg = chartSvg({ name: 'x', title: 'T & U', x: 'bytes', y: 'rate', logarithmicX: true, series });
+  assert.is(svg.match(/<polyline/g)?.length, 2);
+  assert.match(svg, 'a &lt;b&gt;');
+  assert.match(svg, 'T &amp; U');
+  const [, line = ''] = /<polyline points="([^"]*)"/.exec(svg) ?? [];
+  const [first = [], middle = [], last = []] = line.split(' ').map((point) => point.split(',').map(Number));
+  // Equal steps of a logarithm are equally far apart, and larger values stand higher.
+  assert.ok(Math.abs((first[0] ?? 0) + (last[0] ?? 0) - 2 * (middle[0] ?? 0)) < 0.2);
+  assert.ok((first[1] ?? 0) > (middle[1] ?? 0) && (middle[1] ?? 0) > (last[1] ?? 0));
+});
+
+test('axes have round numbers', () => {
+  assert.equal([1, 4, 9, 12, 60, 1_000].map(roundStep), [0.2, 1, 2, 5, 20, 200]);
+  assert.equal([64, 1_024, 65_536, 1_048_576, 51_200, 1_500].map(shortNumber), [
+    '64',
+    '1 Ki',
+    '64 Ki',
+    '1 Mi',
+    '50 Ki',
+    '1,500',
+  ]);
+});
+
+test('a name that is none is refused with those that there are', () => {
+  const { status, stderr } = bench('bulky');
+  assert.is(status, 2);
+  assert.match(stderr, /one of bulk/);
+});
+
+test('bulk: bytes arrive by every way that this machine has, and the report names its command and versions', () => {
+  const report = smallForm('bulk');
+  const keys = ['memif_gbit_per_s', 'typescript_gbit_per_s'];
+  if (Namespace.missing() === undefined) {
+    keys.push('kernel_gbit_per_s', 'tap_in_ratio_to_kernel', 'tap_out_ratio_to_kernel');
+    keys.push('af_packet_in_ratio_to_kernel', 'af_packet_out_ratio_to_kernel');
+  }
+  for (const key of keys) assert.ok((report[key] as number) > 0, `${key}: ${report[key]}`);
+  assert.match(report.command as string, 'npm run bench -- bulk');
+  assert.equal(Object.keys(report.versions as object), ['kernel', 'node', 'dpdk', 'compiler', 'cpu', 'cores']);
+});
+
+test.run();
