@@ -49,6 +49,7 @@ export function stackOptions(settings: StackSettings, levels: number, ring?: Rin
       addressCount: settings.addressCount,
       prefixLength: settings.prefixLength,
       gateway: settings.gateway,
+      vlan: settings.vlan,
       neighbors: settings.neighbors.map(({ first, count, mac }) => ({ first, count, mac: formatMac(mac) })),
       ...ipv6Of(settings),
     },

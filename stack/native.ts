@@ -70,6 +70,8 @@ export interface IpOptions {
   readonly addressCount?: number;
   readonly prefixLength?: number;
   readonly gateway?: number;
+  /** 802.1Q; 0 or absent: frames are untagged. */
+  readonly vlan?: number;
   readonly neighbors?: readonly NeighborOptions[];
   readonly neighborsMax?: number;
   readonly ipv6?: Ipv6Options;

@@ -12,14 +12,17 @@
 #define QSTACK_COUNTERS(X) \
   X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(turns) X(idle_turns) \
   X(arp_in) X(arp_out) X(ndp_in) X(ndp_out) X(dad_conflicts) X(icmp_in) X(icmp_out) \
+  X(icmp_errors_in) X(icmp_errors_out) X(icmp_errors_limited) X(fragments_in) X(fragments_out) X(datagrams_reassembled) \
   X(syn_in) X(syn_cookies_sent) X(syn_cookies_accepted) X(syn_cookies_rejected) X(syn_cookies_engaged) \
   X(connections_opened) X(connections_closed) X(connections_open) X(half_open) X(time_wait) \
   X(messages_in) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
   X(retransmits) X(fast_retransmits) X(timeouts) X(loss_probes) X(spurious_retransmits) X(recoveries_undone) \
   X(ce_in) X(duplicates_in) X(out_of_order_in) X(zero_window_probes) \
   X(challenge_acks) X(challenge_acks_limited) X(urgent_in) \
+  X(path_mtu_lowered) X(path_mtu_raised) X(path_mtu_black_holes) \
   X(idle_closed) X(rx_deferred) X(tx_deferred) X(stale_records) X(bad_records) X(failed_sends) \
   X(drop_too_short) X(drop_not_ours) X(drop_not_ip) X(drop_ip_header) X(drop_ip_checksum) X(drop_ip_fragment) \
+  X(drop_fragment_overlap) X(drop_fragment_timeout) X(drop_fragment_full) X(drop_vlan) X(drop_icmp_error) \
   X(drop_protocol) X(drop_icmp) X(drop_tcp_header) X(drop_tcp_checksum) X(drop_tcp_sequence) X(drop_tcp_ack) X(drop_paws) \
   X(drop_no_listener) X(drop_syn_no_slot) X(drop_syn_half_open) X(drop_syn_source) X(drop_syn_flood) X(drop_flow_full) X(drop_no_packet) \
   X(drop_no_busy) X(drop_window) X(drop_arp) X(drop_ndp) X(drop_neighbor_full) X(drop_unresolved) X(drop_tx_full)

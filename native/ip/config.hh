@@ -37,6 +37,7 @@ struct IpConfig {
   uint32_t neighbors_max = 4096;
   MacAddress mac{};
   uint16_t mtu = 1500;
+  uint16_t vlan = 0;    ///< 802.1Q: frames of this VLAN are ours, and leave with its tag; 0: untagged frames
   uint64_t secret = 0;  ///< of this start: keys the table of neighbours
 };
 

@@ -10,26 +10,58 @@ namespace {
 /// Enough for `ping -f`, far too little to be a reflector.
 constexpr uint32_t kEchoesPerSecond = 10'000;
 constexpr uint32_t kEchoBurst = 256;
+/// RFC 1812 4.3.2.8 and RFC 4443 2.4 (f): errors are few, whatever causes them.
+constexpr uint32_t kErrorsPerSecond = 1'000;
+constexpr uint32_t kErrorBurst = 50;
+/// No EtherType.
+constexpr uint32_t kNoType = 0x1'0000;
 
 }  // namespace
 
 IpLayer::IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue& queue, Counters& counters)
-    : mac_(config.mac),
+    : ipv4_type_(config.vlan == 0 ? kEtherTypeIpv4 : kNoType),
+      mac_(config.mac),
+      vlan_(config.vlan),
+      mtu_(config.mtu),
       rx_(rx),
-      outlet_{tx, queue, counters},
+      outlet_{tx, queue, counters, config.vlan},
       own_(config),
       resolver_(config, own_, outlet_),
       ndp_(config, own_, resolver_, outlet_),
-      echoes_(kEchoesPerSecond, kEchoBurst) {}
+      echoes_(kEchoesPerSecond, kEchoBurst),
+      errors_(kErrorsPerSecond, kErrorBurst),
+      fragments_(counters),
+      identification_(static_cast<uint32_t>(config.secret >> 32)) {}
 
 IpLayer::Verdict IpLayer::input(Packet* packet, Nanos now) {
   if (packet->length < kEthernetHeader) return drop(packet, Counter::drop_too_short);
   const uint16_t type = ethernet_type(packet->data);
-  if (type == kEtherTypeIpv4) [[likely]]
+  if (type == ipv4_type_) [[likely]]
     return input_ipv4(packet, now);
+  return input_other(packet, type, now);
+}
+
+/// A tag is taken off before anything else looks at the frame: what follows, rules about headers included, sees it as it
+/// would come over a line of its own.
+IpLayer::Verdict IpLayer::input_other(Packet* packet, uint16_t type, Nanos now) {
+  if (vlan_ != 0 || type == kEtherTypeVlan) {
+    if (!untag(packet)) return drop(packet, Counter::drop_vlan);
+    type = ethernet_type(packet->data);
+  }
+  if (type == kEtherTypeIpv4) return input_ipv4(packet, now);
   if (type == kEtherTypeIpv6 && own_.has_ipv6()) return input_ipv6(packet, now);
   if (type == kEtherTypeArp) return input_arp(packet, now);
   return drop(packet, Counter::drop_not_ip);
+}
+
+/// False: it is of another VLAN, or of none. Number 0 is of none and may be tagged (802.1Q 9.6).
+bool IpLayer::untag(Packet* packet) const {
+  const bool tagged = packet->length >= kEthernetHeader + kVlanTag && ethernet_type(packet->data) == kEtherTypeVlan;
+  if (!tagged || vlan_of(packet->data) != vlan_) return false;
+  remove_tag(packet->data);
+  packet->data += kVlanTag;
+  packet->length = static_cast<uint16_t>(packet->length - kVlanTag);
+  return true;
 }
 
 IpLayer::Verdict IpLayer::drop(Packet* packet, Counter reason) {
@@ -40,6 +72,7 @@ IpLayer::Verdict IpLayer::drop(Packet* packet, Counter reason) {
 
 void IpLayer::tick(Nanos now) {
   if (own_.has_ipv6()) ndp_.tick(now);
+  if (fragments_.used() != 0) expire_fragments(now);
   resolver_.tick(now);  // last: what waited for our addresses may be asked now
 }
 

@@ -1,15 +1,18 @@
-// IpLayer: Ethernet, ARP and NDP, IPv4 and IPv6, and ICMP echo around TCP.
+// IpLayer: Ethernet and its VLAN tag, ARP and NDP, IPv4 and IPv6 with their fragments, and ICMP around TCP.
 //
-// In: frames from the port. Out: TCP segments to the engine, frames in the TxQueue.
-// One concern per file: ip_layer (dispatch, routes, output), ipv4_input, ipv6_input, icmp.
-// Omitted: options are skipped, fragments are dropped (we never ask for them), ICMP errors are counted and ignored.
-// Read first: RFC 826, RFC 791 3.1, RFC 1122 3.2, RFC 792 (echo); RFC 8200 3 and 4, RFC 4443.
+// In: frames from the port. Out: TCP segments and what ICMP says about ours to the engine, frames in the TxQueue.
+// One concern per file: ip_layer (dispatch, routes, output), ipv4_input, ipv6_input, fragment_input, icmp, icmp_errors.
+// Omitted: IPv4 options are skipped, redirects ignored (RFC 1122 3.2.2.2 leaves that to hosts with several routers).
+// Read first: RFC 826, RFC 791 3.1, RFC 1122 3.2, RFC 792; RFC 8200 3 and 4, RFC 4443.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "native/abi/counters.hh"
 #include "native/ip/config.hh"
+#include "native/ip/fragments.hh"
+#include "native/ip/icmp_error.hh"
 #include "native/ip/ndp.hh"
 #include "native/ip/own_addresses.hh"
 #include "native/ip/resolver.hh"
@@ -24,15 +27,16 @@ class TxQueue;
 
 class IpLayer {
  public:
-  enum class Verdict : uint8_t { tcp, consumed };
+  enum class Verdict : uint8_t { tcp, error, consumed };
 
   /// `rx` and `tx` are the pools that frames come from and answers are made of; `queue` takes frames to send.
   IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue& queue, Counters& counters);
 
   /// Checks and parses one frame. `tcp`: l3 and l4 are set, length is cut to the end of the IP packet, the frame stays
-  /// the caller's. `consumed`: the layer has released it: a counted drop, or read and answered (ARP, NDP, ICMP
-  /// echo).
+  /// the caller's. Else the layer has released it. `error`: error() is what ICMP says about a segment of ours.
+  /// `consumed`: a counted drop, a fragment that waits for others, or read and answered (ARP, NDP, ICMP echo).
   Verdict input(Packet* packet, Nanos now);
+  const IcmpError& error() const { return error_; }
 
   /// Neighbour (next hop) for a destination, made when new; kNoIndex without a route or when the table is full.
   uint32_t route(const IpAddress& destination, Nanos now);
@@ -65,21 +69,73 @@ class IpLayer {
   void tick(Nanos now);
 
  private:
+  /// An ICMP message to us, wherever its bytes lie; an echo request is turned into its answer in place.
+  struct IcmpMessage {
+    uint8_t* at;
+    uint16_t length;
+    IpAddress source, destination;
+    MacAddress station;
+    uint8_t hop_limit;  ///< 0 of what came in pieces: NDP ignores that (RFC 6980 5)
+  };
+  /// Whom something of ours goes to.
+  struct Receiver {
+    MacAddress station;
+    IpAddress source, destination;
+    uint8_t protocol;
+  };
+  /// What an ICMP error is about: a packet in one piece or two.
+  struct Cause {
+    MacAddress station;
+    IpAddress source, destination;
+    std::span<const uint8_t> headers, bytes;
+  };
+  struct Notice {
+    uint8_t type, code;
+    uint32_t rest = 0;            ///< the four bytes behind the checksum
+    bool even_to_groups = false;  ///< also about what came by multicast
+  };
+
+  // ip_layer.cc
+  Verdict input_other(Packet* packet, uint16_t type, Nanos now);
+  bool untag(Packet* packet) const;
+
   // ipv4_input.cc
   Verdict input_ipv4(Packet* packet, Nanos now);
+  [[gnu::noinline]] Verdict input_other_ipv4(Packet* packet, const Ipv4Header& header, Nanos now);
   Verdict input_arp(Packet* packet, Nanos now);
   bool acceptable_source(uint32_t address) const;
 
   // ipv6_input.cc
-  Verdict input_ipv6(Packet* packet, Nanos now);
+  /// `may_be_piece`: false for what has been put together, in which there is no further fragment.
+  Verdict input_ipv6(Packet* packet, Nanos now, bool may_be_piece = true);
   bool for_us(const Packet* packet, const IpAddress& destination) const;
   bool acceptable_source(const IpAddress& address, uint8_t protocol) const;
 
+  // fragment_input.cc
+  Verdict input_fragment(Packet* packet, const Ipv4Header& header, Nanos now);
+  Verdict input_fragment(Packet* packet, const Ipv6Header& header, const Ipv6Chain& chain, Nanos now);
+  Verdict input_atomic(Packet* packet, const Ipv6Chain& chain, Nanos now);
+  Verdict input_long(Packet* packet, const Fragments::Datagram& datagram, uint8_t protocol, Nanos now);
+  Verdict release(Packet* packet);
+  static bool carry(Packet* packet, const Fragments::Datagram& datagram);
+  void expire_fragments(Nanos now);
+  bool send_datagram(const Receiver& to, std::span<const uint8_t> payload);
+  bool send_piece(const Receiver& to, std::span<const uint8_t> bytes, uint16_t offset, bool more);
+
   // icmp.cc
-  Verdict input_icmp(Packet* packet, const Ipv4Header& header, Nanos now);
-  Verdict input_icmpv6(Packet* packet, const Ipv6Header& header, Nanos now);
-  void answer_echo(const Packet* request, const Ipv4Header& header);
-  void answer_echo(const Packet* request, const Ipv6Header& header);
+  Verdict input_icmp(Packet* packet, const IcmpMessage& message, Nanos now);
+  Verdict input_icmpv6(Packet* packet, const IcmpMessage& message, Nanos now);
+  Verdict input_discovery(Packet* packet, const IcmpMessage& message, Nanos now);
+  Verdict input_echo(Packet* packet, const IcmpMessage& message, uint8_t reply, Nanos now);
+  IpAddress own_answer_address(const IpAddress& source, const IpAddress& destination) const;
+
+  // icmp_errors.cc
+  Verdict input_error(Packet* packet, const IcmpMessage& message);
+  void report(const Cause& cause, const Notice& notice, Nanos now);
+  static Cause cause_of(const Packet* packet);
+  Verdict refuse_ipv4(Packet* packet, uint8_t protocol, Nanos now);
+  Verdict refuse_ipv6(Packet* packet, const Ipv6Chain& chain, Nanos now);
+  Verdict reject_chain(Packet* packet, const Ipv6Chain& chain, Nanos now);
 
   Verdict drop(Packet* packet, Counter reason);
   /// Room for an IP header of `header` bytes and an Ethernet header before data + l4; sets the offsets.
@@ -90,13 +146,21 @@ class IpLayer {
                               uint16_t l4_length);
   void send(Packet* packet, uint32_t neighbor, const IpAddress& destination, Nanos now);
 
+  /// What is IPv4 at the first look; with a VLAN of our own nothing is, since its tag comes first.
+  uint32_t ipv4_type_;
   MacAddress mac_;
+  uint16_t vlan_;
+  uint16_t mtu_;
   PacketPool& rx_;
   Outlet outlet_;
   OwnAddresses own_;
   Resolver resolver_;
   Ndp ndp_;
   TokenBucket echoes_;
+  TokenBucket errors_;
+  Fragments fragments_;
+  IcmpError error_;
+  uint32_t identification_;  ///< of the last datagram that left and was no segment
 };
 
 }  // namespace qstack

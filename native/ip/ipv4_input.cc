@@ -30,15 +30,22 @@ IpLayer::Verdict IpLayer::input_ipv4(Packet* packet, Nanos now) {
   const Ipv4Fault fault = parse_ipv4(packet->data + kEthernetHeader, room, header);
   if (fault != Ipv4Fault::none) return drop(packet, reason_of(fault));
   if (!own_.local(header.destination)) return drop(packet, Counter::drop_not_ours);
-  if (header.fragment) return drop(packet, Counter::drop_ip_fragment);
   if (!acceptable_source(header.source)) return drop(packet, Counter::drop_ip_header);
+  if (header.fragment) [[unlikely]]
+    return input_fragment(packet, header, now);
   packet->l3 = kEthernetHeader;
   packet->l4 = static_cast<uint16_t>(kEthernetHeader + header.header_length);
   packet->length = static_cast<uint16_t>(kEthernetHeader + header.total_length);
   if (header.protocol == kProtocolTcp) [[likely]]
     return Verdict::tcp;
-  if (header.protocol == kProtocolIcmp) return input_icmp(packet, header, now);
-  return drop(packet, Counter::drop_protocol);
+  return input_other_ipv4(packet, header, now);
+}
+
+IpLayer::Verdict IpLayer::input_other_ipv4(Packet* packet, const Ipv4Header& header, Nanos now) {
+  if (header.protocol != kProtocolIcmp) return refuse_ipv4(packet, header.protocol, now);
+  const IcmpMessage message = {packet->data + packet->l4, static_cast<uint16_t>(packet->length - packet->l4), header.source,
+                               header.destination, ethernet_source(packet->data), 0};
+  return input_icmp(packet, message, now);
 }
 
 /// RFC 1122 3.2.1.3: a source that names no single host is dropped. One of our own comes from a forger or a loop.

@@ -6,7 +6,7 @@
 
 namespace qstack {
 
-IpLayer::Verdict IpLayer::input_ipv6(Packet* packet, Nanos now) {
+IpLayer::Verdict IpLayer::input_ipv6(Packet* packet, Nanos now, bool may_be_piece) {
   Ipv6Header header;
   const uint8_t* const ip = packet->data + kEthernetHeader;
   const auto room = static_cast<uint16_t>(packet->length - kEthernetHeader);
@@ -14,16 +14,21 @@ IpLayer::Verdict IpLayer::input_ipv6(Packet* packet, Nanos now) {
   if (!parse_ipv6(ip, room, header)) return drop(packet, Counter::drop_ip_header);
   if (!for_us(packet, header.destination)) return drop(packet, Counter::drop_not_ours);
   const Ipv6Chain chain = walk_ipv6(ip, header.total_length, header.next_header);
-  if (chain.fault != Ipv6Fault::none) return drop(packet, Counter::drop_ip_header);
+  packet->length = static_cast<uint16_t>(kEthernetHeader + header.total_length);
+  if (chain.fault != Ipv6Fault::none) return reject_chain(packet, chain, now);
   if (!acceptable_source(header.source, chain.protocol)) return drop(packet, Counter::drop_ip_header);
-  if (chain.fragment_header != 0) return drop(packet, Counter::drop_ip_fragment);
+  if (chain.fragment_header != 0) {
+    return may_be_piece ? input_fragment(packet, header, chain, now) : drop(packet, Counter::drop_ip_fragment);
+  }
   packet->l3 = kEthernetHeader;
   packet->l4 = static_cast<uint16_t>(kEthernetHeader + chain.l4);
-  packet->length = static_cast<uint16_t>(kEthernetHeader + header.total_length);
   if (chain.protocol == kProtocolTcp && !header.destination.multicast()) [[likely]]
     return Verdict::tcp;
-  if (chain.protocol == kProtocolIcmpv6) return input_icmpv6(packet, header, now);
-  return drop(packet, Counter::drop_protocol);
+  if (chain.protocol != kProtocolIcmpv6) return refuse_ipv6(packet, chain, now);
+  const IcmpMessage message = {packet->data + packet->l4, static_cast<uint16_t>(packet->length - packet->l4), header.source,
+                               header.destination, ethernet_source(packet->data),
+                               may_be_piece ? header.hop_limit : uint8_t{0}};
+  return input_icmpv6(packet, message, now);
 }
 
 /// To one of our addresses in a frame to us, or to one of our groups in a frame to that group. A tentative address

@@ -29,6 +29,13 @@ class PacketQueue {
     if (last != nullptr) last_ = last;
   }
 
+  /// `packet` is in the queue; `rest` comes behind it.
+  void insert_after(Packet* packet, Packet* rest) {
+    rest->next = packet->next;
+    packet->next = rest;
+    if (last_ == packet) last_ = rest;
+  }
+
   Packet* pop_front() {
     Packet* const first = last_->next;
     if (first == last_) {

@@ -6,6 +6,7 @@
 
 #include "native/wire/ipv6.hh"
 #include "native/wire/mix.hh"
+#include "native/wire/vlan.hh"
 
 namespace qstack::node {
 
@@ -50,6 +51,7 @@ IpConfig read_ip(const OptionReader& options) {
   ip.prefix_length = static_cast<uint8_t>(options.u32("prefixLength", ip.prefix_length, 0, 32));
   ip.gateway = options.u32("gateway", 0);
   ip.neighbors_max = options.u32("neighborsMax", ip.neighbors_max, 1, 1u << 24);
+  ip.vlan = options.u16("vlan", 0, 0, kVlanMax);
   read_neighbors(options, ip);
   return ip;
 }

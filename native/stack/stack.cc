@@ -104,7 +104,11 @@ void Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
   for (uint32_t i = 0; i < n; ++i) {
     Packet* const packet = packets[i];
     bytes += packet->length;
-    if (ip_.input(packet, now) != IpLayer::Verdict::tcp) continue;
+    const IpLayer::Verdict verdict = ip_.input(packet, now);
+    if (verdict != IpLayer::Verdict::tcp) {
+      if (verdict == IpLayer::Verdict::error) engine_.on_icmp_error(ip_.error());
+      continue;
+    }
     locate_payload(*packet);
     packet->level = classifier_ == nullptr ? 0 : classifier_->classify(*packet);
     received_.push(packet);

@@ -32,8 +32,8 @@ enum class CloseReason : uint8_t {
   aborted = 2,        ///< we sent RST on the app's demand
   timed_out = 3,      ///< retransmissions ran out (ETIMEDOUT)
   idle = 4,           ///< idle timeout
-  refused = 5,        ///< active open answered by RST (ECONNREFUSED)
-  unreachable = 6,    ///< no route, or no answer to ARP or NDP (EHOSTUNREACH)
+  refused = 5,        ///< active open answered by RST, or by ICMP's port unreachable (ECONNREFUSED)
+  unreachable = 6,    ///< no route, no answer to ARP or NDP, or ICMP says so and nothing else came (EHOSTUNREACH)
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,       ///< the app thread that owned it died
 };

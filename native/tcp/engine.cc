@@ -25,7 +25,8 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       attention_memory_(size_t{config.connections} * sizeof(uint32_t)),
       cookies_(config.secret),
       sources_({config.half_open_per_source, config.connections_per_source}, config.connections + config.half_open,
-               config.secret[1]) {
+               config.secret[1]),
+      lowered_(std::min(config.connections, LoweredMss::kMost)) {
   ack_list_.reserve(4 * kBurstMax);
 }
 

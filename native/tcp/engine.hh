@@ -3,7 +3,7 @@
 // In: TCP segments (IpLayer has checked the IP header), calls of the app, time. Out: segments through IpLayer, App events.
 // Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 8985, RFC 6298, RFC 5961; then tcb.hh.
 // One concern per file: passive, active, input, ecn, acknowledge, sack, rack, recovery, receive, reassembly, output,
-// transmit, close, timers; algorithms for the window behind congestion.hh.
+// transmit, path_mtu, close, timers; algorithms for the window behind congestion.hh.
 // Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
 #pragma once
 
@@ -19,6 +19,7 @@
 #include "native/mempool/slot_pool.hh"
 #include "native/tcp/app.hh"
 #include "native/tcp/config.hh"
+#include "native/tcp/lowered_mss.hh"
 #include "native/tcp/source_table.hh"
 #include "native/tcp/syn_cookie.hh"
 #include "native/tcp/tcb.hh"
@@ -40,6 +41,8 @@ class TcpEngine {
   void begin_turn(Nanos now);
   /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set.
   void input(Packet** packets, uint32_t n);
+  /// Believed only about segments in flight, and never to end a connection that is open (RFC 5927).
+  void on_icmp_error(const IcmpError& error);
   /// What was refused earlier: events, blocked output. Returns the number of connections that need no
   /// further turn: one that was refused again is no work, or a stack that waits for room would never rest.
   uint32_t retry();
@@ -319,6 +322,15 @@ class TcpEngine {
   void send_reset_for(const Arrival& arrival);
   void acked_by_output(Tcb& c);
 
+  // path_mtu.cc
+  void on_open_error(Tcb& c, const IcmpError& error);
+  void on_too_big(Tcb& c, Busy& b, const IcmpError& error);
+  bool lower_mss(Tcb& c, uint16_t mtu);
+  void suspect_black_hole(Tcb& c, Busy& b);
+  void raise_mss();
+  bool cut(Busy& b, Packet* packet, uint16_t length);
+  uint16_t mss_of(const Tcb& c, uint16_t mtu) const;
+
   // close.cc
   void limit_fin_wait(Tcb& c, Busy& b);
   void fin_acknowledged(Tcb& c);
@@ -388,6 +400,7 @@ class TcpEngine {
   SlotList<TimeWait> time_wait_list_;
   SynCookies cookies_;
   SourceTable sources_;
+  LoweredMss lowered_;
   bool flooded_ = false;         ///< half-open records are used up: cookies
   /// A turn that is long because much has come answers few strangers: connections go first, and most SYNs of a flood
   /// would be answered in vain.

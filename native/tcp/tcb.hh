@@ -129,6 +129,7 @@ enum BusyMark : uint8_t {
   kReorderingRound = 16,    ///< dsack_round is set
   kPaced = 32,              ///< output waits for pace_us
   kFirstRepeatStamped = 64, ///< episode.repeat_ms is set
+  kSoftError = 128,         ///< ICMP has named a reason for the time-outs
 };
 
 /// RACK (RFC 8985 5.2 names): the delivered segment that was sent last, and what the path is known to do.

@@ -66,6 +66,8 @@ uint32_t TcpEngine::run_timers() {
   expire_half_open();
   expire_time_wait();
   sweep_idle();
+  if (lowered_.oldest() != nullptr) [[unlikely]]
+    raise_mss();
   return wheel_.advance(now_ms_, kTimersPerTurn, [this](uint32_t slot) { on_timer(slot); });
 }
 
@@ -105,7 +107,7 @@ bool TcpEngine::give_up(Tcb& c, Busy& b) {
   const uint8_t most = c.opening() ? config_.syn_retries_max : config_.retries_max;
   const bool unreachable = b.retries >= 2 && ip_.unreachable(c.neighbor);
   if (b.retries < most && !unreachable) return false;
-  finish(c, unreachable ? CloseReason::unreachable : CloseReason::timed_out);
+  finish(c, unreachable || b.marked(kSoftError) ? CloseReason::unreachable : CloseReason::timed_out);
   return true;
 }
 
@@ -121,9 +123,11 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
     return start_rto(c, b);
   }
   if (b.retries == 1) {  // RFC 5681 3.1: not again while the same data are lost
+    b.unmark(kSoftError);
     begin_episode(c, b, in_flight(c));
     lower_threshold(c, b, CongestionEvent::timeout, in_flight(c));
   }
+  suspect_black_hole(c, b);
   b.congestion.cwnd = c.mss;
   b.recovery = RecoveryKind::timeout;
   b.recover = c.snd_nxt;

@@ -50,8 +50,10 @@ uint8_t TcpEngine::flags_of(Tcb& c, Packet& packet) {
   return flags;
 }
 
-/// Sends a segment again. A frame that a port still holds must not be written to: then a copy goes out.
+/// Sends a segment again, cut to the MSS where that has been lowered. A frame that a port still holds must not be written
+/// to: then a copy goes out.
 bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
+  if (packet->payload_length > c.mss && !cut(b, packet, c.mss)) return false;
   Packet* frame = packet;
   if (tx_.shared(packet)) {
     frame = tx_.allocate();

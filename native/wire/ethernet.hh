@@ -1,4 +1,4 @@
-// Ethernet II frames: 14 bytes of destination, source and type. Tagged frames are another type and are not ours.
+// Ethernet II frames: 14 bytes of destination, source and type. vlan.hh has the tag that may stand before the type.
 #pragma once
 
 #include <cstring>

@@ -1,7 +1,8 @@
 // IPv4 headers (RFC 791 3.1): what is read from one, and how ours are written.
 //
 // In: bytes from the wire, any bytes. Out: values in host order; parsing reads inside the given length only.
-// Ours have no options, never fragment (DF) and therefore carry identification 0 (RFC 6864 4.1).
+// Ours have no options. Segments are never fragmented (DF) and therefore carry identification 0 (RFC 6864 4.1); what is
+// written by change_ipv4 may be.
 #pragma once
 
 #include "native/wire/bytes.hh"
@@ -11,7 +12,7 @@
 namespace qstack {
 
 inline constexpr uint16_t kIpv4Header = 20;
-inline constexpr uint8_t kProtocolIcmp = 1;
+inline constexpr uint8_t kProtocolIcmp = 1, kProtocolUdp = 17;
 inline constexpr uint8_t kTtl = 64;  ///< RFC 1700 recommends 64
 
 struct Ipv4Header {
@@ -53,6 +54,29 @@ inline void write_ipv4(uint8_t* at, uint32_t source, uint32_t destination, uint8
   store_be16(at + 10, static_cast<uint16_t>(~sum));
   store_be32(at + 12, source);
   store_be32(at + 16, destination);
+}
+
+/// Where a fragment belongs (RFC 791 3.1); of the header that begins at `ip`.
+struct Ipv4Piece {
+  uint16_t identification;
+  uint16_t offset;  ///< bytes
+  bool more;
+};
+
+inline Ipv4Piece piece_of_ipv4(const uint8_t* ip) {
+  const uint16_t field = load_be16(ip + 6);
+  return {load_be16(ip + 4), static_cast<uint16_t>((field & 0x1fff) * 8), (field & 0x2000) != 0};
+}
+
+/// Makes a header that was written or read whole that of a piece (offset and more: 0 make it whole again), or of another
+/// length: the checksum becomes right.
+inline void change_ipv4(uint8_t* ip, uint16_t total_length, const Ipv4Piece& piece) {
+  store_be16(ip + 2, total_length);
+  store_be16(ip + 4, piece.identification);
+  store_be16(ip + 6, static_cast<uint16_t>(piece.offset / 8 | (piece.more ? 0x2000 : 0)));
+  std::memset(ip + 10, 0, 2);
+  const uint16_t sum = internet_checksum(ip, (ip[0] & 0x0f) * 4u);
+  std::memcpy(ip + 10, &sum, 2);
 }
 
 /// Addresses that no host may have as its source: 0/8, loopback, multicast, class E and limited broadcast (RFC

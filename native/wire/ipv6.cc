@@ -90,6 +90,7 @@ Ipv6Chain walk_ipv6(const uint8_t* at, uint16_t length, uint8_t next_header) {
     return chain;
   }
   chain.fragment_header = chain.l4;
+  chain.before_fragment = chain.next_header_at;
   chain.next_header_at = chain.l4;
   chain.protocol = at[chain.l4];
   chain.l4 = static_cast<uint16_t>(chain.l4 + kIpv6FragmentHeader);

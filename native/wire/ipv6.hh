@@ -47,10 +47,30 @@ struct Ipv6Chain {
   uint8_t protocol = 0;          ///< of what begins at `l4`
   uint16_t l4 = 0;               ///< from the fixed header on; of a fragment: where its piece begins
   uint16_t fragment_header = 0;  ///< 0: no fragment
+  uint16_t before_fragment = 0;  ///< where the number of that header was read
   uint16_t next_header_at = 0;   ///< where the number `protocol` was read
   uint16_t pointer = 0;          ///< the octet at fault
   Ipv6Fault fault = Ipv6Fault::none;
 };
+
+/// Where a fragment belongs (RFC 8200 4.5); of the fragment header at `at`.
+struct Ipv6Piece {
+  uint32_t identification;
+  uint16_t offset;  ///< bytes
+  bool more;
+};
+
+inline Ipv6Piece piece_of_ipv6(const uint8_t* at) {
+  const uint16_t field = load_be16(at + 2);
+  return {load_be32(at + 4), static_cast<uint16_t>(field & 0xfff8), (field & 1) != 0};
+}
+
+inline void write_ipv6_piece(uint8_t* at, uint8_t next_header, const Ipv6Piece& piece) {
+  at[0] = next_header;
+  at[1] = 0;
+  store_be16(at + 2, static_cast<uint16_t>(piece.offset | (piece.more ? 1 : 0)));
+  store_be32(at + 4, piece.identification);
+}
 
 /// Walks at most 8 extension headers of a packet of `length` bytes, up to a fragment header or an upper layer.
 Ipv6Chain walk_ipv6(const uint8_t* at, uint16_t length, uint8_t next_header);

@@ -83,6 +83,7 @@ export const KEYS = {
     parsed(parseGateways, 'an address', 'a.b.c.d, or an IPv6 address, or both with a comma'),
   ),
   router_advertisements: key('without an IPv6 gateway: the router that advertises itself is one', flag()),
+  vlan: key('802.1Q VLAN of our frames, in and out; 0: untagged frames', count(0, 4_094)),
   dad_transmits: key('probes for duplicates of our IPv6 addresses, one a second (0: none)', count(0, 5)),
   arp: many(
     'a fixed neighbour; one line may cover a range of addresses',

@@ -35,6 +35,8 @@ export interface StackSettings {
   /** Undefined: no IPv6. Its addresses are `addressCount`, too. */
   ipv6: Ipv6Settings | undefined;
   neighbors: NeighborRange[];
+  /** 802.1Q; 0: frames are untagged. */
+  vlan: number;
   connectionsMax: number;
   stackThreads: number;
   appThreads: number;
@@ -122,6 +124,7 @@ function network(values: Values) {
     gateway: values.gateway?.ipv4 ?? 0,
     ipv6: ipv6(values),
     neighbors: values.arp ?? [],
+    vlan: values.vlan ?? 0,
     device: values.device ?? defaultDevice(),
     faults: faultShares(values),
   };

@@ -111,6 +111,12 @@ config('an address of each family, with its gateway and neighbours', () => {
   assert.equal([alone?.address, alone?.ipv6?.address, alone?.ipv6?.gateway], [0, 'fd00::1', undefined]);
 });
 
+config('a VLAN is a number of 802.1Q, and without one frames are untagged', () => {
+  assert.is(load('vlan = 5').settings?.vlan, 5);
+  assert.is(load('').settings?.vlan, 0);
+  assert.match(faultsOf('vlan = 4095')[0] ?? '', /vlan: .* from 0 to 4,094/);
+});
+
 config('an IPv6 address must be one host of its prefix, and the gateway another one', () => {
   const refused: [string, RegExp][] = [
     ['host_ip = ff02::1/64', /host_ip: ff02::1 cannot be a host's address/],
