@@ -55,7 +55,11 @@ TEST_CASE("committed inputs of the packet target reach every state, recovery of 
   for (const Counter counter : {Counter::retransmits, Counter::fast_retransmits, Counter::out_of_order_in,
                                 Counter::duplicates_in, Counter::zero_window_probes, Counter::resets_in,
                                 Counter::idle_closed, Counter::drop_paws, Counter::drop_window,
-                                Counter::drop_syn_no_slot, Counter::drop_no_busy, Counter::arp_in, Counter::icmp_in}) {
+                                Counter::drop_syn_no_slot, Counter::drop_no_busy, Counter::arp_in, Counter::icmp_in,
+                                Counter::datagrams_reassembled, Counter::drop_fragment_overlap,
+                                Counter::drop_fragment_timeout, Counter::fragments_out, Counter::icmp_errors_in,
+                                Counter::icmp_errors_out, Counter::drop_icmp_error, Counter::path_mtu_lowered,
+                                Counter::drop_vlan, Counter::ndp_in}) {
     INFO(kCounterNames[static_cast<size_t>(counter)]);
     CHECK(reach.counters.get(counter) > 0);
   }

@@ -7,7 +7,9 @@
 
 #include "native/wire/ethernet.hh"
 #include "native/wire/ipv4.hh"
+#include "native/wire/ipv6.hh"
 #include "native/wire/tcp.hh"
+#include "native/wire/vlan.hh"
 #include "test/fuzz/require.hh"
 
 namespace qstack::fuzz {
@@ -17,6 +19,7 @@ using Frame = std::vector<uint8_t>;
 inline constexpr MacAddress kStackMac = {2, 0, 0, 0, 0, 1};
 inline constexpr MacAddress kPeerMac = {2, 0, 0, 0, 0, 2};
 inline constexpr uint32_t kStackAddress = 0x0a000001;
+inline constexpr IpAddress kStackIpv6{0xfd00'0000'0000'0000, 1};
 inline constexpr uint16_t kTcpAt = kEthernetHeader + kIpv4Header;
 
 /// Makes lengths and checksums of an IPv4 frame right; leaves what is no such frame as it is.
@@ -38,6 +41,46 @@ inline void repair(Frame& frame) {
   const uint64_t pseudo = tcp ? checksum_pseudo(load_be32(ip + 12), load_be32(ip + 16), kProtocolTcp, length) : 0;
   const uint16_t sum = internet_checksum(ip + header, length, pseudo);
   std::memcpy(ip + header + sum_at, &sum, 2);
+}
+
+/// The same of an IPv6 frame without extension headers.
+inline void repair_ipv6(Frame& frame) {
+  uint8_t* const ip = frame.data() + kEthernetHeader;
+  const auto length = static_cast<uint16_t>(frame.size() - kEthernetHeader - kIpv6Header);
+  store_be16(ip + 4, length);
+  const size_t sum_at = ip[6] == kProtocolTcp ? 16 : 2;
+  if ((ip[6] != kProtocolTcp && ip[6] != kProtocolIcmpv6) || length < sum_at + 2) return;
+  std::memset(ip + kIpv6Header + sum_at, 0, 2);
+  const uint64_t pseudo = checksum_pseudo(load_ipv6(ip + 8), load_ipv6(ip + 24), ip[6], length);
+  const uint16_t sum = internet_checksum(ip + kIpv6Header, length, pseudo);
+  std::memcpy(ip + kIpv6Header + sum_at, &sum, 2);
+}
+
+/// The piece of a frame (IPv4 without options, IPv6 without extension headers) that holds these bytes of its payload.
+inline Frame piece_of(const Frame& whole, uint32_t first, uint32_t end, bool more, uint8_t identification) {
+  const bool ipv4 = ethernet_type(whole.data()) == kEtherTypeIpv4;
+  const uint32_t at = kEthernetHeader + (ipv4 ? kIpv4Header : kIpv6Header);
+  Frame frame(whole.begin(), whole.begin() + at);
+  uint8_t* const ip = frame.data() + kEthernetHeader;
+  const auto length = static_cast<uint16_t>(end - first);
+  if (ipv4) {
+    change_ipv4(ip, static_cast<uint16_t>(kIpv4Header + length), {identification, static_cast<uint16_t>(first), more});
+  } else {
+    uint8_t header[kIpv6FragmentHeader];
+    write_ipv6_piece(header, ip[6], {identification, static_cast<uint16_t>(first & ~7u), more});
+    ip[6] = kProtocolFragment;
+    store_be16(ip + 4, static_cast<uint16_t>(length + kIpv6FragmentHeader));
+    frame.insert(frame.end(), header, header + kIpv6FragmentHeader);
+  }
+  frame.insert(frame.end(), whole.begin() + at + first, whole.begin() + at + end);
+  return frame;
+}
+
+inline Frame tagged(const Frame& frame, uint16_t tci) {
+  Frame out(kVlanTag);
+  out.insert(out.end(), frame.begin(), frame.end());
+  insert_tag(out.data(), tci);
+  return out;
 }
 
 struct SegmentParts {
@@ -75,6 +118,12 @@ struct SentSegment {
 inline bool read_sent(const Frame& frame, SentSegment& out) {
   require(frame.size() >= kEthernetHeader, "a frame has an Ethernet header");
   require(ethernet_source(frame.data()) == kStackMac, "frames leave with our own MAC");
+  if (ethernet_type(frame.data()) == kEtherTypeIpv6) {
+    Ipv6Header ipv6;
+    const auto size = static_cast<uint16_t>(frame.size() - kEthernetHeader);
+    require(parse_ipv6(frame.data() + kEthernetHeader, size, ipv6), "the IPv6 header that we send is right");
+    require(ipv6.total_length == size, "the frame that we send ends with its IP packet");
+  }
   if (ethernet_type(frame.data()) != kEtherTypeIpv4) return false;
   const uint8_t* const ip = frame.data() + kEthernetHeader;
   const auto room = static_cast<uint16_t>(frame.size() - kEthernetHeader);

@@ -1,12 +1,15 @@
 // The packet target: one stack, four peers, one script. Every operation is a byte and its arguments.
 #include "test/fuzz/packet.hh"
 
+#include <algorithm>
 #include <functional>
 
 #include "native/mempool/heap_pool.hh"
 #include "native/port/pair_port.hh"
 #include "native/stack/stack.hh"
 #include "native/wire/arp.hh"
+#include "native/wire/icmp.hh"
+#include "native/wire/ndp.hh"
 #include "test/fuzz/app.hh"
 #include "test/fuzz/targets.hh"
 
@@ -17,6 +20,8 @@ constexpr uint32_t kRxPackets = 96, kTxPackets = 96;
 constexpr uint16_t kPort = 80, kActivePort = 5000;
 constexpr uint32_t kFirstPeer = 0x0a000010, kStranger = 0x0a000020;
 constexpr uint32_t kPeers = 4;
+constexpr uint16_t kVlan = 5;
+constexpr IpAddress kPeerIpv6{0xfd00'0000'0000'0000, 0x10}, kStrangerIpv6{0xfd00'0000'0000'0000, 0x20};
 
 PacketReach reach;
 
@@ -31,7 +36,10 @@ struct Setup {
     stack.ip.address = kStackAddress;
     stack.ip.prefix_length = 24;
     stack.ip.mac = kStackMac;
-    stack.ip.neighbors = {{kFirstPeer, kPeers, kPeerMac}};
+    stack.ip.neighbors = {{kFirstPeer, kPeers, kPeerMac}, {kPeerIpv6, kPeers, kPeerMac}};
+    stack.ip.ipv6.address = kStackIpv6;
+    stack.ip.ipv6.dad_transmits = 0;
+    stack.ip.vlan = mode & 128 ? kVlan : 0;
     stack.ip.neighbors_max = 16;
     TcpConfig& tcp = stack.tcp;
     tcp.connections = sizes & 1 ? 2 : 8;
@@ -66,6 +74,15 @@ class PacketWorld {
   void connect();
   void raw();
   void arp();
+  void other_frame(uint8_t kind);
+  Frame segment_of_any_peer(uint8_t how);
+  void pieces(const Frame& whole);
+  Frame echo(uint8_t how);
+  Frame raw_ipv6();
+  Frame unknown_protocol();
+  Frame icmp_error(const Frame& about, uint8_t how);
+  void inject(const Frame& frame);
+  void heard(const Frame& frame);
   void turn();
   void look();
   void finish();
@@ -82,6 +99,7 @@ class PacketWorld {
   Peer peers_[kPeers];
   int listener_ = 0;
   Handle connecting_;  ///< of the latest active open
+  Frame last_sent_, last_sent_ipv6_;  ///< segments of the stack, for errors about them
 };
 
 PacketWorld::PacketWorld(Script& script)
@@ -110,9 +128,9 @@ void PacketWorld::step(uint8_t operation) {
   Peer& peer = peers_[operation >> 4 & (kPeers - 1)];
   switch (operation & 15) {
     case 0:
-      return port_.inject(peer.syn(script_));
+      return inject(peer.syn(script_));
     case 1: case 2: case 3: case 4:
-      port_.inject(peer.segment(script_));
+      inject(peer.segment(script_));
       if (!(operation & 64)) turn();
       return;
     case 5: case 6: case 7:
@@ -126,7 +144,7 @@ void PacketWorld::step(uint8_t operation) {
     case 10:
       return raw();
     case 11:
-      return arp();
+      return operation & 128 ? other_frame(operation >> 4 & 7) : arp();
     default:
       now_ += kSteps[operation >> 4 & 7];
       return turn();
@@ -156,7 +174,11 @@ void PacketWorld::app_step() {
 void PacketWorld::connect() {
   const uint8_t how = script_.u8();
   const Peer& peer = peers_[how & (kPeers - 1)];
-  const ListenerConfig framing = {0, 0, setup_.listener.framing, setup_.listener.fixed_length, false};
+  const ListenerConfig framing = {{}, 0, setup_.listener.framing, setup_.listener.fixed_length, false};
+  if (how & 4) {
+    connecting_ = stack_.connect({}, {kPeerIpv6, peer.port()}, framing, how, now_);
+    return;
+  }
   connecting_ = stack_.connect({kStackAddress, peer.stack_port()}, {peer.address(), peer.port()}, framing, how, now_);
 }
 
@@ -173,7 +195,7 @@ void PacketWorld::raw() {
     store_be32(frame.data() + kEthernetHeader + 16, kStackAddress);
   }
   if (!(how & 128)) repair(frame);
-  port_.inject(frame);
+  inject(frame);
 }
 
 void PacketWorld::arp() {
@@ -183,21 +205,161 @@ void PacketWorld::arp() {
   const auto operation = how & 1 ? ArpOperation::request : ArpOperation::reply;
   const uint32_t sender = how & 2 ? kStranger + script_.u8() : script_.u32();
   write_arp(frame.data() + kEthernetHeader, {operation, kPeerMac, sender, kStackMac, how & 4 ? kStackAddress : sender});
-  port_.inject(frame);
+  inject(frame);
+}
+
+/// What is no whole segment in a frame of its own.
+void PacketWorld::other_frame(uint8_t kind) {
+  const uint8_t how = script_.u8();
+  switch (kind) {
+    case 0: case 1:
+      return pieces(segment_of_any_peer(how));
+    case 2:
+      return pieces(echo(how));
+    case 3:
+      return inject(icmp_error(how & 1 ? last_sent_ipv6_ : last_sent_, how));
+    case 4:
+      return port_.inject(tagged(segment_of_any_peer(how), how & 8 ? script_.u16() : kVlan));
+    case 5:
+      return inject(raw_ipv6());
+    case 6:
+      return how & 1 ? pieces(raw_ipv6()) : inject(unknown_protocol());
+    default:
+      now_ += 61'000'000'000;  // the patience with fragments
+      return turn();
+  }
+}
+
+Frame PacketWorld::segment_of_any_peer(uint8_t how) {
+  Peer& peer = peers_[how & (kPeers - 1)];
+  return how & 4 ? peer.syn(script_) : peer.segment(script_);
+}
+
+/// Cuts a frame and sends the pieces; each bit bends one part of it.
+void PacketWorld::pieces(const Frame& whole) {
+  const uint8_t how = script_.u8();
+  const uint32_t step = 8 * (1 + script_.below(190));
+  const uint32_t end = static_cast<uint32_t>(whole.size()) - kEthernetHeader -
+                       (ethernet_type(whole.data()) == kEtherTypeIpv4 ? kIpv4Header : kIpv6Header);
+  const uint8_t identification = how & 16 ? script_.u8() : 1;
+  std::vector<Frame> frames;
+  for (uint32_t first = 0; first < end; first += step) {
+    const uint32_t overlap = (how & 1) && first != 0 ? 8 : 0;
+    const uint32_t last = std::min(first + step, end);
+    frames.push_back(piece_of(whole, first - overlap, last, last != end || (how & 32), identification));
+  }
+  if (how & 2) std::reverse(frames.begin(), frames.end());
+  if (how & 4) frames.push_back(frames.front());
+  if (how & 8) frames.erase(frames.begin() + script_.u8() % frames.size());
+  for (const Frame& frame : frames) {
+    if (frame.size() <= kRoom) inject(frame);
+  }
+  if (!(how & 64)) turn();
+}
+
+/// An echo request of up to 9,000 bytes, so that the longest ones are refused.
+Frame PacketWorld::echo(uint8_t how) {
+  const size_t length = kIcmpHeader + script_.u16() % 9'000;
+  const bool ipv4 = how & 1;
+  Frame frame(kEthernetHeader + (ipv4 ? kIpv4Header : kIpv6Header) + length);
+  uint8_t* const ip = frame.data() + kEthernetHeader;
+  write_ethernet(frame.data(), kStackMac, kPeerMac, ipv4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  if (ipv4) {
+    write_ipv4(ip, kStranger, kStackAddress, kProtocolIcmp, 0);
+    ip[kIpv4Header] = kIcmpEchoRequest;
+    repair(frame);
+  } else {
+    write_ipv6(ip, kStrangerIpv6, kStackIpv6, kProtocolIcmpv6, 0);
+    ip[kIpv6Header] = kIcmpv6EchoRequest;
+    repair_ipv6(frame);
+  }
+  return frame;
+}
+
+/// Any bytes behind an IPv6 header to us, or to a group of ours.
+Frame PacketWorld::raw_ipv6() {
+  constexpr uint8_t kNext[] = {kProtocolTcp, kProtocolIcmpv6, kProtocolFragment, kProtocolDestination, kProtocolHopByHop,
+                               kProtocolRouting, kProtocolUdp, kProtocolNone};
+  const uint8_t how = script_.u8();
+  const auto body = script_.bytes(script_.u8());
+  const IpAddress destination = how & 8 ? solicited_node(kStackIpv6) : kStackIpv6;
+  const IpAddress source = how & 16 ? IpAddress{} : how & 32 ? kPeerIpv6 : kStrangerIpv6;
+  Frame frame(kEthernetHeader + kIpv6Header);
+  write_ethernet(frame.data(), how & 8 ? multicast_mac(destination) : kStackMac, kPeerMac, kEtherTypeIpv6);
+  write_ipv6(frame.data() + kEthernetHeader, source, destination, kNext[how & 7], 0, how & 64 ? kNdpHopLimit : kTtl);
+  frame.insert(frame.end(), body.begin(), body.end());
+  if (!(how & 128)) repair_ipv6(frame);
+  return frame;
+}
+
+Frame PacketWorld::unknown_protocol() {
+  const uint8_t protocol = script_.u8();
+  const auto body = script_.bytes(script_.u8());
+  Frame frame(kEthernetHeader + kIpv4Header);
+  write_ethernet(frame.data(), kStackMac, kPeerMac, kEtherTypeIpv4);
+  write_ipv4(frame.data() + kEthernetHeader, kStranger, kStackAddress, protocol == kProtocolTcp ? kProtocolUdp : protocol, 0);
+  frame.insert(frame.end(), body.begin(), body.end());
+  repair(frame);
+  return frame;
+}
+
+/// A router's word about a segment of the stack, or about one that is nearly one.
+Frame PacketWorld::icmp_error(const Frame& about, uint8_t how) {
+  constexpr std::pair<uint8_t, uint8_t> kErrors[] = {{3, 4}, {3, 4}, {3, 3}, {3, 1}, {11, 0}, {12, 0}, {3, 13}, {3, 2}};
+  constexpr std::pair<uint8_t, uint8_t> kErrorsIpv6[] = {{2, 0}, {2, 0}, {1, 4}, {1, 3}, {3, 0}, {4, 1}, {1, 1}, {4, 0}};
+  const bool ipv4 = !(how & 1);
+  const auto [type, code] = (ipv4 ? kErrors : kErrorsIpv6)[how >> 1 & 7];
+  const uint32_t at = kEthernetHeader + (ipv4 ? kIpv4Header : kIpv6Header);
+  Frame frame(at + kIcmpHeader);
+  write_ethernet(frame.data(), kStackMac, kPeerMac, ipv4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  uint8_t* const ip = frame.data() + kEthernetHeader;
+  if (ipv4) {
+    write_ipv4(ip, kStranger, kStackAddress, kProtocolIcmp, 0);
+  } else {
+    write_ipv6(ip, kStrangerIpv6, kStackIpv6, kProtocolIcmpv6, 0);
+  }
+  frame[at] = type;
+  frame[at + 1] = code;
+  store_be16(frame.data() + at + 6, script_.u16() % 1'600);
+  const size_t most = how & 128 ? script_.u8() : 68;
+  if (about.size() > kEthernetHeader) {
+    frame.insert(frame.end(), about.begin() + kEthernetHeader,
+                 about.begin() + static_cast<long>(std::min(about.size(), kEthernetHeader + most)));
+  }
+  if ((how & 64) && frame.size() > at + kIcmpHeader) frame[at + kIcmpHeader + script_.u8() % (frame.size() - at - kIcmpHeader)] ^= script_.u8();
+  ipv4 ? repair(frame) : repair_ipv6(frame);
+  return frame;
+}
+
+void PacketWorld::inject(const Frame& frame) {
+  port_.inject(setup_.stack.ip.vlan == 0 ? frame : tagged(frame, kVlan));
 }
 
 void PacketWorld::turn() {
   stack_.turn(now_);
-  while (const auto frame = port_.take()) {
-    SentSegment segment;
-    if (!read_sent(*frame, segment)) continue;
-    for (Peer& peer : peers_) {
-      const TcpSegment& s = segment.header;
-      const bool its = peer.address() == segment.destination && peer.port() == s.destination_port;
-      if (its && peer.stack_port() == s.source_port) peer.on_sent(segment);
+  while (auto frame = port_.take()) {
+    if (setup_.stack.ip.vlan != 0) {
+      require(ethernet_type(frame->data()) == kEtherTypeVlan && vlan_of(frame->data()) == kVlan, "frames leave with our tag");
+      remove_tag(frame->data());
+      frame->erase(frame->begin(), frame->begin() + kVlanTag);
     }
+    heard(*frame);
   }
   look();
+}
+
+void PacketWorld::heard(const Frame& frame) {
+  SentSegment segment;
+  const bool tcp = read_sent(frame, segment);
+  const bool ipv6 = ethernet_type(frame.data()) == kEtherTypeIpv6;
+  if (ipv6 && frame[kEthernetHeader + 6] == kProtocolTcp) last_sent_ipv6_ = frame;
+  if (!tcp) return;
+  last_sent_ = frame;
+  for (Peer& peer : peers_) {
+    const TcpSegment& s = segment.header;
+    const bool its = peer.address() == segment.destination && peer.port() == s.destination_port;
+    if (its && peer.stack_port() == s.source_port) peer.on_sent(segment);
+  }
 }
 
 void PacketWorld::look() {
@@ -245,6 +407,7 @@ void PacketWorld::finish() {
   const TcpEngine& engine = stack_.engine();
   require(engine.connections_used() == 0 && engine.busy_used() == 0, "every connection is given back");
   require(engine.half_open_used() == 0 && engine.time_wait_used() == 0, "every record is given back");
+  require(engine.ipv6_used() == 0, "every pair of addresses is given back");
   require(rx_.available() == kRxPackets, "every received packet is given back");
   require(tx_.available() == kTxPackets, "every packet to send is given back");
 }
