@@ -109,7 +109,7 @@ class DpdkDevice final : public FaultedDevice {
     region_ = dpdk_region(memory, config.rx_packets + config.tx_packets);
     rx_.emplace(name + "rx", region_, 0, config.rx_packets);
     tx_.emplace(name + "tx", region_, config.rx_packets, config.tx_packets);
-    DpdkPortOptions options{.device = device_string(config, number), .mac = config.mac, .mtu = config.mtu};
+    DpdkPortOptions options{.device = dpdk_device(config.device, number, config.mac), .mac = config.mac, .mtu = config.mtu};
     options.ring_size = config.descriptors != 0 ? config.descriptors : default_descriptors(options.device);
     port_.emplace(options, *rx_);
     add_faults(config);
@@ -131,8 +131,6 @@ class DpdkDevice final : public FaultedDevice {
   Port& inside() override { return *port_; }
 
  private:
-  static std::string device_string(const DeviceConfig& config, uint32_t number);
-  static std::string memif_string(const DeviceConfig& config, uint32_t number);
   /// memif's ring is the queue between two processes: as long as it can be.
   static uint16_t default_descriptors(const std::string& device) {
     return device.starts_with("net_memif") ? 1u << 14 : 1024;
@@ -141,27 +139,6 @@ class DpdkDevice final : public FaultedDevice {
   std::optional<DpdkPool> rx_, tx_;
   std::optional<DpdkPort> port_;
 };
-
-std::string DpdkDevice::memif_string(const DeviceConfig& config, uint32_t number) {
-  const std::string rest = config.device.substr(6);
-  const size_t question = rest.find('?');
-  const std::string role = question == std::string::npos ? "client" : rest.substr(question + 1);
-  MemifOptions options{.socket = rest.substr(0, question), .number = number, .mac = config.mac};
-  if (role == "role=server" || role == "server") {
-    options.role = MemifRole::server;
-  } else if (role != "role=client" && role != "client") {
-    throw CodedError("QST_ERR_DEVICE", "memif: \"" + role + "\", but role=server or role=client is expected");
-  }
-  prepare_memif_socket(options);
-  return memif_device(options);
-}
-
-std::string DpdkDevice::device_string(const DeviceConfig& config, uint32_t number) {
-  if (config.device.starts_with("memif:")) return memif_string(config, number);
-  if (config.device.starts_with("tap:")) return tap_device(number, config.device.substr(4));
-  if (config.device.starts_with("af_packet:")) return af_packet_device(number, config.device.substr(10));
-  return config.device;
-}
 
 }  // namespace
 

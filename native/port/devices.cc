@@ -80,7 +80,27 @@ void remove_stale(const std::string& path) {
   }
 }
 
+std::string dpdk_memif(const std::string& text, uint32_t number, const MacAddress& mac) {
+  const size_t question = text.find('?');
+  const std::string role = question == std::string::npos ? "client" : text.substr(question + 1);
+  MemifOptions options{.socket = text.substr(0, question), .number = number, .mac = mac};
+  if (role == "role=server" || role == "server") {
+    options.role = MemifRole::server;
+  } else if (role != "role=client" && role != "client") {
+    throw std::invalid_argument("memif: \"" + role + "\", but role=server or role=client is expected");
+  }
+  prepare_memif_socket(options);
+  return memif_device(options);
+}
+
 }  // namespace
+
+std::string dpdk_device(const std::string& device, uint32_t number, const MacAddress& mac) {
+  if (device.starts_with("memif:")) return dpdk_memif(device.substr(6), number, mac);
+  if (device.starts_with("tap:")) return tap_device(number, device.substr(4));
+  if (device.starts_with("af_packet:")) return af_packet_device(number, device.substr(10));
+  return device;
+}
 
 std::string memif_device(const MemifOptions& options) {
   check_socket(options.socket);

@@ -44,6 +44,11 @@ std::string tap_device(uint32_t number, const std::string& interface);
 /// Raw frames of an existing interface (veth). Needs CAP_NET_RAW. The sender's checksum offload has to be off.
 std::string af_packet_device(uint32_t number, const std::string& interface);
 
+/// What a person writes, in DPDK's words: "memif:PATH" (client), "memif:PATH?role=server", "tap:NAME",
+/// "af_packet:INTERFACE"; anything else stays as it is. Prepares a memif socket. `number` is the device's in this process.
+/// Throws std::invalid_argument or std::runtime_error.
+std::string dpdk_device(const std::string& device, uint32_t number, const MacAddress& mac);
+
 /// A locally administered MAC that differs as long as the addresses do.
 constexpr MacAddress derive_mac(uint32_t address) {
   return {0x02,

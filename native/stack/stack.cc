@@ -127,6 +127,11 @@ bool Stack::send(Handle handle, Packet* packet, Nanos now, bool message_end) {
   return engine_.send(handle, packet, message_end);
 }
 
+uint32_t Stack::append(Handle handle, uint8_t level, const uint8_t* bytes, uint32_t length, Nanos now) {
+  at(now);
+  return engine_.append(handle, level, bytes, length);
+}
+
 void Stack::shutdown(Handle handle, Nanos now) {
   at(now);
   engine_.shutdown(handle);

@@ -41,6 +41,9 @@ class Stack {
   /// Takes over `packet` (payload at packet->data + packet->payload; payload_length and level are set). A message of
   /// several packets ends with `message_end`. False: the connection is gone or closing; the packet is released (counted).
   bool send(Handle handle, Packet* packet, Nanos now, bool message_end = true);
+  /// Adds bytes behind the last packet of `level` that waits to be sent, as far as they make one segment of it. Returns
+  /// how many were taken: small writes need no packet each.
+  uint32_t append(Handle handle, uint8_t level, const uint8_t* bytes, uint32_t length, Nanos now);
   /// Bytes that wait to be sent, or are sent and not yet acknowledged. 0 for a dead handle.
   uint32_t unsent(Handle handle) const { return engine_.unsent(handle); }
   /// FIN after what is queued; the peer may go on sending (half close).
@@ -55,6 +58,11 @@ class Stack {
   void release(Handle handle, Packet* packet, uint16_t length, Nanos now);
 
   bool alive(Handle handle) const { return engine_.alive(handle); }
+  bool owns(const IpAddress& address) const { return ip_.owns(address); }
+  /// There is a way to this address: connect() does not fail for want of one.
+  bool routable(const IpAddress& address) const { return ip_.routable(address); }
+  /// Our address for connections to `remote`; `::` without one of its family.
+  IpAddress source_for(const IpAddress& remote) const { return ip_.source_for(remote); }
 
   /// The classifier that judges frames from the next burst on. The caller keeps it alive until it is replaced.
   void set_classifier(const Classifier* classifier) { classifier_ = classifier; }

@@ -45,14 +45,18 @@ struct TcpConfig {
 
 enum class Framing : uint8_t { stream = 0, segment = 1, fixed = 2 };
 
+/// Whom a listener without an address serves.
+enum class Families : uint8_t { both = 0, ipv4 = 1, ipv6 = 2 };
+
 struct ListenerConfig {
-  IpAddress address;     ///< `::`: any of ours, of both families
+  IpAddress address;     ///< `::`: any of ours, of these `families`
   uint16_t port = 0;     ///< 0 only in an active open: what follows then applies to the connection
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
   bool nagle = false;
   Congestion congestion = Congestion::standard;
   uint32_t rate_limit = 0;  ///< bytes of payload per second that one connection may send; 0: no limit
+  Families families = Families::both;
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };
 

@@ -57,6 +57,9 @@ class TcpEngine {
   /// Room for one more send at `level`: without it the caller keeps its packets and tries again next turn.
   bool send_ready(uint8_t level) const;
   bool send(Handle handle, Packet* packet, bool message_end);
+  /// Adds bytes behind the last packet of `level` that waits to be sent, as far as they make one segment of it. Returns
+  /// how many were taken.
+  uint32_t append(Handle handle, uint8_t level, const uint8_t* bytes, uint32_t length);
   uint32_t unsent(Handle handle) const;
   void shutdown(Handle handle);
   void close(Handle handle);

@@ -41,6 +41,23 @@ bool TcpEngine::send(Handle handle, Packet* packet, bool message_end) {
   return true;
 }
 
+uint32_t TcpEngine::append(Handle handle, uint8_t level, const uint8_t* bytes, uint32_t length) {
+  Tcb* const c = find_alive(handle);
+  if (c == nullptr || c->busy == kNoIndex || c->has(kFinQueued)) return 0;
+  Busy& b = busy_.at(c->busy);
+  if (b.unsent[level].empty()) return 0;
+  Packet& last = *b.unsent[level].back();
+  const uint32_t end = uint32_t{last.payload} + last.payload_length;
+  const uint32_t segment = c->mss - std::min<uint32_t>(c->mss, last.payload_length);
+  const uint32_t taken = std::min({length, segment, kHeadroom + kRoom - std::min(end, kHeadroom + kRoom)});
+  if (taken == 0) return 0;
+  std::memcpy(last.data + end, bytes, taken);
+  last.payload_length = static_cast<uint16_t>(last.payload_length + taken);
+  b.unsent_bytes += taken;
+  output(*c);
+  return taken;
+}
+
 void TcpEngine::output(Tcb& c) {
   if (c.opening() || c.busy == kNoIndex) return;
   Busy& b = busy_.at(c.busy);

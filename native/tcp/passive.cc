@@ -6,16 +6,36 @@
 #include "native/tcp/engine.hh"
 
 namespace qstack {
+namespace {
+
+bool serves(const ListenerConfig& config, const IpAddress& address) {
+  if (!config.address.unspecified()) return config.address == address;
+  return config.families == Families::both || (config.families == Families::ipv4) == address.is_ipv4();
+}
+
+/// Some address is served by both.
+bool overlap(const ListenerConfig& a, const ListenerConfig& b) {
+  if (a.port != b.port) return false;
+  if (!a.address.unspecified()) return serves(b, a.address);
+  if (!b.address.unspecified()) return serves(a, b.address);
+  return a.families == b.families || a.families == Families::both || b.families == Families::both;
+}
+
+}  // namespace
 
 int TcpEngine::listen(const ListenerConfig& config) {
   if (!config.address.unspecified() && !ip_.owns(config.address)) return -EADDRNOTAVAIL;
   for (const Profile& profile : profiles_) {
-    if (!profile.listening || profile.config.port != config.port) continue;
-    const IpAddress& other = profile.config.address;
-    if (other == config.address || other.unspecified() || config.address.unspecified()) return -EADDRINUSE;
+    if (profile.listening && overlap(profile.config, config)) return -EADDRINUSE;
+  }
+  const Profile fresh = {resolved(config), true};
+  for (size_t i = 0; i < profiles_.size(); ++i) {  // a listener that was closed comes back
+    if (profiles_[i].config != fresh.config) continue;
+    profiles_[i].listening = true;
+    return static_cast<int>(i);
   }
   if (profiles_.size() >= 0xffff) return -ENOMEM;
-  profiles_.push_back({resolved(config), true});
+  profiles_.push_back(fresh);
   return static_cast<int>(profiles_.size() - 1);
 }
 
@@ -32,7 +52,7 @@ const TcpEngine::Profile* TcpEngine::find_listener(const IpAddress& address, uin
   for (size_t i = 0; i < profiles_.size(); ++i) {
     const ListenerConfig& config = profiles_[i].config;
     if (!profiles_[i].listening || config.port != port) continue;
-    if (!config.address.unspecified() && config.address != address) continue;
+    if (!serves(config, address)) continue;
     number = static_cast<uint16_t>(i);
     return &profiles_[i];
   }

@@ -52,6 +52,7 @@ pack(
       'dist/stack/testing.js',
       'dist/native/qstack.node',
       'native/tcp/engine.cc',
+      'native/capi/qstack.h',
       'native/node/binding.gyp',
       'meson.build',
       'deps/packages.json',
