@@ -26,9 +26,9 @@ class Peer {
   uint32_t address() const { return address_; }
   uint16_t port() const { return port_; }
   uint16_t stack_port() const { return stack_port_; }
-  /// Bytes of the stack in this incarnation, from the first on.
   /// Of the stack: with several, segments leave by level.
   uint32_t levels = 1;
+  /// Bytes of the stack in this incarnation, from the first on.
   const std::string& received() const { return received_; }
   void on_sent(const SentSegment& segment);
 
@@ -104,8 +104,9 @@ inline Frame Peer::segment(Script& script) {
   const auto flags = static_cast<uint8_t>(mode & 4 ? script.u8() : uint8_t{kAck});
   const uint16_t window = mode & 8 ? script.u16() : 0xffff;
   SegmentParts parts = {address_, port_, stack_port_, seq, ack, flags, window, segment_options(script, mode), {}};
-  for (size_t i = 0; i < length; ++i) parts.payload.push_back(peer_byte(seq + static_cast<Seq>(i)));
-  const Seq end = seq + static_cast<Seq>(length) + (flags & kFin ? 1 : 0) + (flags & kSyn ? 1 : 0);
+  const Seq first = seq + (flags & kSyn ? 1 : 0);  // a SYN comes before the bytes of its segment
+  for (size_t i = 0; i < length; ++i) parts.payload.push_back(peer_byte(first + static_cast<Seq>(i)));
+  const Seq end = first + static_cast<Seq>(length) + (flags & kFin ? 1 : 0);
   if (seq_gt(end, snd_max_)) snd_max_ = end;
   if (!(mode & 129)) snd_nxt_ = end;
   if (flags & kAck) note_window(ack, window);
