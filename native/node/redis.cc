@@ -54,6 +54,7 @@ ClientConfig read_config(const OptionReader& options) {
     redis::ShardConfig shard;
     shard.address = read_address(OptionReader(list.Get(i), "createRedis: servers"));
     shard.inflight_low_max = options.u32("inflightLowMax", shard.inflight_low_max, 1, 1u << 20);
+    shard.inflight_low_min = std::min(shard.inflight_low_min, shard.inflight_low_max);
     config.shards.push_back(shard);
   }
   config.commands = options.u32("commands", config.commands, 16, 1u << 20);

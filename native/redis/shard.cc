@@ -1,6 +1,7 @@
 #include "native/redis/shard.hh"
 
 #include <algorithm>
+#include <numeric>
 
 namespace qstack::redis {
 namespace {
@@ -21,6 +22,7 @@ Shard::Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPo
       pool_(pool),
       commands_(commands),
       completer_(completer),
+      limit_(config.inflight_low_min, config.inflight_low_max),
       backoff_(config.backoff_min) {}
 
 void Shard::submit(uint32_t index) { waiting_[pool_.at(index).level].push_back(pool_, index); }
@@ -87,7 +89,16 @@ void Shard::release(uint32_t index) {
 
 bool Shard::may_send(uint8_t level) const {
   if (level == 0) return unsent_bytes_ < config_.unsent_max;
-  return unsent_bytes_ < config_.unsent_low_max && in_flight_by_level_[level] < config_.inflight_low_max;
+  return unsent_bytes_ < config_.unsent_low_max && in_flight_below_0(level) < limit_.value();
+}
+
+/// Those of lower levels that go before `level`, and its own: what is lower still does not hold it back.
+uint32_t Shard::in_flight_below_0(uint8_t level) const {
+  return std::accumulate(in_flight_by_level_.begin() + 1, in_flight_by_level_.begin() + level + 1, 0u);
+}
+
+bool Shard::waiting_below_0() const {
+  return std::any_of(waiting_.begin() + 1, waiting_.end(), [](const PendingList& list) { return !list.empty(); });
 }
 
 void Shard::fill_in_flight() {
@@ -139,6 +150,14 @@ void Shard::write(Nanos now) {
 }
 
 bool Shard::read(Nanos now, std::span<uint8_t> buffer) {
+  const uint64_t before = stats_.replied;
+  const bool right = read_replies(now, buffer);
+  const auto taken = static_cast<uint32_t>(stats_.replied - before);
+  if (taken != 0 && waiting_below_0()) limit_.looked(taken, in_flight_.size(), now);
+  return right;
+}
+
+bool Shard::read_replies(Nanos now, std::span<uint8_t> buffer) {
   if (stalled_ && !take_replies(now)) return false;
   if (stalled_ || (in_flight_.empty() && now < next_idle_read_)) return true;
   next_idle_read_ = now + kIdleRead;

@@ -4,8 +4,8 @@
 //
 // In: commands of a level, the time. Out: one completion each: a reply; `lost` for what was sent before the connection
 // broke; `timeout` for what waited too long. Invariant: replies belong to in-flight commands in order, so a command
-// that has timed out in flight stays in the list until its reply is read and thrown away. A lower level has a bounded
-// number of commands in flight, else priority would end in the server's socket queue. Times come from the caller.
+// that has timed out in flight stays in the list until its reply is read and thrown away. Lower levels have only so many
+// commands in flight as keep the server busy, else priority would end in its socket queue. Times come from the caller.
 #pragma once
 
 #include <array>
@@ -13,12 +13,14 @@
 
 #include "native/redis/completer.hh"
 #include "native/redis/connection.hh"
+#include "native/redis/queue_limit.hh"
 
 namespace qstack::redis {
 
 struct ShardConfig {
   Address address;
-  uint32_t inflight_low_max = 512;      ///< commands of one level below 0 in flight
+  uint32_t inflight_low_min = 64;       ///< commands of lower levels in flight: never fewer are possible
+  uint32_t inflight_low_max = 4'096;    ///< and never more
   uint32_t unsent_max = 256 * 1024;     ///< bytes that wait in flight for the socket
   uint32_t unsent_low_max = 64 * 1024;  ///< the same, before a level below 0 adds more
   Nanos backoff_min = 50'000'000;
@@ -46,6 +48,8 @@ class Shard {
   bool stalled() const { return stalled_; }
   uint32_t in_flight() const { return in_flight_.size(); }
   uint32_t waiting(uint8_t level) const { return waiting_[level].size(); }
+  /// Commands of lower levels that may be in flight now.
+  uint32_t inflight_low_limit() const { return limit_.value(); }
   const ShardStats& stats() const { return stats_; }
   /// When poll() has something to do at the latest, without anything from the server; 0: never.
   Nanos deadline() const;
@@ -57,11 +61,14 @@ class Shard {
   void disconnect(Nanos now);
   void lose_in_flight(Stamp now);
   void fill_in_flight();
+  uint32_t in_flight_below_0(uint8_t level) const;
+  bool waiting_below_0() const;
   bool may_send(uint8_t level) const;
   void write(Nanos now);
   size_t gather(struct iovec* pieces) const;
   void note_written(size_t n);
   bool read(Nanos now, std::span<uint8_t> buffer);
+  bool read_replies(Nanos now, std::span<uint8_t> buffer);
   bool take_replies(Nanos now);
   bool asked() const;
   void finish_first(const Reply& reply, Stamp now);
@@ -82,6 +89,7 @@ class Shard {
   uint32_t first_unsent_ = kNoIndex;  ///< first entry in flight with bytes that the socket has not taken
   uint64_t unsent_bytes_ = 0;
   std::array<uint32_t, kLevelsMax> in_flight_by_level_{};
+  QueueLimit limit_;
   Nanos retry_at_ = 0;
   Nanos backoff_;
   Nanos next_sweep_ = 0;

@@ -251,7 +251,7 @@ TEST_CASE("a server that has not answered for long is given up") {
   CHECK(bench.client->idle());
 }
 
-TEST_CASE("a lower level has a bounded number of commands in flight, the highest has not") {
+TEST_CASE("lower levels have a bounded number of commands in flight, the highest has not") {
   ClientConfig config = small_config();
   config.shards[0].inflight_low_max = 64;
   Bench bench(config);
@@ -267,6 +267,46 @@ TEST_CASE("a lower level has a bounded number of commands in flight, the highest
   for (uint32_t i = 0; i < 210; ++i) server.say("+OK\r\n");
   bench.poll();
   CHECK(count_of(server.heard(), "low") == 10);
+}
+
+TEST_CASE("what is in flight at a lower level holds no command of a higher one back") {
+  ClientConfig config = small_config();
+  config.shards[0].inflight_low_max = 64;
+  Bench bench(config);
+  FakeServer server(bench.client->shard(0));
+  for (uint32_t op = 0; op < 100; ++op) bench.ask_get(op, "bulk", 2);
+  bench.poll();
+  for (uint32_t op = 100; op < 200; ++op) bench.ask_get(op, "normal", 1);
+  bench.poll();
+  const std::string heard = server.heard();
+  CHECK(count_of(heard, "bulk") == 64);
+  CHECK(count_of(heard, "normal") == 64);
+}
+
+TEST_CASE("a server that ran dry while commands waited gets more of them at once, one that did not gets fewer again") {
+  Bench bench;
+  FakeServer server(bench.client->shard(0));
+  const Shard& shard = bench.client->shard(0);
+  const uint32_t first = shard.inflight_low_limit();
+  uint32_t op = 0;
+  const auto answer = [&](uint32_t replies) {
+    for (uint32_t i = 0; i < replies; ++i) server.say("+OK\r\n");
+    bench.poll(kMs);
+    for (uint32_t i = 0; i < replies; ++i) bench.expect();
+    server.heard();
+  };
+  while (op < 6 * first) bench.ask_get(op++, "low", 1);
+  bench.poll();
+  REQUIRE(shard.in_flight() == first);
+  answer(first);
+  CHECK(shard.inflight_low_limit() == 2 * first);
+  REQUIRE(shard.in_flight() == 2 * first);
+  for (uint32_t look = 0; look < 2; ++look) {  // half of it is never answered when we look
+    answer(first);
+    while (shard.waiting(1) < 4 * first) bench.ask_get(op++, "low", 1), bench.client->take(bench.now);
+    bench.now += QueueLimit::kHold;
+  }
+  CHECK(shard.inflight_low_limit() == first);
 }
 
 TEST_CASE("a high command passes low ones that wait for a socket that is full") {
