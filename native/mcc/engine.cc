@@ -10,7 +10,8 @@ namespace qstack::mcc {
 namespace {
 // Work per step is bounded so that the stack's turn comes round every few dozen microseconds.
 constexpr uint32_t kConnectBudget = 64;
-constexpr uint32_t kDueBudget = 1024;
+/// All that is due after a stall of 100 ms at a million a second: what is not collected cannot be sent by level.
+constexpr uint32_t kDueBudget = 100'000;
 constexpr uint32_t kSendBudget = 64;
 /// A wave may take so long to leave; beyond it the generator is the bottleneck.
 constexpr Nanos kLate = 20'000'000;
@@ -109,7 +110,7 @@ void Engine::enqueue(const Due& due) {
   freshen(connection);
   uint32_t index = pending_.take();
   pending_.at(index) = {due.intended, kNoIndex, due.connection, connection.counter++, level};
-  due_.push(pending_, index);
+  (blocked() ? waiting_[level] : due_).push(pending_, index);
   ++waiting_count_;
 }
 
@@ -131,6 +132,11 @@ uint32_t Engine::send_waiting(Nanos now) {
     ++done;
   }
   return done;
+}
+
+/// Messages wait by level: whatever becomes due joins them.
+bool Engine::blocked() const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [](const PendingQueue& queue) { return !queue.empty(); });
 }
 
 uint32_t Engine::spill(uint32_t done) {

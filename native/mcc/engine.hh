@@ -80,6 +80,7 @@ class Engine final : public App {
   void enqueue(const Due& due);
   uint32_t send_waiting(Nanos now);
   bool send_first(PendingQueue& queue, Nanos now);
+  bool blocked() const;
   uint32_t spill(uint32_t done);
   void write_message(Packet* packet, const Pending& record);
   void abandon_due();
