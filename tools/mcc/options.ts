@@ -24,6 +24,8 @@ export interface MccOptions {
   connectLimitMs: number;
   waitMs: number;
   phases: Phase[];
+  /** Messages a second that the server is known to answer; 0: nothing is known. */
+  capacityPerS: number;
   /** SYNs a second from random addresses, from before the first connection on; 0: none. */
   floodPerS: number;
   messageLength: number;
@@ -80,6 +82,7 @@ export function mccCommand(): Command {
     .option('--flood <kind>', 'syn: SYNs from random addresses of the network, from before the first connection on')
     .option('--flood-rate <rate>', 'of the flood, beside messages; without it --rate is the rate of the flood')
     .option('--phases <list>', 'several runs on the same connections')
+    .option('--capacity <rate>', 'known from an earlier run; what is measured counts where it is more')
     .option('--answer <what>', 'what the server answers: requests | all', 'requests')
     .option('--reply <form>', 'auto (iot or http) | echo', 'auto')
     .option('--dest <address>', "server's address", '10.0.0.1')
@@ -298,6 +301,7 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
     connectLimitMs: reader.seconds('connectLimit', '--connect-limit'),
     waitMs: reader.seconds('waitTime', '-w'),
     phases,
+    capacityPerS: readRate(reader, 'capacity', '--capacity'),
     floodPerS,
     ...traffic,
     destination,

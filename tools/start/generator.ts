@@ -14,6 +14,8 @@ export interface Load {
   folder: string;
   connections: number;
   phases: string;
+  /** Messages a second that the server is known to answer. */
+  capacityPerS?: number | undefined;
   highShare: number;
   seed: number;
   /** All connections are open and nothing is sent yet. */
@@ -24,7 +26,7 @@ export interface Load {
 
 type Message = { type: 'view'; view: View } | { type: 'run'; run: RunReport };
 
-export function generatorArguments({ folder, connections, phases, highShare, seed }: Load): string[] {
+export function generatorArguments({ folder, connections, phases, capacityPerS, highShare, seed }: Load): string[] {
   const flags: Record<string, string> = {
     '-c': String(connections),
     '-s': `${Math.max(1, Math.ceil(connections / BATCH))}`,
@@ -32,6 +34,7 @@ export function generatorArguments({ folder, connections, phases, highShare, see
     '-l': '200',
     '-r': String(highShare),
     '--phases': phases,
+    ...(capacityPerS === undefined ? {} : { '--capacity': String(capacityPerS) }),
     '--answer': 'all',
     '--dest': '10.0.0.1',
     '--socket': socketPath(folder),
