@@ -183,13 +183,16 @@ function faultOf(count, code) {
   return undefined;
 }
 
-/** @param {string[]} filters @param {string[]} variants @returns {Job[]} */
+/** Two lanes: native programs, which mostly compute, and files that mostly wait for processes that they started.
+ * @param {string[]} filters @param {string[]} variants @returns {Job[][]} */
 function collect(filters, variants) {
-  const jobs = [
-    ...variants.flatMap(nativeJobs),
-    ...filesBelow(join(ROOT, 'dist/test'), '.test.js').filter(hasSource).map(uvuJob),
+  const lanes = [
+    variants.flatMap(nativeJobs),
+    filesBelow(join(ROOT, 'dist/test'), '.test.js').filter(hasSource).map(uvuJob),
   ];
-  return filters.length === 0 ? jobs : jobs.filter((job) => filters.some((filter) => job.label.includes(filter)));
+  const wanted = (/** @type {Job} */ job) =>
+    filters.length === 0 || filters.some((filter) => job.label.includes(filter));
+  return lanes.map((jobs) => jobs.filter(wanted));
 }
 
 /** A compiled file whose source was deleted is not a test any more. @param {string} file */
@@ -204,13 +207,13 @@ async function main(args) {
   const variants =
     native === undefined ? ['asan', 'tsan'] : native.slice('--native='.length).split(',').filter(Boolean);
   const verbose = args.includes('--verbose');
-  const jobs = collect(
+  const lanes = collect(
     args.filter((arg) => !arg.startsWith('--')),
     variants,
   );
   let passed = 0;
   let failed = 0;
-  for (const job of jobs) {
+  const run = async (/** @type {Job} */ job) => {
     const result = await runJob(job, deadline);
     passed += result.passed;
     failed += result.failed;
@@ -218,8 +221,13 @@ async function main(args) {
     const verdict = result.fault ? `FAIL: ${result.fault}` : 'ok';
     console.log(`${job.label}  ${result.passed} passed${skipped}  ${(result.ms / 1000).toFixed(1)} s  ${verdict}`);
     if (result.fault || verbose) console.log(result.out.trimEnd().replace(/^/gm, '    '));
-  }
-  if (jobs.length === 0) console.log(`no test matches ${args.join(' ') || '(nothing is built)'}`);
+  };
+  const inTurn = async (/** @type {Job[]} */ jobs) => {
+    for (const job of jobs) await run(job);
+  };
+  await Promise.all(lanes.map(inTurn));
+  if (lanes.every((jobs) => jobs.length === 0))
+    console.log(`no test matches ${args.join(' ') || '(nothing is built)'}`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 }
