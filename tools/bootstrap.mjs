@@ -208,12 +208,13 @@ function hand(args) {
 function main() {
   const [task = 'build', ...rest] = process.argv.slice(2);
   checkNode();
-  systemPackages(['test', 'fuzz', 'bench'].includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
+  systemPackages(['test', 'fuzz', 'bench', 'tidy'].includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
   npmPackages();
   native('release', 'build/release/node/qstack.node');
   typescript();
   if (task === 'start') return hand(['dist/tools/start/main.js', ...rest]);
   if (task === 'bench') return hand(['dist/tools/bench/main.js', ...rest]);
+  if (task === 'tidy') return hand(['dist/tools/tidy/main.js', ...rest]);
   if (task === 'test' || task === 'fuzz') native('fuzz', 'build/fuzz/build.ninja');
   if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
   if (task !== 'test') return say('built');

@@ -27,7 +27,7 @@ uint8_t merged_ecn(uint8_t ecn_seen) {
 Fragments::Fragments(Counters& counters)
     : counters_(counters),
       assemblies_(std::make_unique<Assembly[]>(kDatagrams)),
-      bytes_(std::make_unique<uint8_t[]>(size_t{kDatagrams} * kBytes)) {}
+      bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kDatagrams} * kBytes)) {}
 
 const Fragments::Datagram* Fragments::add(const Fragment& fragment, Nanos now) {
   counters_.add(Counter::fragments_in);

@@ -57,7 +57,8 @@ void read_segment(const uint8_t* tcp, IcmpError& out) {
   out.seq = load_be32(tcp + 4);
 }
 
-/// False: it quotes no segment that could be one of ours. A router has changed TTL and checksum of the header, so that the latter says nothing.
+/// False: it quotes no segment that could be one of ours. A router has changed TTL and checksum of the header, so that
+/// the latter says nothing.
 bool read_ipv4_error(const uint8_t* icmp, uint16_t length, IcmpError& out) {
   const uint8_t* const ip = icmp + kIcmpHeader;
   const uint32_t room = length - kIcmpHeader;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -48,7 +49,7 @@ class Histogram {
   /// The smallest recordable value that at least `quantile` (0 … 1) of the values do not exceed; 0 when empty.
   uint64_t quantile(double quantile) const {
     if (count_ == 0) return 0;
-    uint64_t rank = static_cast<uint64_t>(quantile * static_cast<double>(count_) + 0.5);
+    auto rank = static_cast<uint64_t>(std::llround(quantile * static_cast<double>(count_)));
     rank = std::clamp<uint64_t>(rank, 1, count_);
     uint64_t seen = 0;
     uint32_t cell = 0;

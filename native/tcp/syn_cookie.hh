@@ -35,8 +35,8 @@ class SynCookies {
 
   Seq make(uint64_t flow_hash, Seq irs, uint16_t mss, uint32_t now_ms) const {
     const uint32_t epoch = now_ms / kLifeMs;
-    uint32_t index = kMss.size() - 1;
-    while (index > 0 && kMss[index] > mss) --index;
+    uint32_t index = 0;
+    while (index + 1 < kMss.size() && kMss[index + 1] <= mss) ++index;
     return cookie(flow_hash, irs, epoch, index);
   }
 
