@@ -9,7 +9,10 @@ namespace {
 constexpr size_t kReadBuffer = 65'536;
 }
 
-BulkSink::BulkSink(const BulkSinkConfig& config) : config_(config), data_(2 * kReadBuffer) { chunks_.reserve(4'096); }
+BulkSink::BulkSink(const BulkSinkConfig& config)
+    : config_(config), data_(2 * kReadBuffer), window_(config.warm_up, config.window) {
+  chunks_.reserve(4'096);
+}
 
 void BulkSink::attach(Stack& stack) {
   stack_ = &stack;
@@ -47,22 +50,10 @@ uint32_t BulkSink::step(Nanos now) {
     stack_->release(handle_, chunk.packet, chunk.length, now);
   }
   chunks_.clear();
-  if (work != 0) measure(now);
+  if (work != 0) window_.note(now, total_);
   if (ended_ && !done_) stack_->close(handle_, now);
   ended_ = false;
   return work;
-}
-
-void BulkSink::measure(Nanos now) {
-  if (began_ == 0) began_ = now;
-  if (now < began_ + config_.warm_up) return;
-  if (first_ == 0) {
-    first_ = last_ = now;
-    first_bytes_ = last_bytes_ = total_;
-  }
-  if (now > first_ + config_.window) return;
-  last_ = now;
-  last_bytes_ = total_;
 }
 
 }  // namespace qstack::bench

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "native/bench/window.hh"
 #include "native/stack/stack.hh"
 
 namespace qstack::bench {
@@ -24,9 +25,7 @@ class BulkSink final : public App {
 
   uint32_t step(Nanos now);
   bool done() const { return done_; }
-  /// In the window, and how long it was.
-  uint64_t bytes() const { return last_bytes_ - first_bytes_; }
-  Nanos elapsed() const { return last_ - first_; }
+  const Window& window() const { return window_; }
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
@@ -41,16 +40,14 @@ class BulkSink final : public App {
     uint16_t length;
   };
 
-  void measure(Nanos now);
-
   BulkSinkConfig config_;
   Stack* stack_ = nullptr;
   Handle handle_;
   std::vector<Chunk> chunks_;
   std::vector<uint8_t> data_;  ///< where the program reads to
   size_t at_ = 0;
-  uint64_t total_ = 0, first_bytes_ = 0, last_bytes_ = 0;
-  Nanos began_ = 0, first_ = 0, last_ = 0;
+  Window window_;
+  uint64_t total_ = 0;
   bool ended_ = false, done_ = false;
 };
 

@@ -43,7 +43,8 @@ void LineEnd::read_config(Arguments& arguments) {
   config_.ip.prefix_length = static_cast<uint8_t>(arguments.number("prefix", 24));
   config_.ip.mac = derive_mac(config_.ip.address);
   config_.ip.mtu = static_cast<uint16_t>(arguments.number("mtu", 1'500));
-  config_.tcp.connections = static_cast<uint32_t>(arguments.number("connections", 16));
+  config_.ip.address_count = static_cast<uint32_t>(arguments.number("addresses", 1));
+  config_.tcp.connections = static_cast<uint32_t>(arguments.number("connections", 16)) + kSpare;
   config_.tcp.busy = config_.tcp.connections;
   config_.tcp.half_open = config_.tcp.time_wait = 1'024;
   config_.tcp.send_buffer = static_cast<uint32_t>(arguments.number("send_buffer", config_.tcp.send_buffer));

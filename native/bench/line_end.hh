@@ -1,7 +1,7 @@
 // LineEnd: one end of a line: EAL, a device, its pools, and the configuration of a stack on it.
 //
-// In: arguments: device=memif|tap|af_packet, socket and role of a memif, interface of the others, address, prefix, mtu,
-// packets, send_buffer, receive_buffer. Out: what a Stack is made of. One per process: EAL starts once.
+// In: arguments: device=memif|tap|af_packet, socket and role of a memif, interface of the others, address, addresses,
+// prefix, mtu, connections, rx_packets, tx_packets, send_buffer, receive_buffer. Out: what a Stack is made of. One per process: EAL starts once.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,9 @@ namespace qstack::bench {
 
 class LineEnd {
  public:
+  /// Control blocks beyond the connections that are asked for: for opens that are tried again.
+  static constexpr uint32_t kSpare = 512;
+
   explicit LineEnd(Arguments& arguments);
 
   DpdkPort& port() { return *port_; }

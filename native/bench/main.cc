@@ -2,19 +2,25 @@
 //
 // In: a command and `name=value` words. Out: the line "ready" when it can be reached, one line of JSON at its end.
 // Exit 0 ok, 1 it failed, 2 usage.
-#include <sys/resource.h>
+#include <signal.h>
 #include <time.h>
 
 #include <atomic>
 #include <cinttypes>
 #include <cstdio>
 #include <exception>
+#include <functional>
+#include <map>
 #include <stdexcept>
 #include <string>
 
 #include "native/bench/bulk_sink.hh"
 #include "native/bench/bulk_source.hh"
+#include "native/bench/echo_client.hh"
+#include "native/bench/echo_server.hh"
+#include "native/bench/frames.hh"
 #include "native/bench/line_end.hh"
+#include "native/bench/micro.hh"
 #include "native/stack/stack_thread.hh"
 
 namespace qstack::bench {
@@ -24,31 +30,27 @@ namespace {
 constexpr uint16_t kPort = 5201;
 constexpr Nanos kMilli = 1'000'000;
 
-double cpu_seconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 void say_ready() {
   puts("ready");
   fflush(stdout);
 }
 
-/// Takes turns of the stack and steps of the program in a thread of their own until the program is done.
-template <typename Program>
-HiccupProbe::Summary drive(Stack& stack, Program& program, Arguments& arguments) {
-  std::atomic<bool> done = false;
+/// Set by the program that is done, or by SIGTERM.
+std::atomic<bool> done = false;
+
+/// Takes turns in a thread of their own until the program is done or is told to end.
+HiccupProbe::Summary drive(const StackThread::Turn& turn, const std::function<bool()>& finished, Arguments& arguments) {
   StackThreadConfig config{.name = "bench"};
   if (arguments.has("core")) config.core = static_cast<int>(arguments.number("core", 0));
+  if (arguments.text("poll", "yield") == "busy") config.poll = PollMode::busy;
   arguments.check_all_read();
-  const auto turn = [&](Nanos now) {
-    const uint32_t work = stack.turn(now) + program.step(now);
-    if (program.done()) done.store(true, std::memory_order_relaxed);
+  signal(SIGTERM, [](int) { done.store(true, std::memory_order_relaxed); });
+  const auto watched = [&](Nanos now) {
+    const uint32_t work = turn(now);
+    if (finished()) done.store(true, std::memory_order_relaxed);
     return work;
   };
-  StackThread thread(turn, config);
+  StackThread thread(watched, config);
   say_ready();
   const timespec pause{0, 5'000'000};
   while (!done.load(std::memory_order_relaxed)) nanosleep(&pause, nullptr);
@@ -57,9 +59,21 @@ HiccupProbe::Summary drive(Stack& stack, Program& program, Arguments& arguments)
   return hiccups;
 }
 
+/// A program on a stack: the stack's turn, and the program's step between two turns.
+template <typename Program>
+HiccupProbe::Summary drive(Stack& stack, Program& program, Arguments& arguments) {
+  const auto turn = [&](Nanos now) { return stack.turn(now) + program.step(now); };
+  return drive(turn, [&] { return program.done(); }, arguments);
+}
+
+void print_window(const Window& window) {
+  printf("\"amount\":%" PRIu64 ",\"nanoseconds\":%" PRIu64 ",\"busy_s\":%.2f", window.amount(), window.elapsed(),
+         window.busy_seconds());
+}
+
 /// The last members of a report: what the thread and the stack say about themselves.
 void print_rest(const HiccupProbe::Summary& hiccups, const Counters& counters) {
-  printf(",\"cpu_s\":%.3f,\"hiccup_p99_us\":%.1f", cpu_seconds(), static_cast<double>(hiccups.p99) / 1e3);
+  printf(",\"hiccup_p99_us\":%.1f", static_cast<double>(hiccups.p99) / 1e3);
   for (size_t i = 0; i < kCounters; ++i) {
     if (counters.values[i] == 0) continue;
     printf(",\"%.*s\":%" PRIu64, static_cast<int>(kCounterNames[i].size()), kCounterNames[i].data(), counters.values[i]);
@@ -77,7 +91,8 @@ void bulk_sink(Arguments& arguments) {
   Stack stack(line.config(), line.port(), line.rx(), line.tx(), sink);
   sink.attach(stack);
   const HiccupProbe::Summary hiccups = drive(stack, sink, arguments);
-  printf("{\"bytes\":%" PRIu64 ",\"nanoseconds\":%" PRIu64, sink.bytes(), sink.elapsed());
+  putchar('{');
+  print_window(sink.window());
   print_rest(hiccups, stack.counters());
 }
 
@@ -94,14 +109,92 @@ void bulk_source(Arguments& arguments) {
   Stack stack(line.config(), line.port(), line.rx(), line.tx(), source);
   source.attach(stack);
   const HiccupProbe::Summary hiccups = drive(stack, source, arguments);
-  printf("{\"bytes\":%" PRIu64, source.bytes());
+  printf("{\"amount\":%" PRIu64, source.bytes());
   print_rest(hiccups, stack.counters());
 }
 
+void echo_server(Arguments& arguments) {
+  LineEnd line(arguments);
+  EchoServer server(kPort, line.tx());
+  Stack stack(line.config(), line.port(), line.rx(), line.tx(), server);
+  server.attach(stack);
+  const HiccupProbe::Summary hiccups = drive(stack, server, arguments);
+  printf("{\"amount\":0");
+  print_rest(hiccups, stack.counters());
+}
+
+void echo_client(Arguments& arguments) {
+  EchoClientConfig config;
+  config.warm_up = arguments.number("warm_up_ms", 300) * kMilli;
+  config.window = arguments.number("window_ms", 2'000) * kMilli;
+  config.remote = {arguments.address("to"), kPort};
+  LineEnd line(arguments);
+  config.local = {line.config().ip.address, 0};
+  config.addresses = line.config().ip.address_count;
+  config.slots = line.config().tcp.connections;
+  config.connections = config.slots - LineEnd::kSpare;
+  EchoClient client(config, line.tx());
+  Stack stack(line.config(), line.port(), line.rx(), line.tx(), client);
+  client.attach(stack);
+  const HiccupProbe::Summary hiccups = drive(stack, client, arguments);
+  putchar('{');
+  print_window(client.window());
+  const mcc::Histogram& latencies = client.latencies();
+  printf(",\"p50_us\":%.2f,\"p99_us\":%.2f,\"lost\":%u", static_cast<double>(latencies.quantile(0.5)) / 1e3,
+         static_cast<double>(latencies.quantile(0.99)) / 1e3, client.lost());
+  print_rest(hiccups, stack.counters());
+}
+
+void port_echo(Arguments& arguments) {
+  LineEnd line(arguments);
+  FrameEcho echo(line.port());
+  drive([&](Nanos now) { return echo.turn(now); }, [] { return false; }, arguments);
+  puts("{\"amount\":0}");
+}
+
+void port_load(Arguments& arguments) {
+  const FrameLoadConfig config{.under_way = static_cast<uint32_t>(arguments.number("under_way", 512)),
+                               .length = static_cast<uint16_t>(arguments.number("length", 254)),
+                               .warm_up = arguments.number("warm_up_ms", 300) * kMilli,
+                               .window = arguments.number("window_ms", 2'000) * kMilli};
+  LineEnd line(arguments);
+  FrameLoad load(config, line.port(), line.rx(), line.tx());
+  const HiccupProbe::Summary hiccups =
+      drive([&](Nanos now) { return load.turn(now); }, [&] { return load.done(); }, arguments);
+  putchar('{');
+  print_window(load.window());
+  print_rest(hiccups, {});
+}
+
+void print_costs(const Costs& costs) {
+  const char* before = "{";
+  for (const auto& [name, nanoseconds] : costs) {
+    printf("%s\"%s\":%.2f", before, name.c_str(), nanoseconds);
+    before = ",";
+  }
+  puts("}");
+}
+
+template <Costs (*Measure)(uint32_t)>
+void costs(Arguments& arguments) {
+  const auto count = static_cast<uint32_t>(arguments.number("count", 10'000'000));
+  arguments.check_all_read();
+  say_ready();
+  print_costs(Measure(count));
+}
+
+const std::map<std::string, void (*)(Arguments&)> kCommands = {
+    {"bulk-sink", bulk_sink},     {"bulk-source", bulk_source}, {"echo-server", echo_server},
+    {"echo-client", echo_client}, {"port-echo", port_echo},     {"port-load", port_load},
+    {"ring", costs<ring_costs>},  {"classify", costs<classify_costs>},
+};
+
 void run(const std::string& command, Arguments& arguments) {
-  if (command == "bulk-sink") return bulk_sink(arguments);
-  if (command == "bulk-source") return bulk_source(arguments);
-  throw std::invalid_argument("\"" + command + "\": bulk-sink or bulk-source is expected");
+  const auto found = kCommands.find(command);
+  if (found != kCommands.end()) return found->second(arguments);
+  std::string names;
+  for (const auto& [name, function] : kCommands) names += (names.empty() ? "" : ", ") + name;
+  throw std::invalid_argument("\"" + command + "\": one of " + names + " is expected");
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Context, interleaved, medianOf } from '../../tools/bench/benchmark.js';
-import { parseCpuTimes } from '../../tools/bench/machine.js';
+import { parseBusySeconds } from '../../tools/bench/machine.js';
 import { Namespace } from '../../tools/bench/namespaces.js';
 import { median, summarize } from '../../tools/bench/statistics.js';
 import { chartSvg, roundStep, shortNumber } from '../../tools/bench/svg.js';
@@ -50,9 +50,9 @@ test('contenders take turns, so that a slow minute hits them all', async () => {
   assert.is(medianOf(rows, 'b', 'figure'), 4);
 });
 
-test('the time of the processors is all that was not idle, and what others stole is told apart', () => {
+test('processors are busy with all that is neither idle nor stolen', () => {
   const stat = 'cpu  100 10 200 9000 50 20 30 7 0 0\ncpu0 1 2 3\n';
-  assert.equal(parseCpuTimes(stat), { busy: 3.6, steal: 0.07 });
+  assert.is(parseBusySeconds(stat), 3.6);
 });
 
 test('a chart has a line for each series, its points in place, and text that cannot become markup', () => {
@@ -86,7 +86,7 @@ test('axes have round numbers', () => {
 test('a name that is none is refused with those that there are', () => {
   const { status, stderr } = bench('bulky');
   assert.is(status, 2);
-  assert.match(stderr, /one of bulk/);
+  assert.match(stderr, /one of port, bulk, echo, coroutine, ring, classify/);
 });
 
 test('bulk: bytes arrive by every way that this machine has, and the report names its command and versions', () => {
@@ -99,6 +99,36 @@ test('bulk: bytes arrive by every way that this machine has, and the report name
   for (const key of keys) assert.ok((report[key] as number) > 0, `${key}: ${report[key]}`);
   assert.match(report.command as string, 'npm run bench -- bulk');
   assert.equal(Object.keys(report.versions as object), ['kernel', 'node', 'dpdk', 'compiler', 'cpu', 'cores']);
+});
+
+test('port: frames come back', () => {
+  assert.ok((smallForm('port').frames_per_s as number) > 0);
+});
+
+test('echo: every way that this machine has answers', () => {
+  const report = smallForm('echo');
+  const keys = [
+    'requests_per_s',
+    'native_requests_per_s',
+    'p50_us_1_connection',
+    'cpu_us_per_request',
+    'ratio_to_port',
+  ];
+  if (Namespace.missing() === undefined) keys.push('ratio_to_kernel', 'native_ratio_to_kernel', 'ratio_to_node');
+  for (const key of keys) assert.ok((report[key] as number) >= 0, `${key}: ${report[key]}`);
+  assert.ok((report.requests_per_s as number) > 0);
+});
+
+test('coroutine, ring, classify: each way does its work, and costs something', () => {
+  const keys = {
+    coroutine: ['pooled_ns', 'fresh_ns', 'async_ns'],
+    ring: ['batch_ns', 'single_ns', 'typescript_ring_ns', 'message_channel_ns'],
+    classify: ['rules_ns', 'by_hand_ns'],
+  };
+  for (const [name, figures] of Object.entries(keys)) {
+    const report = smallForm(name);
+    for (const key of figures) assert.ok((report[key] as number) > 0, `${key}: ${report[key]}`);
+  }
 });
 
 test.run();

@@ -1,9 +1,6 @@
 // `bulk`: one connection that carries as much as it can, one way: our stack over memif, and with a kernel peer over tap
 // and af_packet, beside the kernel with itself over veth without offloads.
 // The receiver measures: bytes read in a window that begins after the first bytes have warmed the path.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   type Benchmark,
   type Contender,
@@ -14,10 +11,9 @@ import {
   type Sample,
 } from './benchmark.js';
 import { sweepCharts } from './bulk-sweep.js';
-import { type CpuTimes, cpuTimes } from './machine.js';
 import { Namespace } from './namespaces.js';
-import { NATIVE_END, nodeProgram, peerProgram } from './places.js';
-import { End } from './process.js';
+import { nativeEnd, nodeProgram, peerProgram, withFolder } from './places.js';
+import { End, type WindowReport } from './process.js';
 import { rounded } from './statistics.js';
 
 const SINK = '10.78.0.1';
@@ -39,16 +35,6 @@ export interface BulkOptions {
   readonly receiveBuffer: number;
 }
 
-interface SinkReport {
-  readonly bytes: number;
-  readonly nanoseconds: number;
-  readonly hiccup_p99_us?: number;
-}
-
-interface SourceReport {
-  readonly bytes: number;
-}
-
 const windowMs = ({ seconds }: BulkOptions) => Math.round(seconds * 1_000);
 const warmUpMs = (options: BulkOptions) => Math.min(WARM_UP_MS, windowMs(options));
 const sourceMs = (options: BulkOptions) => windowMs(options) + 2 * warmUpMs(options);
@@ -56,13 +42,13 @@ const sourceMs = (options: BulkOptions) => windowMs(options) + 2 * warmUpMs(opti
 function nativeSink(options: BulkOptions, device: readonly string[]): string[] {
   const buffer = options.receiveBuffer > 0 ? [`receive_buffer=${options.receiveBuffer}`] : [];
   const times = [`warm_up_ms=${warmUpMs(options)}`, `window_ms=${windowMs(options)}`];
-  return [NATIVE_END, 'bulk-sink', `address=${SINK}`, ...device, ...buffer, ...times];
+  return nativeEnd('bulk-sink', `address=${SINK}`, ...device, ...buffer, ...times);
 }
 
 function nativeSource(options: BulkOptions, device: readonly string[]): string[] {
   const buffer = options.sendBuffer > 0 ? [`send_buffer=${options.sendBuffer}`] : [];
   const shape = [`write_size=${options.writeSize}`, `duration_ms=${sourceMs(options)}`];
-  return [NATIVE_END, 'bulk-source', `address=${SOURCE}`, `to=${SINK}`, ...device, ...buffer, ...shape];
+  return nativeEnd('bulk-source', `address=${SOURCE}`, `to=${SINK}`, ...device, ...buffer, ...shape);
 }
 
 function kernelSink(options: BulkOptions): string[] {
@@ -84,39 +70,28 @@ interface Transfer {
   readonly sourceFirst?: boolean;
 }
 
-function sampleOf(received: SinkReport, sent: SourceReport, before: CpuTimes, after: CpuTimes): Sample {
+function sampleOf({ amount, nanoseconds, busy_s, hiccup_p99_us }: WindowReport): Sample {
   return {
-    gbit_per_s: (received.bytes * 8) / received.nanoseconds,
-    cpu_s_per_gbyte: (after.busy - before.busy) / (sent.bytes / 1e9),
-    steal_s: after.steal - before.steal,
-    ...(received.hiccup_p99_us === undefined ? {} : { hiccup_p99_us: received.hiccup_p99_us }),
+    gbit_per_s: (amount * 8) / nanoseconds,
+    cpu_s_per_gbyte: busy_s / (amount / 1e9),
+    ...(hiccup_p99_us === undefined ? {} : { hiccup_p99_us }),
   };
 }
 
 /** Both ends to their end. */
 async function transfer({ sink, source, options, between, sourceFirst }: Transfer): Promise<Sample> {
-  const receiver = new End<SinkReport>('the sink', sink);
-  const sender = new End<SourceReport>('the source', source);
+  const receiver = new End<WindowReport>('the sink', sink);
+  const sender = new End('the source', source);
   const limitMs = sourceMs(options) + LIMIT_MS;
   const [first, second] = sourceFirst ? [sender, receiver] : [receiver, sender];
   try {
     await first.start();
     between?.();
     await second.start();
-    const before = cpuTimes();
-    const [received, sent] = await Promise.all([receiver.report(limitMs), sender.report(limitMs)]);
-    return sampleOf(received, sent, before, cpuTimes());
+    const [received] = await Promise.all([receiver.report(limitMs), sender.report(limitMs)]);
+    return sampleOf(received);
   } finally {
     await Promise.all([receiver.stop(), sender.stop()]);
-  }
-}
-
-async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-'));
-  try {
-    return await work(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

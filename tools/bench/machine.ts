@@ -1,13 +1,7 @@
-// The machine as a report names it: versions, processors, and how busy they were.
+// The machine as a report names it.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-
-/** Of /proc/stat, in seconds; `steal` is what a hypervisor gave to others. */
-export interface CpuTimes {
-  readonly busy: number;
-  readonly steal: number;
-}
 
 const TICKS_PER_SECOND = 100;
 
@@ -27,15 +21,13 @@ export function versions(): Record<string, string> {
   };
 }
 
-/** Work of all processes and of the kernel, interrupts and softirqs among it. */
-export function parseCpuTimes(stat: string): CpuTimes {
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (stat.split('\n')[0] ?? '')
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
-  return { busy: (user + nice + system + irq + softirq) / TICKS_PER_SECOND, steal: steal / TICKS_PER_SECOND };
+/** Work of all processes and of the kernel since the machine started, interrupts and softirqs among it: /proc/stat. */
+export function parseBusySeconds(stat: string): number {
+  const numbers = (stat.split('\n')[0] ?? '').split(/\s+/).slice(1).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = numbers;
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
 }
 
-export function cpuTimes(): CpuTimes {
-  return parseCpuTimes(readFileSync('/proc/stat', 'utf8'));
+export function machineBusySeconds(): number {
+  return parseBusySeconds(readFileSync('/proc/stat', 'utf8'));
 }

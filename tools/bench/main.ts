@@ -6,11 +6,14 @@ import { Command, InvalidArgumentError } from 'commander';
 import { parseDurationMs } from '../../stack/config/units.js';
 import type { Benchmark, Context } from './benchmark.js';
 import { bulk } from './bulk.js';
+import { echo } from './echo.js';
 import { versions } from './machine.js';
+import { classify, coroutine, ring } from './micro.js';
 import { OUTPUT, ROOT } from './places.js';
+import { port } from './port.js';
 import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
 
-const SUITE: readonly Benchmark[] = [bulk];
+const SUITE: readonly Benchmark[] = [port, bulk, echo, coroutine, ring, classify];
 const NAMES = SUITE.map(({ name }) => name);
 
 interface Options {

@@ -3,7 +3,15 @@ import { Child } from '../start/child.js';
 
 const READY_MS = 20_000;
 
-export class End<Report> {
+/** What the end that measures says: how much was done in its window, and how long all processors were busy in it. */
+export interface WindowReport {
+  readonly amount: number;
+  readonly nanoseconds: number;
+  readonly busy_s: number;
+  readonly hiccup_p99_us?: number;
+}
+
+export class End<Report = unknown> {
   private child: Child | undefined;
   private json = '';
 

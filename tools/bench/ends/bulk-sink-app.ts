@@ -2,10 +2,14 @@
 // In: port, warm-up and window, in the module's own address. Out: the report of the app. The bytes are read where they lie.
 import { stream } from '../../../stack/framing.js';
 import { serve } from '../../../stack/serve.js';
+import { machineBusySeconds } from '../machine.js';
 
 export interface BulkReport {
-  bytes: number;
+  /** Bytes of the window. */
+  amount: number;
   nanoseconds: number;
+  /** How long all processors were busy in it. */
+  busy_s: number;
   ended: boolean;
 }
 
@@ -20,20 +24,24 @@ const LOOK_EVERY = 32;
 export default serve({
   levels: ['normal'],
   setup(app) {
-    const report: BulkReport = { bytes: 0, nanoseconds: 0, ended: false };
+    const report: BulkReport = { amount: 0, nanoseconds: 0, busy_s: 0, ended: false };
     let total = 0;
     let chunks = 0;
     let began = 0;
     let first = 0;
     let firstBytes = 0;
+    let firstBusy = 0;
+    let over = false;
     app.onReport(() => ({ report }));
     const look = (now: number) => {
       if (began === 0) began = now;
       if (now < began + warmUpMs) return;
-      if (first === 0) [first, firstBytes] = [now, total];
-      if (now > first + windowMs) return;
-      report.bytes = total - firstBytes;
+      if (over) return;
+      if (first === 0) [first, firstBytes, firstBusy] = [now, total, machineBusySeconds()];
+      report.amount = total - firstBytes;
       report.nanoseconds = (now - first) * 1e6;
+      over = now >= first + windowMs;
+      if (over) report.busy_s = machineBusySeconds() - firstBusy;
     };
     const onClose = () => {
       report.ended = true;

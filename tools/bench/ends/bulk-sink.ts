@@ -22,7 +22,7 @@ async function report(): Promise<BulkReport> {
   }
 }
 
-const { bytes, nanoseconds } = await report();
+const { amount, nanoseconds, busy_s } = await report();
 const { p99Us } = stack.hiccups();
 await stack.stop(100);
-process.stdout.write(`${JSON.stringify({ bytes, nanoseconds, hiccup_p99_us: p99Us })}\n`);
+process.stdout.write(`${JSON.stringify({ amount, nanoseconds, busy_s, hiccup_p99_us: p99Us })}\n`);

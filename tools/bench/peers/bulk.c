@@ -1,7 +1,7 @@
 // bulk: the kernel's ends of the bulk benchmark: plain blocking sockets, as an ordinary program uses them.
 //
 // In: `sink PORT WARM_UP_MS WINDOW_MS` or `source ADDRESS PORT WRITE_SIZE SEND_BUFFER DURATION_MS` (buffer 0: the kernel
-// chooses and grows it). Out: the line "ready", and one line of JSON at the end: bytes, nanoseconds of the window, CPU.
+// chooses and grows it). Out: the line "ready", and one line of JSON at the end.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,21 +22,19 @@ static uint64_t now_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static double cpu_seconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+/// Work of all processes and of the kernel since the machine started, in seconds.
+static double machine_busy_seconds(void) {
+  unsigned long long user = 0, nice = 0, system = 0, irq = 0, softirq = 0;
+  FILE* const file = fopen("/proc/stat", "r");
+  if (file == NULL) return 0;
+  const int read = fscanf(file, "cpu %llu %llu %llu %*u %*u %llu %llu", &user, &nice, &system, &irq, &softirq);
+  fclose(file);
+  return read < 5 ? 0 : (double)(user + nice + system + irq + softirq) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void fail(const char* what) {
   fprintf(stderr, "bulk: %s: %s\n", what, strerror(errno));
   exit(1);
-}
-
-static void report(uint64_t bytes, uint64_t nanoseconds) {
-  printf("{\"bytes\":%llu,\"nanoseconds\":%llu,\"cpu_s\":%.3f}\n", (unsigned long long)bytes,
-         (unsigned long long)nanoseconds, cpu_seconds());
 }
 
 static void say_ready(void) {
@@ -57,22 +54,24 @@ static int accept_one(int port) {
   return connection;
 }
 
-/// Bytes that came in the window, which begins `warm_up` after the first byte.
+/// Bytes that came in the window, which begins `warm_up` after the first byte, and how busy the machine was in it.
 static void sink(int port, uint64_t warm_up, uint64_t window) {
   static uint8_t buffer[READ_BUFFER];
   const int connection = accept_one(port);
   uint64_t total = 0, began = 0, first = 0, first_bytes = 0, last = 0, last_bytes = 0;
+  double first_busy = 0, busy = 0;
   for (ssize_t n; (n = read(connection, buffer, sizeof buffer)) > 0;) {
     const uint64_t now = now_ns();
     total += (uint64_t)n;
     if (began == 0) began = now;
-    if (now < began + warm_up) continue;
-    if (first == 0) first = last = now, first_bytes = last_bytes = total;
-    if (now > first + window) continue;
+    if (now < began + warm_up || (first != 0 && last >= first + window)) continue;
+    if (first == 0) first = now, first_bytes = total, first_busy = machine_busy_seconds();
     last = now;
     last_bytes = total;
+    if (last >= first + window) busy = machine_busy_seconds() - first_busy;
   }
-  report(last_bytes - first_bytes, last - first);
+  printf("{\"amount\":%llu,\"nanoseconds\":%llu,\"busy_s\":%.2f}\n", (unsigned long long)(last_bytes - first_bytes),
+         (unsigned long long)(last - first), busy);
 }
 
 static int connect_to(const char* text, int port, int send_buffer) {
@@ -104,7 +103,7 @@ static void source(int connection, size_t write_size, uint64_t duration) {
     total += (uint64_t)n;
   }
   close(connection);
-  report(total, duration);
+  printf("{\"amount\":%llu}\n", (unsigned long long)total);
 }
 
 int main(int count, char** words) {

@@ -1,0 +1,20 @@
+// The smallest costs, in nanoseconds for one: a record through a ring between two threads, a frame through a classifier.
+//
+// In: how many. Out: nanoseconds for one, by name.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace qstack::bench {
+
+using Costs = std::map<std::string, double>;
+
+/// Event records of 64 bytes from one thread to another, published in batches of 64 and one by one.
+Costs ring_costs(uint32_t events);
+
+/// Frames of 254 bytes judged by two rules, and by the same rules written as a C++ function.
+Costs classify_costs(uint32_t frames);
+
+}  // namespace qstack::bench
