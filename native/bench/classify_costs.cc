@@ -1,3 +1,4 @@
+// What a frame costs in the classifier, beside the same rules by hand.
 #include <array>
 #include <cstring>
 #include <stdexcept>

@@ -1,3 +1,4 @@
+// What an event costs between two threads: one writes records, the other looks at each.
 #include <sched.h>
 
 #include <algorithm>

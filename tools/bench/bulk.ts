@@ -1,6 +1,7 @@
 // `bulk`: one connection that carries as much as it can, one way: our stack over memif, and with a kernel peer over tap
 // and af_packet, beside the kernel with itself over veth without offloads.
 // The receiver measures: bytes read in a window that begins after the first bytes have warmed the path.
+import { cpus } from 'node:os';
 import {
   type Benchmark,
   type Contender,
@@ -35,6 +36,11 @@ export interface BulkOptions {
   readonly receiveBuffer: number;
 }
 
+/** Each end has a core of its own: where the scheduler put them would be the largest difference between two runs. */
+const PINNED = cpus().length > 1;
+const [SINK_CORE, SOURCE_CORE] = [1, 0];
+const kernelCore = (core: number) => (PINNED ? ['taskset', '-c', `${core}`] : []);
+
 const windowMs = ({ seconds }: BulkOptions) => Math.round(seconds * 1_000);
 const warmUpMs = (options: BulkOptions) => Math.min(WARM_UP_MS, windowMs(options));
 const sourceMs = (options: BulkOptions) => windowMs(options) + 2 * warmUpMs(options);
@@ -42,22 +48,37 @@ const sourceMs = (options: BulkOptions) => windowMs(options) + 2 * warmUpMs(opti
 function nativeSink(options: BulkOptions, device: readonly string[]): string[] {
   const buffer = options.receiveBuffer > 0 ? [`receive_buffer=${options.receiveBuffer}`] : [];
   const times = [`warm_up_ms=${warmUpMs(options)}`, `window_ms=${windowMs(options)}`];
-  return nativeEnd('bulk-sink', `address=${SINK}`, ...device, ...buffer, ...times);
+  return nativeEnd(
+    'bulk-sink',
+    `address=${SINK}`,
+    ...device,
+    ...buffer,
+    ...times,
+    ...(PINNED ? [`core=${SINK_CORE}`] : []),
+  );
 }
 
-function nativeSource(options: BulkOptions, device: readonly string[]): string[] {
+function nativeSource(options: BulkOptions, device: readonly string[], pinned = PINNED): string[] {
   const buffer = options.sendBuffer > 0 ? [`send_buffer=${options.sendBuffer}`] : [];
-  const shape = [`write_size=${options.writeSize}`, `duration_ms=${sourceMs(options)}`];
+  const core = pinned ? [`core=${SOURCE_CORE}`] : [];
+  const shape = [`write_size=${options.writeSize}`, `duration_ms=${sourceMs(options)}`, ...core];
   return nativeEnd('bulk-source', `address=${SOURCE}`, `to=${SINK}`, ...device, ...buffer, ...shape);
 }
 
 function kernelSink(options: BulkOptions): string[] {
-  return [peerProgram('bulk'), 'sink', `${PORT}`, `${warmUpMs(options)}`, `${windowMs(options)}`];
+  return [
+    ...kernelCore(SINK_CORE),
+    peerProgram('bulk'),
+    'sink',
+    `${PORT}`,
+    `${warmUpMs(options)}`,
+    `${windowMs(options)}`,
+  ];
 }
 
 function kernelSource(options: BulkOptions): string[] {
   const numbers = [options.writeSize, options.sendBuffer, sourceMs(options)].map(String);
-  return [peerProgram('bulk'), 'source', SINK, `${PORT}`, ...numbers];
+  return [...kernelCore(SOURCE_CORE), peerProgram('bulk'), 'source', SINK, `${PORT}`, ...numbers];
 }
 
 interface Transfer {
@@ -116,7 +137,7 @@ export function overMemif(options: BulkOptions): Promise<Sample> {
   });
 }
 
-/** The same source; the sink is a handler in TypeScript, in an app thread. */
+/** The same source; the sink is a handler in TypeScript, in an app thread: three threads, which the scheduler places. */
 export function toTypeScript(options: BulkOptions): Promise<Sample> {
   return withFolder((folder) => {
     const socket = `${folder}/bulk.sock`;
@@ -129,7 +150,7 @@ export function toTypeScript(options: BulkOptions): Promise<Sample> {
       ...times,
     ];
     const buffer = options.receiveBuffer > 0 ? [`${options.receiveBuffer}`] : [];
-    const source = nativeSource(options, ['device=memif', `socket=${socket}`]);
+    const source = nativeSource(options, ['device=memif', `socket=${socket}`], false);
     return transfer({ sink: [...sink, ...buffer], source, options });
   });
 }
@@ -215,6 +236,9 @@ async function measure(context: Context): Promise<Result> {
       : [],
     notes: [
       'writes of 64 KiB; our buffers are 1 MiB, the kernel chooses its own; both ends copy, as write(2) and read(2) do',
+      ...(PINNED
+        ? ['source and sink have a core each, but with the handler in TypeScript, which has two threads']
+        : []),
       ...(missing === undefined ? [] : [`without kernel peers: ${missing}`]),
     ],
   };
