@@ -56,12 +56,15 @@ async function transact(server: string[], client: string[]): Promise<Sample> {
   }
 }
 
-function ours(kind: 'native' | 'busy' | 'typescript', connections: number, { seconds }: Context): Promise<Sample> {
+const windowMs = ({ seconds }: Context) => Math.round(seconds * 1_000);
+const warmUpMs = (context: Context) => Math.min(WARM_UP_MS, windowMs(context));
+
+function ours(kind: 'native' | 'busy' | 'typescript', connections: number, context: Context): Promise<Sample> {
   return withFolder((folder) => {
     const socket = `${folder}/echo.sock`;
     const device = ['device=memif', `socket=${socket}`, `connections=${connections}`, 'prefix=16'];
     const shape = [...device, 'rx_packets=32768', 'tx_packets=32768', `poll=${kind === 'busy' ? 'busy' : 'yield'}`];
-    const times = [`warm_up_ms=${WARM_UP_MS}`, `window_ms=${Math.round(seconds * 1_000)}`];
+    const times = [`warm_up_ms=${warmUpMs(context)}`, `window_ms=${windowMs(context)}`];
     const addresses = `addresses=${Math.ceil(connections / PER_ADDRESS)}`;
     const client = nativeEnd('echo-client', `address=${CLIENT}`, addresses, `to=${SERVER}`, ...shape, ...times);
     const native = nativeEnd('echo-server', `address=${SERVER}`, ...shape, 'role=server');
@@ -71,14 +74,14 @@ function ours(kind: 'native' | 'busy' | 'typescript', connections: number, { sec
   });
 }
 
-async function kernel(kind: 'epoll' | 'node', connections: number, { seconds }: Context): Promise<Sample> {
+async function kernel(kind: 'epoll' | 'node', connections: number, context: Context): Promise<Sample> {
   const namespace = Namespace.make();
   try {
     namespace.run('sysctl', '-qw', 'net.ipv4.ip_local_port_range=10000 65000', 'net.core.somaxconn=4096');
     const program = peerProgram('echo');
     const epoll = [program, 'server', `${PORT}`];
     const node = [...nodeProgram('tools/bench/ends/echo-node.js'), `${PORT}`];
-    const numbers = [PORT, connections, WARM_UP_MS, Math.round(seconds * 1_000)].map(String);
+    const numbers = [PORT, connections, warmUpMs(context), windowMs(context)].map(String);
     const client = namespace.command(program, 'client', '127.0.0.1', ...numbers);
     return await transact(namespace.command(...(kind === 'epoll' ? epoll : node)), client);
   } finally {
