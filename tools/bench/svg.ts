@@ -107,6 +107,7 @@ export function chartSvg(chart: Chart): string {
   const middle = (HEIGHT - BOTTOM + TOP) / 2;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(chart.title)}: ${escaped(chart.y)} over ${escaped(chart.x)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
     text(WIDTH / 2, 22, chart.title, 'text-anchor="middle" font-size="15"'),
     ...plot.axes(),
