@@ -105,8 +105,8 @@ IpConfig read_ip(const qst_config& config) {
 
 TcpConfig read_tcp(const qst_config& config, uint32_t sockets) {
   TcpConfig tcp;
-  // What was closed and is not done yet needs control blocks beside those that sockets name.
-  tcp.connections = 2 * sockets;
+  // One for each socket, one for each that waits for accept, and as many for what was closed and is not done yet.
+  tcp.connections = 3 * sockets;
   tcp.busy = tcp.connections;
   tcp.half_open = number("half_open", config.half_open, 1'024, 1, 1u << 24);
   tcp.time_wait = number("time_wait", config.time_wait, 4'096, 1, 1u << 24);

@@ -42,7 +42,7 @@ void nap_until(Nanos at) {
 qst_stack::qst_stack(const InstanceConfig& config, std::unique_ptr<Device> device)
     : config_(config),
       device_(std::move(device)),
-      sockets_(std::make_unique<Sockets>(sockets_config(config), device_->rx(), device_->tx())),
+      sockets_(std::make_unique<Sockets>(sockets_config(config), device_->tx())),
       stack_(std::make_unique<Stack>(config.stack, device_->port(), device_->rx(), device_->tx(), *sockets_)) {
   sockets_->attach(*stack_);
   turn();

@@ -21,9 +21,8 @@ size_t Pieces::contiguous() {
   return part < count ? parts[part].iov_len - at : 0;
 }
 
-Sockets::Sockets(const SocketsConfig& config, PacketPool& rx, PacketPool& tx)
+Sockets::Sockets(const SocketsConfig& config, PacketPool& tx)
     : config_(config),
-      rx_(rx),
       tx_(tx),
       sockets_(2 * config.sockets),
       interests_(config.interests),

@@ -44,7 +44,7 @@ struct Pieces {
 
 class Sockets final : public App {
  public:
-  Sockets(const SocketsConfig& config, PacketPool& rx, PacketPool& tx);
+  Sockets(const SocketsConfig& config, PacketPool& tx);
   /// The stack is made after its App.
   void attach(Stack& stack) { stack_ = &stack; }
 
@@ -159,7 +159,6 @@ class Sockets final : public App {
   uint32_t report(uint32_t interest, epoll_event* out);
 
   SocketsConfig config_;
-  PacketPool& rx_;
   PacketPool& tx_;
   Stack* stack_ = nullptr;
   Nanos now_ = 0;
