@@ -29,10 +29,11 @@ size_t replay(const char* name, void (*target)(std::span<const uint8_t>)) {
 
 }  // namespace
 
-TEST_CASE("committed inputs of the rule, ring and reply targets are replayed") {
+TEST_CASE("committed inputs of the rule, ring, reply and C API targets are replayed") {
   CHECK(replay("rules", fuzz::rules) > 5);
   CHECK(replay("rings", fuzz::rings) > 5);
   CHECK(replay("redis", fuzz::redis) > 5);
+  CHECK(replay("capi", fuzz::capi) > 5);
 }
 
 TEST_CASE("committed inputs of the packet target reach every state, recovery of both kinds, and every option") {

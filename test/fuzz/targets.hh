@@ -14,6 +14,8 @@ void packet(std::span<const uint8_t> input);
 void rules(std::span<const uint8_t> input);
 /// An app thread that writes any record, and any index of a ring.
 void rings(std::span<const uint8_t> input);
+/// C programs on two stacks that call anything, and a wire that loses, doubles and damages.
+void capi(std::span<const uint8_t> input);
 /// Replies of a Redis server, cut anywhere: the same as in one piece.
 void redis(std::span<const uint8_t> input);
 

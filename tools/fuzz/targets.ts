@@ -17,6 +17,7 @@ export const NATIVE_TARGETS: readonly NativeTarget[] = [
   { name: 'rules', inputBytesMax: 600 },
   { name: 'rings', inputBytesMax: 800 },
   { name: 'redis', inputBytesMax: 1_200 },
+  { name: 'capi', inputBytesMax: 600 },
 ];
 
 export interface PropertyTarget {
