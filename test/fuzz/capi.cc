@@ -225,7 +225,7 @@ socklen_t CapiTarget::address(Address& out, uint32_t of) {
 void CapiTarget::open(Side& side) {
   const uint8_t how = script_.u8();
   const int domain = how & 1 ? AF_INET6 : how & 128 ? script_.u8() : AF_INET;
-  const int type = (how & 64 ? script_.u16() : SOCK_STREAM) | (how & 2 ? 0 : SOCK_NONBLOCK);
+  const int type = (how & 64 ? int{script_.u16()} : int{SOCK_STREAM}) | (how & 2 ? 0 : int{SOCK_NONBLOCK});
   const int fd = checked(qst_socket(side.stack, domain, type, how & 4 ? IPPROTO_TCP : how & 32 ? script_.u8() : 0));
   if (fd < 0) return;
   require(side.open.count(fd) == 0, "a number is given out once");
@@ -272,7 +272,7 @@ void CapiTarget::accept(Side& side) {
   const uint8_t how = script_.u8();
   Address from;
   socklen_t length = how & 1 ? script_.u8() : socklen_t{sizeof(from)};
-  const int flags = how & 2 ? script_.u16() : SOCK_NONBLOCK;
+  const int flags = how & 2 ? int{script_.u16()} : int{SOCK_NONBLOCK};
   const int fd = checked(qst_accept4(side.stack, pick(side), how & 4 ? nullptr : &from.any, how & 8 ? nullptr : &length, flags));
   if (fd < 0) return;
   require(side.open.count(fd) == 0, "a number is given out once");
@@ -297,7 +297,8 @@ void CapiTarget::write(Side& side) {
     const iovec parts[] = {{bytes.data(), cut}, {nullptr, 0}, {bytes.data() + cut, length - cut}};
     n = checked(qst_writev(side.stack, fd, parts, how & 4 ? static_cast<int8_t>(script_.u8()) % 4 : 3));
   } else {
-    n = checked(qst_sendto(side.stack, fd, bytes.data(), length, how & 8 ? script_.u32() : MSG_DONTWAIT, nullptr, 0));
+    const int flags = how & 8 ? static_cast<int>(script_.u32()) : int{MSG_DONTWAIT};
+    n = checked(qst_sendto(side.stack, fd, bytes.data(), length, flags, nullptr, 0));
   }
   require(n <= static_cast<ssize_t>(length), "no more is written than there is");
   if (n > 0) descriptor.written += static_cast<size_t>(n);
