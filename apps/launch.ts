@@ -1,7 +1,7 @@
 // What the programs of this folder have in common: flags and a configuration in, a stack on the air, an orderly end.
 // Exit 0 after a stop that was asked for, 1 when the start failed, 2 for usage and configuration.
 import type { Command } from 'commander';
-import { addConfigFlags, flagEntries } from '../stack/config/flags.js';
+import { addConfigFlags, flagEntries, type ShortFlags } from '../stack/config/flags.js';
 import { settingsOrExit } from '../stack/config/load.js';
 import type { StackSettings } from '../stack/config/settings.js';
 import type { Stack } from '../stack/control.js';
@@ -10,8 +10,8 @@ import { planText } from '../stack/native-options.js';
 /** Flags that the short help shows; the others of the configuration work as well. */
 const SHOWN = ['workers', 'payload_at', 'host_ip', 'device', 'port', 'max_concurrency', 'log_level'];
 
-export function programFlags(command: Command, shown: readonly string[] = []): Command {
-  addConfigFlags(command, [...SHOWN, ...shown]);
+export function programFlags(command: Command, shown: readonly string[] = [], short?: ShortFlags): Command {
+  addConfigFlags(command, [...SHOWN, ...shown], short);
   return command
     .option('--plan', 'print threads and memory, and start nothing')
     .allowExcessArguments(false)

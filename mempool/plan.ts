@@ -68,7 +68,9 @@ const ATTENTION = 4;
 /** Columns of stack/connection-table.ts: 28, and two list ends of stack/pending.ts. */
 const CONNECTION_COLUMNS = 28 + 8;
 /** Element of DPDK's pool: object header 64, rte_mbuf 128, Packet 64, headroom 128, room 1,664, padding 64. */
-const DPDK_STRIDE = 2112;
+export const DPDK_STRIDE = 2112;
+/** With af_xdp the kernel keeps 256 bytes for XDP programs before each frame. */
+export const AF_XDP_STRIDE = DPDK_STRIDE + 256;
 const EMPTY_RECORDS = 4096;
 const HUGE_PAGE = 2 * 1024 * 1024;
 const PAGE = 4096;

@@ -1,5 +1,5 @@
 // From settings to the options of the native stack: the one place where the two vocabularies meet.
-import { formatPlan, type Plan, plan } from '../mempool/plan.js';
+import { AF_XDP_STRIDE, DPDK_STRIDE, formatPlan, type Plan, plan } from '../mempool/plan.js';
 import { formatMac } from './config/address.js';
 import { preparedDevice } from './config/device.js';
 import type { StackSettings } from './config/settings.js';
@@ -12,6 +12,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     apps: settings.appThreads,
     packets: settings.packetsMax,
     ipv6: settings.ipv6 !== undefined,
+    stride: settings.device.kind === 'af_xdp' ? AF_XDP_STRIDE : DPDK_STRIDE,
     ordersByLevel: levels > 1,
   });
 }

@@ -194,9 +194,12 @@ function typescript() {
   });
 }
 
-/** The task, in the foreground; ^C reaches it by the terminal, and we wait for its end. @param {string[]} args */
-function hand(args) {
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit', ...identity() });
+/**
+ * The task, in the foreground; ^C reaches it by the terminal, and we wait for its end.
+ * @param {string[]} args @param {{ env: NodeJS.ProcessEnv }} who
+ */
+function hand(args, who = identity()) {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit', ...who });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
@@ -208,13 +211,16 @@ function hand(args) {
 function main() {
   const [task = 'build', ...rest] = process.argv.slice(2);
   checkNode();
-  systemPackages(['test', 'fuzz', 'bench', 'tidy'].includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
+  const testing = ['test', 'fuzz', 'bench', 'tidy', 'interop'];
+  systemPackages(testing.includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
   npmPackages();
   native('release', 'build/release/node/qstack.node');
   typescript();
   if (task === 'start') return hand(['dist/tools/start/main.js', ...rest]);
   if (task === 'bench') return hand(['dist/tools/bench/main.js', ...rest]);
   if (task === 'tidy') return hand(['dist/tools/tidy/main.js', ...rest]);
+  // Namespaces are root's, whoever owns the clone.
+  if (task === 'interop') return hand(['dist/test/interop/main.js', ...rest], { env: process.env });
   if (task === 'test' || task === 'fuzz') native('fuzz', 'build/fuzz/build.ninja');
   if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
   if (task !== 'test') return say('built');

@@ -33,8 +33,8 @@ class DpdkDevice final : public Device {
     const uint32_t number = next_number();
     const std::string name = "qst_capi" + std::to_string(number);
     const uint32_t count = config.rx_packets + config.tx_packets;
-    memory_ = Mapping(size_t{count} * dpdk_region(nullptr, count).stride);
-    const PacketRegion region = dpdk_region(memory_.data(), count);
+    memory_ = Mapping(size_t{count} * dpdk_region(nullptr, count, extra_room(config.device)).stride);
+    const PacketRegion region = dpdk_region(memory_.data(), count, extra_room(config.device));
     rx_.emplace(name + "rx", region, 0, config.rx_packets);
     tx_.emplace(name + "tx", region, config.rx_packets, config.tx_packets);
     DpdkPortOptions options{.device = dpdk_device(config.device, number, config.stack.ip.mac),

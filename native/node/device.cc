@@ -106,7 +106,7 @@ class DpdkDevice final : public FaultedDevice {
   DpdkDevice(const DeviceConfig& config, uint8_t* memory) {
     const uint32_t number = next_number();
     const std::string name = "qstack" + std::to_string(number);
-    region_ = dpdk_region(memory, config.rx_packets + config.tx_packets);
+    region_ = dpdk_region(memory, config.rx_packets + config.tx_packets, extra_room(config.device));
     rx_.emplace(name + "rx", region_, 0, config.rx_packets);
     tx_.emplace(name + "tx", region_, config.rx_packets, config.tx_packets);
     DpdkPortOptions options{.device = dpdk_device(config.device, number, config.mac), .mac = config.mac, .mtu = config.mtu};
@@ -169,7 +169,7 @@ DeviceConfig read_device(const OptionReader& options, uint32_t address) {
 
 uint64_t Device::bytes(const DeviceConfig& config) {
   const uint64_t count = uint64_t{config.rx_packets} + config.tx_packets;
-  return count * (config.ring.empty() ? dpdk_region(nullptr, 1).stride : kPlainStride);
+  return count * (config.ring.empty() ? dpdk_region(nullptr, 1, extra_room(config.device)).stride : kPlainStride);
 }
 
 std::unique_ptr<Device> Device::make(const DeviceConfig& config, uint8_t* memory) {

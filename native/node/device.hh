@@ -1,8 +1,8 @@
 // Device: the packet pools of one stack and the port that uses them, made from one description.
 //
 // In: a device string, or one end of a pair inside the process, and the memory for the packets. Out: a Port with its
-// two pools. Forms of the string: "memif:PATH?role=server", "tap:NAME", "af_packet:INTERFACE"; anything else is passed
-// to DPDK as it is. Made and destroyed by a control thread, with nobody polling. The ends of a pair are freed together
+// two pools. Forms of the string: "memif:PATH?role=server", "tap:NAME", "af_packet:INTERFACE",
+// "af_xdp:INTERFACE", "pcap:INTERFACE", "pcap:rx=FILE,tx=FILE"; anything else is passed to DPDK as it is. Made and destroyed by a control thread, with nobody polling. The ends of a pair are freed together
 // (ring_wires.hh).
 #pragma once
 

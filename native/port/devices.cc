@@ -1,5 +1,6 @@
 #include "native/port/devices.hh"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +55,16 @@ bool listens(const std::string& path) {
   return false;
 }
 
+/// One of rx=FILE and tx=FILE, in DPDK's words.
+std::string pcap_file(const std::string& word) {
+  const std::string way = word.substr(0, 3);
+  if (way != "rx=" && way != "tx=") {
+    throw std::invalid_argument("pcap: \"" + word + "\" should be rx=FILE or tx=FILE");
+  }
+  check_word(word.substr(3), PATH_MAX, "pcap file");
+  return "," + word.substr(0, 2) + "_pcap=" + word.substr(3);
+}
+
 void make_private_folder(const std::filesystem::path& folder) {
   if (folder.empty() || mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return;
   throw std::runtime_error("memif: the folder " + folder.string() + " cannot be made: " + std::strerror(errno));
@@ -99,6 +110,8 @@ std::string dpdk_device(const std::string& device, uint32_t number, const MacAdd
   if (device.starts_with("memif:")) return dpdk_memif(device.substr(6), number, mac);
   if (device.starts_with("tap:")) return tap_device(number, device.substr(4));
   if (device.starts_with("af_packet:")) return af_packet_device(number, device.substr(10));
+  if (device.starts_with("af_xdp:")) return af_xdp_device(number, device.substr(7));
+  if (device.starts_with("pcap:")) return pcap_device(number, device.substr(5));
   return device;
 }
 
@@ -140,6 +153,28 @@ std::string af_packet_device(uint32_t number, const std::string& interface) {
   static_assert(kRoom == 1664 && 13 * 4096 % kRoom == 0);
   return "net_af_packet" + std::to_string(number) + ",iface=" + interface + ",framesz=" + std::to_string(kRoom) +
          ",blocksz=" + std::to_string(13 * 4096) + ",framecnt=1024";
+}
+
+uint32_t extra_room(const std::string& device) {
+  // XDP_PACKET_HEADROOM: the kernel puts a frame so many bytes behind our headroom, and drops what no longer fits.
+  return device.starts_with("af_xdp:") || device.starts_with("net_af_xdp") ? 256 : 0;
+}
+
+std::string af_xdp_device(uint32_t number, const std::string& interface) {
+  check_interface(interface);
+  return "net_af_xdp" + std::to_string(number) + ",iface=" + interface;
+}
+
+std::string pcap_device(uint32_t number, const std::string& text) {
+  std::string device = "net_pcap" + std::to_string(number);
+  if (text.find('=') == std::string::npos) {
+    check_interface(text);
+    // Of one handle for both ways libpcap would bring back what we send.
+    return device + ",rx_iface_in=" + text + ",tx_iface=" + text;
+  }
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) device += pcap_file(word);
+  return device;
 }
 
 }  // namespace qstack

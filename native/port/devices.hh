@@ -44,8 +44,19 @@ std::string tap_device(uint32_t number, const std::string& interface);
 /// Raw frames of an existing interface (veth). Needs CAP_NET_RAW. The sender's checksum offload has to be off.
 std::string af_packet_device(uint32_t number, const std::string& interface);
 
+/// Bytes that frames of this device, in our words or DPDK's, need behind the room of a packet.
+uint32_t extra_room(const std::string& device);
+
+/// Raw frames of an existing interface by an AF_XDP socket: its first receive queue. Needs CAP_NET_ADMIN, CAP_NET_RAW,
+/// CAP_IPC_LOCK and CAP_SYS_ADMIN. The driver keeps 2,048 RX packets with the kernel, and as many again for what it sends.
+std::string af_xdp_device(uint32_t number, const std::string& interface);
+
+/// Frames by libpcap: "rx=FILE,tx=FILE" reads the one and writes the other (either may be left out), "INTERFACE" is live
+/// (needs CAP_NET_RAW).
+std::string pcap_device(uint32_t number, const std::string& text);
+
 /// What a person writes, in DPDK's words: "memif:PATH" (client), "memif:PATH?role=server", "tap:NAME",
-/// "af_packet:INTERFACE"; anything else stays as it is. Prepares a memif socket. `number` is the device's in this process.
+/// "af_packet:INTERFACE", "af_xdp:INTERFACE", "pcap:…"; anything else stays as it is. Prepares a memif socket. `number` is the device's in this process.
 /// Throws std::invalid_argument or std::runtime_error.
 std::string dpdk_device(const std::string& device, uint32_t number, const MacAddress& mac);
 

@@ -20,19 +20,19 @@ constexpr uint32_t kFlags = RTE_MEMPOOL_F_NO_IOVA_CONTIG | RTE_MEMPOOL_F_SP_PUT 
   throw std::runtime_error("packet pool \"" + name + "\": " + what + " (" + rte_strerror(error) + ")");
 }
 
-rte_mempool* create(const std::string& name, uint32_t count) {
+rte_mempool* create(const std::string& name, uint32_t count, uint32_t extra_room) {
   if (!eal_running()) throw std::runtime_error("packet pool \"" + name + "\": DPDK is not started");
-  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, kElement, 0, sizeof(rte_pktmbuf_pool_private),
-                                                     SOCKET_ID_ANY, kFlags);
+  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, kElement + extra_room, 0,
+                                                     sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, kFlags);
   if (pool == nullptr) fail(name, "not created", rte_errno);
   return pool;
 }
 
-void populate(rte_mempool* pool, const PacketRegion& region, uint32_t first, uint32_t count) {
+void populate(rte_mempool* pool, const PacketRegion& region, uint32_t first, uint32_t count, uint32_t extra_room) {
   int result = rte_mempool_set_ops_byname(pool, "ring_sp_sc", nullptr);
   if (result != 0) fail(pool->name, "DPDK's ring driver is missing (librte_mempool_ring)", -result);
   rte_pktmbuf_pool_private setup{};
-  setup.mbuf_data_room_size = kHeadroom + kRoom;
+  setup.mbuf_data_room_size = static_cast<uint16_t>(kHeadroom + kRoom + extra_room);
   setup.mbuf_priv_size = sizeof(Packet);
   rte_pktmbuf_pool_init(pool, &setup);
   uint8_t* const start = region.base + uint64_t{first} * region.stride;
@@ -60,20 +60,22 @@ void number_element(rte_mempool*, void* numbering_arg, void* object, unsigned or
 
 }  // namespace
 
-PacketRegion dpdk_region(uint8_t* base, uint32_t count) {
+PacketRegion dpdk_region(uint8_t* base, uint32_t count, uint32_t extra_room) {
   rte_mempool_objsz size{};
   PacketRegion region;
   region.base = base;
-  region.stride = rte_mempool_calc_obj_size(kElement, kFlags, &size);
+  region.stride = rte_mempool_calc_obj_size(kElement + extra_room, kFlags, &size);
   region.packet_at = size.header_size + static_cast<uint32_t>(sizeof(rte_mbuf));
   region.count = count;
   return region;
 }
 
 DpdkPool::DpdkPool(const std::string& name, const PacketRegion& region, uint32_t first, uint32_t count)
-    : mempool_(create(name, count)), count_(count) {
+    : mempool_(nullptr), count_(count) {
+  const uint32_t extra_room = region.stride - dpdk_region(nullptr, 1).stride;
+  mempool_ = create(name, count, extra_room);
   try {
-    populate(mempool_, region, first, count);
+    populate(mempool_, region, first, count, extra_room);
     number_elements(region, first);
   } catch (...) {
     rte_mempool_free(mempool_);

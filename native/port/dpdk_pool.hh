@@ -15,8 +15,9 @@ struct rte_mempool;
 
 namespace qstack {
 
-/// Stride and place of the Packet, as DPDK lays elements out. Needs no running EAL.
-PacketRegion dpdk_region(uint8_t* base, uint32_t count);
+/// Stride and place of the Packet, as DPDK lays elements out. Needs no running EAL. `extra_room` is a device's own
+/// (devices.hh), behind the room of each packet.
+PacketRegion dpdk_region(uint8_t* base, uint32_t count, uint32_t extra_room = 0);
 
 class DpdkPool final : public PacketPool {
  public:

@@ -13,6 +13,7 @@
 #include "native/port/mbuf.hh"
 #include "native/port/memif_door.hh"
 #include "native/port/memif_link.hh"
+#include "native/port/xdp_log.hh"
 #include "native/wire/ethernet.hh"
 
 namespace qstack {
@@ -91,6 +92,7 @@ DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.
   const size_t comma = device.find(',');
   name_ = device.substr(0, comma);
   bus_ = is_pci(name_) ? "pci" : "vdev";
+  if (name_.starts_with("net_af_xdp")) capture_xdp_log();
   if (!door.empty()) door_ = std::make_unique<MemifDoor>(door);
   port_ = plug(bus_, name_, comma == std::string::npos ? "" : device.substr(comma + 1));
   try {

@@ -3,7 +3,7 @@
 // In: a device string as DPDK writes it ("net_memif0,role=server,…", "net_tap0,iface=q0", "0000:03:00.0"); devices.hh
 // makes the usual ones. Out: frames in packets of `rx`. Invariant: the device exists as long as the port does.
 // Made and destroyed by the control thread, with the polling thread not running. A memif client connects when its
-// server comes, and again after it went. Verified with memif, tap, af_packet, ring and null devices; a physical NIC is
+// server comes, and again after it went. Verified with memif, tap, af_packet, af_xdp, pcap, ring and null devices; a physical NIC is
 // not.
 #pragma once
 

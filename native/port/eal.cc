@@ -35,14 +35,17 @@ LogTail& log_tail() {
 
 constexpr size_t kLinesMax = 4;
 
+void keep(LogTail& tail, std::string line) {
+  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
+  if (!line.empty()) tail.lines.push_back(std::move(line));
+  if (tail.lines.size() > kLinesMax) tail.lines.pop_front();
+}
+
 ssize_t write_log(void*, const char* bytes, size_t length) {
   LogTail& tail = log_tail();
   const std::lock_guard guard(tail.mutex);
   if (!tail.capturing) return static_cast<ssize_t>(fwrite(bytes, 1, length, stderr));
-  std::string line(bytes, length);
-  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
-  if (!line.empty()) tail.lines.push_back(line);
-  if (tail.lines.size() > kLinesMax) tail.lines.pop_front();
+  keep(tail, std::string(bytes, length));
   return static_cast<ssize_t>(length);
 }
 
@@ -130,6 +133,12 @@ EalLogCapture::~EalLogCapture() {
   LogTail& tail = log_tail();
   const std::lock_guard guard(tail.mutex);
   tail.capturing = false;
+}
+
+void EalLogCapture::add(const std::string& line) {
+  LogTail& tail = log_tail();
+  const std::lock_guard guard(tail.mutex);
+  if (tail.capturing) keep(tail, line);
 }
 
 std::string EalLogCapture::text() {

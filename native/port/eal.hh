@@ -33,6 +33,8 @@ class EalLogCapture {
   EalLogCapture(const EalLogCapture&) = delete;
   EalLogCapture& operator=(const EalLogCapture&) = delete;
 
+  /// Adds what a library below a driver says.
+  static void add(const std::string& line);
   /// The last lines so far, joined by "; ", or "no message".
   static std::string text();
 };

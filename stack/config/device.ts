@@ -1,13 +1,14 @@
 // Devices: where a stack's frames come from, as written in a configuration.
-// In: `memif:PATH?server`, `tap:NAME`, `af_packet:INTERFACE` or any EAL device string. Out: a Device, and the string
-// for the native side. A memif socket lies in a folder of mode 0700: its peer is trusted like the process itself.
+// In: `memif:PATH?server`, `tap:NAME`, `af_packet:INTERFACE`, `af_xdp:INTERFACE`, `pcap:INTERFACE`, `pcap:rx=FILE,tx=FILE` or
+// any EAL device string. Out: a Device, and the string for the native side. A memif socket lies in a folder of mode 0700: its peer is trusted like the process itself.
 import { dirname } from 'node:path';
 import { makePrivateDir } from './runtime-dir.js';
 
 export type Device =
   | { kind: 'memif'; path: string; role: 'server' | 'client' }
   | { kind: 'tap'; name: string }
-  | { kind: 'af_packet'; interface: string }
+  | { kind: 'af_packet' | 'af_xdp' | 'pcap'; interface: string }
+  | { kind: 'pcap_files'; rx: string | undefined; tx: string | undefined }
   | { kind: 'eal'; device: string };
 
 /** Linux holds the path of a unix socket in 108 bytes, the last of them zero. */
@@ -25,16 +26,35 @@ function parseMemif(text: string): Device | string {
   return { kind: 'memif', path, role: plain };
 }
 
+/** `rx=FILE,tx=FILE`: either may be left out. DPDK's own words end at a comma, a space or a quote. */
+function parsePcapFiles(text: string): Device | string {
+  const files = new Map<string, string>();
+  for (const word of text.split(',')) {
+    const [, way = '', path = ''] = /^(rx|tx)=([^\s"=[\]]+)$/.exec(word) ?? [];
+    if (way === '') return `"${word}" is not rx=FILE or tx=FILE, with a name without spaces, commas and quotes`;
+    if (files.has(way)) return `${way}= stands there twice`;
+    files.set(way, path);
+  }
+  const [rx, tx] = [files.get('rx'), files.get('tx')];
+  if (rx !== undefined && rx === tx) return `${rx} cannot be read and written at the same time`;
+  return { kind: 'pcap_files', rx, tx };
+}
+
 /** A Device, or the sentence that says what is wrong. */
 export function parseDevice(text: string): Device | string {
-  const match = /^(memif|tap|af_packet):(.*)$/.exec(text);
+  const match = /^(memif|tap|af_packet|af_xdp|pcap):(.*)$/.exec(text);
   const [, kind = '', rest = ''] = match ?? [];
   if (kind === 'memif') return parseMemif(rest);
+  if (kind === 'pcap' && rest.includes('=')) return parsePcapFiles(rest);
   if (kind !== '' && !/^[\w.-]{1,15}$/.test(rest)) return `"${rest}" is no interface name of 1 to 15 characters`;
   if (kind === 'tap') return { kind: 'tap', name: rest };
-  if (kind === 'af_packet') return { kind: 'af_packet', interface: rest };
+  if (kind === 'af_packet' || kind === 'af_xdp' || kind === 'pcap') return { kind, interface: rest };
   if (!/^[\w:.]+(,[^\s,=]+(=[^\s,]*)?)*$/.test(text)) return `"${text}" is no device string`;
   return { kind: 'eal', device: text };
+}
+
+function pcapFiles({ rx, tx }: { rx: string | undefined; tx: string | undefined }): string[] {
+  return [...(rx === undefined ? [] : [`rx=${rx}`]), ...(tx === undefined ? [] : [`tx=${tx}`])];
 }
 
 /** As it is written in a configuration; the native side reads it again. */
@@ -45,7 +65,11 @@ export function formatDevice(device: Device): string {
     case 'tap':
       return `tap:${device.name}`;
     case 'af_packet':
-      return `af_packet:${device.interface}`;
+    case 'af_xdp':
+    case 'pcap':
+      return `${device.kind}:${device.interface}`;
+    case 'pcap_files':
+      return `pcap:${pcapFiles(device).join(',')}`;
     case 'eal':
       return device.device;
   }

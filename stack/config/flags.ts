@@ -1,5 +1,6 @@
 // Flags: every key of the configuration as a command-line flag, `max_concurrency` as `--max-concurrency`.
-// In: a commander command. Out: entries that override a file's. `-f`, `-w` and `-i` are QStack's own short forms.
+// In: a commander command. Out: entries that override a file's. `-f`, `-w` and `-i` are QStack's own short forms; a program that
+// succeeds another one brings its own.
 import { type Command, Option } from 'commander';
 import type { Entry } from './fault.js';
 import { KEY_NAMES, KEYS } from './keys.js';
@@ -8,15 +9,18 @@ function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
-const SHORT: Partial<Record<string, string>> = { workers: '-w, ', payload_at: '-i, ' };
+/** Keys with a short flag, as `-w, `. */
+export type ShortFlags = Readonly<Partial<Record<string, string>>>;
+
+const SHORT: ShortFlags = { workers: '-w, ', payload_at: '-i, ' };
 
 /** Adds `-f` and a flag for each key. The rarer ones are hidden from the short help but work the same. */
-export function addConfigFlags(command: Command, shown: readonly string[] = []): Command {
+export function addConfigFlags(command: Command, shown: readonly string[] = [], short: ShortFlags = SHORT): Command {
   command.option('-f, --config <file>', 'configuration file of `key = value` lines');
   for (const name of KEY_NAMES) {
-    const option = new Option(`${SHORT[name] ?? ''}--${name.replaceAll('_', '-')} <value>`, KEYS[name].doc);
+    const option = new Option(`${short[name] ?? ''}--${name.replaceAll('_', '-')} <value>`, KEYS[name].doc);
     if (KEYS[name].many) option.argParser(collect as (value: string, before: unknown) => unknown);
-    if (shown.length > 0 && !shown.includes(name) && SHORT[name] === undefined) option.hideHelp();
+    if (shown.length > 0 && !shown.includes(name) && short[name] === undefined) option.hideHelp();
     command.addOption(option);
   }
   return command;

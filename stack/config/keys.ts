@@ -107,7 +107,7 @@ export const KEYS = {
     parsed(
       parseDevice,
       'a device',
-      'memif:/path?server|client, tap:NAME, af_packet:INTERFACE, or an EAL device string',
+      'memif:/path?server|client, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, pcap:rx=FILE,tx=FILE, or an EAL device string',
     ),
   ),
   hugepages: key('use reserved hugepages (else transparent ones)', flag()),

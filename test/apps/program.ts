@@ -1,8 +1,8 @@
-// Programs of this package as processes of a test: what they say, how they end.
+// Programs, of this package and others, as processes of a test: what they say, how they end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export class Program {
+export class Command {
   readonly child: ChildProcess;
   out = '';
   err = '';
@@ -10,10 +10,9 @@ export class Program {
   readonly ended: Promise<number | null>;
   private readonly waiters: { text: string; resolve: () => void; reject: (error: Error) => void }[] = [];
 
-  /** `path` below dist/; `prefix` is a command that runs commands, such as `ip netns exec NAME`. */
-  constructor(path: string, flags: readonly string[], prefix: readonly string[] = []) {
-    const main = fileURLToPath(new URL(`../../${path}`, import.meta.url));
-    const [file = '', ...args] = [...prefix, process.execPath, main, ...flags];
+  /** `name` is what errors say. */
+  constructor(name: string, command: readonly string[]) {
+    const [file = '', ...args] = command;
     this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (bytes) => {
       this.out += bytes;
@@ -26,7 +25,7 @@ export class Program {
     this.ended = new Promise((resolve) => {
       this.child.on('close', (code) => {
         for (const { reject, text } of this.waiters.splice(0)) {
-          reject(new Error(`${path} ended with ${code} before it said "${text}": ${this.err}`));
+          reject(new Error(`${name} ended with ${code} before it said "${text}": ${this.err}`));
         }
         resolve(code);
       });
@@ -52,5 +51,12 @@ export class Program {
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.child.kill(signal);
     return this.ended;
+  }
+}
+
+export class Program extends Command {
+  /** `path` below dist/; `prefix` is a command that runs commands, such as `ip netns exec NAME`. */
+  constructor(path: string, flags: readonly string[], prefix: readonly string[] = []) {
+    super(path, [...prefix, process.execPath, fileURLToPath(new URL(`../../${path}`, import.meta.url)), ...flags]);
   }
 }

@@ -73,12 +73,34 @@ folders('a memif server prepares the folder of its socket, and is named as it wa
   assert.is(statSync(join(base, 'x')).mode & 0o777, 0o700);
 });
 
+const FILES = ['pcap:rx=in.pcap,tx=/tmp/out.pcap', 'pcap:tx=a', 'pcap:rx=a'];
+
 folders('every kind of device is read back as it was written', () => {
-  for (const text of ['memif:/run/q/a.sock?client', 'tap:tap0', 'af_packet:eth1', 'net_pcap0,iface=eth1']) {
+  for (const text of [
+    'memif:/run/q/a.sock?client',
+    'tap:tap0',
+    'af_packet:eth1',
+    'af_xdp:eth1',
+    'pcap:eth1',
+    ...FILES,
+    'net_null0',
+  ]) {
     const device = parseDevice(text);
     assert.not.type(device, 'string', text);
     assert.is(formatDevice(device as Exclude<typeof device, string>), text);
   }
+});
+
+folders('capture files are named once each, and in words that DPDK reads as they are', () => {
+  const faults: [string, RegExp][] = [
+    ['pcap:rx=a,rx=b', /rx= stands there twice/],
+    ['pcap:rx=a,tx=a', /read and written at the same time/],
+    ['pcap:rx=a b', /is not rx=FILE or tx=FILE/],
+    ['pcap:rx=a,infinite_rx=1', /"infinite_rx=1" is not/],
+    ['pcap:rx=', /"rx=" is not/],
+    ['pcap:', /no interface name/],
+  ];
+  for (const [text, sentence] of faults) assert.match(String(parseDevice(text)), sentence);
 });
 
 folders.run();

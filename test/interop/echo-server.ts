@@ -1,10 +1,14 @@
 // echo_server inside a namespace, and what it counts. In: a namespace, a link, flags. Out: a server on the air.
+import * as assert from 'uvu/assert';
 import type { StackCounters } from '../../stack/native.js';
 import type { Program } from '../apps/program.js';
-import { type Link, type Namespace, OURS, PREFIX_LENGTH } from './namespace.js';
+import { type Link, type LinkKind, type Namespace, OURS, PREFIX_LENGTH } from './namespace.js';
 
 export const ECHO_PORT = 7;
 export const HTTP_PORT = 80;
+
+/** DPDK's af_xdp driver sends from copies in RX packets, and takes them back when its completion ring is half full. */
+const AF_XDP_KEEPS = 1_024;
 
 export interface EchoOptions {
   root: string;
@@ -45,4 +49,26 @@ export class EchoServer {
       await new Promise((done) => setTimeout(done, 50));
     }
   }
+
+  /** Waits until every connection is gone and every packet back in its pool, as in `fresh`; fails when that does not come. */
+  async leavesNothing(kind: LinkKind, fresh: StackCounters): Promise<void> {
+    const keeps = kind === 'af_xdp' ? AF_XDP_KEEPS : 0;
+    const after = await this.until((counters) => settled(counters, fresh, keeps), 10_000);
+    const { connections_opened, connections_closed, connections_open, half_open, time_wait } = after.counters;
+    assert.equal({ connections_open, half_open, time_wait }, { connections_open: 0, half_open: 0, time_wait: 0 });
+    assert.is(connections_closed, connections_opened);
+    assert.ok(
+      fresh.pools.rxFree - after.pools.rxFree <= keeps,
+      `${after.pools.rxFree} RX packets of ${fresh.pools.rxFree}`,
+    );
+    assert.is(after.pools.txFree + after.pools.txWithApps, fresh.pools.txPackets);
+    assert.is(after.pools.rxWithApps, 0);
+  }
+}
+
+function settled(counters: StackCounters, fresh: StackCounters, keeps: number): boolean {
+  const { pools, counters: now } = counters;
+  const idle = now.connections_open === 0 && now.half_open === 0 && now.time_wait === 0;
+  const rxBack = fresh.pools.rxFree - pools.rxFree <= keeps;
+  return idle && rxBack && pools.txFree + pools.txWithApps === fresh.pools.txPackets;
 }

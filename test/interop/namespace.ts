@@ -3,7 +3,7 @@
 // Invariant: everything lies inside the namespace, so that removing it removes all; only processes started here are ended.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { Program } from '../apps/program.js';
+import { Command, Program } from '../apps/program.js';
 
 export const OURS = '10.77.0.1';
 export const KERNEL = '10.77.0.2';
@@ -12,7 +12,9 @@ export const PREFIX_LENGTH = 24;
 const NAME = /^qst-(\d+)-\d+$/;
 const FOLDER = '/var/run/netns';
 
-export type LinkKind = 'tap' | 'af_packet';
+/** Devices that the kernel is the other end of. */
+export const LINK_KINDS = ['tap', 'af_packet', 'af_xdp', 'pcap'] as const;
+export type LinkKind = (typeof LINK_KINDS)[number];
 
 export interface Link {
   /** As `device` of our stack. */
@@ -53,7 +55,7 @@ let made = 0;
 
 export class Namespace {
   readonly name: string;
-  private readonly programs: Program[] = [];
+  private readonly programs: Command[] = [];
 
   private constructor(name: string) {
     this.name = name;
@@ -66,6 +68,9 @@ export class Namespace {
     const { status, err } = run(['ip', 'netns', 'add', namespace.name]);
     if (status !== 0) throw new Error(`no network namespace: ${err.trim()}`);
     namespace.run('ip', 'link', 'set', 'lo', 'up');
+    // Peers listen below 10,000. A client's port in TIME-WAIT, which the kernel picks for it anywhere in the range, would be
+    // EADDRINUSE for them.
+    namespace.run('sysctl', '-qw', 'net.ipv4.ip_local_port_range=10000 65535');
     return namespace;
   }
 
@@ -93,6 +98,21 @@ export class Namespace {
     return out;
   }
 
+  /** As run(), while this process goes on: for what takes longer. */
+  async say(...command: string[]): Promise<string> {
+    const running = this.command(...command);
+    const code = await running.ended;
+    if (code !== 0) throw new Error(`${command.join(' ')}: ${code}: ${running.out}${running.err}`);
+    return running.out;
+  }
+
+  /** Any program inside; ended with the namespace at the latest. */
+  command(...command: string[]): Command {
+    const running = new Command(command[0] ?? '', [...this.prefix, ...command]);
+    this.programs.push(running);
+    return running;
+  }
+
   /** As run(), but a failure is a result. */
   try(...command: string[]): { status: number | null; out: string; err: string } {
     return run([...this.prefix, ...command]);
@@ -115,7 +135,7 @@ export class Namespace {
     return resultOf<T>(this.program(path, ...flags));
   }
 
-  /** af_packet: a pair of interfaces; tap: the name of one that the device makes when the stack starts. */
+  /** tap: the name of an interface that the device makes when the stack starts; all others: a pair of interfaces. */
   link(kind: LinkKind): Link {
     if (kind === 'tap') return { device: 'tap:qtap0', kernelEnd: 'qtap0' };
     this.run('ip', 'link', 'add', 'kernel0', 'type', 'veth', 'peer', 'name', 'ours0');
@@ -124,7 +144,7 @@ export class Namespace {
       this.run('ethtool', '-K', end, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off');
       this.run('ip', 'link', 'set', end, 'up');
     }
-    return { device: 'af_packet:ours0', kernelEnd: 'kernel0' };
+    return { device: `${kind}:ours0`, kernelEnd: 'kernel0' };
   }
 
   /** The kernel's address, once the interface is there. */

@@ -50,8 +50,20 @@ TEST_CASE("words that DPDK would misread are refused") {
   CHECK_THROWS_AS(memif_device({.socket = std::string(107, 'x')}), std::invalid_argument);
   CHECK_THROWS_AS(tap_device(0, "sixteen-letters-"), std::invalid_argument);
   CHECK_THROWS_AS(af_packet_device(0, "v0,qpairs=2"), std::invalid_argument);
+  CHECK_THROWS_AS(af_xdp_device(0, "v0,start_queue=1"), std::invalid_argument);
+  CHECK_THROWS_AS(pcap_device(0, "rx=/tmp/a b"), std::invalid_argument);
+  CHECK_THROWS_AS(pcap_device(0, "rx=/tmp/a,infinite_rx=1"), std::invalid_argument);
+  CHECK_THROWS_AS(pcap_device(0, "rx="), std::invalid_argument);
+  CHECK_THROWS_AS(pcap_device(0, ""), std::invalid_argument);
   CHECK(tap_device(1, "q0") == "net_tap1,iface=q0");
   CHECK(af_packet_device(0, "v0") == "net_af_packet0,iface=v0,framesz=1664,blocksz=53248,framecnt=1024");
+  CHECK(af_xdp_device(2, "v0") == "net_af_xdp2,iface=v0");
+  CHECK(extra_room("af_xdp:v0") == extra_room(af_xdp_device(2, "v0")));
+  CHECK(extra_room("af_xdp:v0") == 256);
+  CHECK(extra_room("af_packet:v0") == 0);
+  CHECK(pcap_device(0, "rx=/tmp/a.pcap,tx=b.pcap") == "net_pcap0,rx_pcap=/tmp/a.pcap,tx_pcap=b.pcap");
+  CHECK(pcap_device(1, "tx=b.pcap") == "net_pcap1,tx_pcap=b.pcap");
+  CHECK(pcap_device(3, "v0") == "net_pcap3,rx_iface_in=v0,tx_iface=v0");
 }
 
 TEST_CASE("a memif server's clients come to its door, and DPDK listens behind it") {

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <stdexcept>
 
@@ -109,14 +110,16 @@ std::string in_child(const std::function<void()>& work) { return Child(work).res
 /// Pools on memory of ours, as a stack has them.
 struct Pools {
   static constexpr uint32_t kRx = 2048, kTx = 1024;
+  const uint32_t rx_count;
   Mapping memory;
   PacketRegion region;
   DpdkPool rx, tx;
-  Pools()
-      : memory(size_t{dpdk_region(nullptr, 1).stride} * (kRx + kTx)),
-        region(dpdk_region(memory.data(), kRx + kTx)),
-        rx("rx", region, 0, kRx),
-        tx("tx", region, kRx, kTx) {}
+  explicit Pools(uint32_t rx_packets = kRx, uint32_t extra = 0)
+      : rx_count(rx_packets),
+        memory(size_t{dpdk_region(nullptr, 1, extra).stride} * (rx_count + kTx)),
+        region(dpdk_region(memory.data(), rx_count + kTx, extra)),
+        rx("rx", region, 0, rx_count),
+        tx("tx", region, rx_count, kTx) {}
 
   Packet* frame(uint32_t number) {
     Packet* const packet = tx.allocate();
@@ -126,7 +129,7 @@ struct Pools {
     return packet;
   }
   void require_full() {
-    require(rx.available() == kRx, "RX packets lost: " + std::to_string(rx.available()));
+    require(rx.available() == rx_count, "RX packets lost: " + std::to_string(rx.available()));
     require(tx.available() == kTx, "TX packets lost: " + std::to_string(tx.available()));
   }
 };
@@ -316,12 +319,14 @@ void shell(const std::string& command) {
   require(system((command + " >/dev/null 2>&1").c_str()) == 0, "command failed: " + command);
 }
 
-/// Answers for 10.99.0.2 on a device in a network namespace of this child while the kernel's ping asks.
-void answer_ping(const std::string& device, const std::string& before, const std::string& after) {
+/// Answers for 10.99.0.2 on a device in a network namespace of this child while the kernel's ping asks. `kept`: RX packets
+/// that the driver gives back only with the pool.
+void answer_ping(const std::string& device, const std::string& before, const std::string& after,
+                 uint32_t kept = 0) {
   require(unshare(CLONE_NEWNET) == 0, "no network namespace");
   if (!before.empty()) shell(before);
   start_eal({});
-  Pools pools;
+  Pools pools(Pools::kRx + kept, extra_room(device));
   {
     IpConfig config;
     config.address = 0x0a630002;
@@ -332,7 +337,7 @@ void answer_ping(const std::string& device, const std::string& before, const std
     Counters counters;
     TxQueue queue(256);
     IpLayer ip(config, pools.rx, pools.tx, queue, counters);
-    FILE* const ping = popen("ping -q -c 5 -i 0.2 -W 2 10.99.0.2 >/dev/null 2>&1; echo $?", "r");
+    FILE* const ping = popen("ping -q -c 5 -i 0.2 -W 2 -s 1472 10.99.0.2 >/dev/null 2>&1; echo $?", "r");
     require(ping != nullptr, "ping not started");
     wait_until(
         [&] {
@@ -351,6 +356,37 @@ void answer_ping(const std::string& device, const std::string& before, const std
     require(code == 0, "ping saw loss");
     require(counters.get(Counter::arp_out) >= 1, "nobody asked by ARP");
   }
+  if (kept == 0) pools.require_full();
+}
+
+constexpr uint32_t kFileFrames = 500;
+
+/// Frames of growing length into a file, and out of it again in the same order.
+void pcap_there_and_back(const std::string& file) {
+  start_as_nobody();
+  Pools pools;
+  {
+    DpdkPort port({.device = pcap_device(0, "tx=" + file)}, pools.rx);
+    for (uint32_t i = 0; i < kFileFrames; ++i) {
+      Packet* packet = pools.frame(i);
+      packet->length = static_cast<uint16_t>(60 + 2 * i);
+      memset(packet->data + 4, static_cast<int>(i), packet->length - 4u);
+      require(port.tx_burst(&packet, 1, 0) == 1, "not written");
+    }
+    Packet* nothing = nullptr;
+    require(port.rx_burst(&nothing, 1, 0) == 0, "something came out of a file that is written");
+  }
+  pools.require_full();
+  DpdkPort port({.device = pcap_device(1, "rx=" + file)}, pools.rx);
+  for (uint32_t i = 0; i < kFileFrames; ++i) {
+    Packet* packet = nullptr;
+    require(port.rx_burst(&packet, 1, 0) == 1, "frame " + std::to_string(i) + " not read");
+    require(packet->length == 60 + 2 * i && load_be32(packet->data) == i, "changed on the way");
+    require(packet->data[packet->length - 1] == (i & 0xff), "its end is wrong");
+    pools.rx.release(packet);
+  }
+  Packet* more = nullptr;
+  require(port.rx_burst(&more, 1, 0) == 0, "more than was written");
   pools.require_full();
 }
 
@@ -546,5 +582,44 @@ TEST_CASE("the kernel's ping is answered through af_packet on a veth pair") {
           answer_ping(af_packet_device(0, "qv1"),
                       "ip link add qv0 type veth peer name qv1 && ip link set qv1 up && ip link set qv0 up",
                       "ip addr add 10.99.0.1/24 dev qv0");
+        }) == "");
+}
+
+TEST_CASE("the kernel's ping is answered through af_xdp on a veth pair") {
+  if (!can_make_networks()) return;
+  if (socket(AF_XDP, SOCK_RAW, 0) < 0) {
+    MESSAGE("skipped: this kernel has no AF_XDP sockets");
+    return;
+  }
+  CHECK(in_child([] {
+          answer_ping(af_xdp_device(0, "qv1"),
+                      "ip link add qv0 type veth peer name qv1 && ip link set qv1 up && ip link set qv0 up",
+                      "ip addr add 10.99.0.1/24 dev qv0", 4096);
+        }) == "");
+}
+
+TEST_CASE("the kernel's ping is answered through pcap, live on a veth pair") {
+  if (!can_make_networks()) return;
+  CHECK(in_child([] {
+          answer_ping(pcap_device(0, "qv1"),
+                      "ip link add qv0 type veth peer name qv1 && ip link set qv1 up && ip link set qv0 up",
+                      "ip addr add 10.99.0.1/24 dev qv0");
+        }) == "");
+}
+
+TEST_CASE("frames written to a pcap file are read from it as they were, without any privilege") {
+  SocketFolder folder;
+  CHECK(in_child([&] { pcap_there_and_back(folder.path + "/frames.pcap"); }) == "");
+}
+
+TEST_CASE("a pcap file that is none is refused with libpcap's own words") {
+  SocketFolder folder;
+  const std::string file = folder.path + "/none.pcap";
+  std::ofstream(file) << "this is no capture at all";
+  CHECK(in_child([&] {
+          start_as_nobody();
+          Pools pools;
+          require_mentions(message_of([&] { DpdkPort({.device = pcap_device(0, "rx=" + file)}, pools.rx); }),
+                           "unknown file format");
         }) == "");
 }

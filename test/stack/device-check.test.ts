@@ -11,6 +11,7 @@ const HOST: HostNetwork = {
   has: (name) => name === 'eth0' || name === 'q0',
   addressesOf: (name) => (name === 'eth0' ? [{ address: '10.0.0.7', prefixLength: 24 }] : []),
   hasCapability: () => true,
+  hasProtocol: (name) => name === 'XDP',
 };
 
 function fault(device: string, more: object = {}, host: HostNetwork = HOST): QstackError | undefined {
@@ -67,6 +68,33 @@ check('missing capabilities are named, and no others', () => {
   );
   assert.match(fault('tap:q0', {}, without(12))?.message ?? '', /needs the capability CAP_NET_ADMIN/);
   assert.is(fault('tap:q0', {}, without(13)), undefined);
+});
+
+check('af_xdp: a kernel without AF_XDP sockets is named, and so are too few packets', () => {
+  const place = { host_ip: '10.0.0.1/24' };
+  assert.is(fault('af_xdp:eth0', place), undefined);
+  const old = fault('af_xdp:eth0', place, { ...HOST, hasProtocol: () => false });
+  assert.is(old?.code, 'QST_ERR_DEVICE');
+  assert.match(old?.message ?? '', /no AF_XDP sockets \(CONFIG_XDP_SOCKETS\)/);
+  const few = fault('af_xdp:eth0', { ...place, max_num_buffers: 2_048 });
+  assert.match(few?.message ?? '', /max_num_buffers is 2048; af_xdp needs 4096 or more/);
+  assert.match(
+    fault('af_xdp:eth0', place, { ...HOST, hasCapability: (bit) => bit !== 14 })?.message ?? '',
+    /CAP_IPC_LOCK/,
+  );
+});
+
+check('pcap: a live interface needs one capability and no address of ours, files need none', () => {
+  const none = { ...HOST, hasCapability: () => false };
+  assert.match(fault('pcap:eth0', {}, none)?.message ?? '', /needs the capability CAP_NET_RAW:/);
+  assert.is(fault('pcap:eth0')?.code, 'EADDRINUSE');
+  assert.match(fault('pcap:eth9')?.message ?? '', /there is no interface "eth9"/);
+  assert.is(fault('pcap:rx=/dev/zero,tx=/dev/null', {}, none), undefined);
+});
+
+check('pcap: a file that cannot be read, or written, is named', () => {
+  assert.match(fault('pcap:rx=/none.pcap')?.message ?? '', /cannot be read from \/none\.pcap: ENOENT/);
+  assert.match(fault('pcap:tx=/none/out.pcap')?.message ?? '', /cannot be written to \/none\/out\.pcap: ENOENT/);
 });
 
 check('devices that are no interface of the kernel are not looked at', () => {

@@ -94,7 +94,7 @@ export function mccCommand(): Command {
     .option('--smp <n>', '1 control thread and n - 1 engine threads', '2')
     .option('--network-stack <name>', 'qstack | mtcp (the same)', 'qstack')
     .option('--socket <path>', "memif socket of the server's stack")
-    .option('--device <device>', 'another device: memif:PATH, tap:NAME, af_packet:IF, EAL string')
+    .option('--device <device>', 'another device: memif:PATH, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, EAL string')
     .option('--mac <mac>', 'own MAC address')
     .option('--core <n>', 'core of the engine thread (any)')
     .option('--seed <n>', 'seed of levels and order', '1')

@@ -1,5 +1,6 @@
 // `qstack`: the commands that are not a program of their own.
 import { Command } from 'commander';
+import { iperf3Command } from '../../apps/iperf3/command.js';
 import { redisCommand } from '../redis/command.js';
 import { configCommand } from './config.js';
 import { runCommand } from './run.js';
@@ -8,7 +9,8 @@ const EXAMPLES = `
 Examples:
   qstack run server.js -f server.conf
   qstack config -f server.conf --port 7000
-  qstack redis up -n 2`;
+  qstack redis up -n 2
+  qstack iperf3 -s --device tap:q0 --host-ip 10.0.0.1/24`;
 
 function program(): Command {
   const command = new Command('qstack')
@@ -16,7 +18,7 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .addHelpText('after', EXAMPLES);
-  for (const sub of [runCommand(), configCommand(), redisCommand()]) {
+  for (const sub of [runCommand(), configCommand(), redisCommand(), iperf3Command()]) {
     command.addCommand(sub.copyInheritedSettings(command));
   }
   return command;

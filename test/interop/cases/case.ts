@@ -1,0 +1,92 @@
+// One thing that is run against our stack, or by it, over one kind of device, with or without faults in between.
+// In: a case, a device, seconds. Out: what was measured, in a sentence, or the fault. Invariant: each run has a namespace and a
+// folder of its own, and leaves neither.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EchoServer } from '../echo-server.js';
+import { faultKeys, flagsOf } from '../faults.js';
+import { type Link, type LinkKind, Namespace } from '../namespace.js';
+
+export interface Spot {
+  readonly namespace: Namespace;
+  readonly kind: LinkKind;
+  readonly link: Link;
+  readonly folder: string;
+  /** Flags of our stack that put the fault port in between; none without faults. */
+  readonly faultFlags: readonly string[];
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+export interface InteropCase {
+  readonly tool: string;
+  /** What is installed for it. */
+  readonly program: string;
+  readonly says: string;
+  /** How long one run is, without and with faults, unless told otherwise. */
+  readonly seconds: number;
+  /** Throws when something was not as it should be. */
+  run(spot: Spot): Promise<string>;
+}
+
+export interface RunOptions {
+  kind: LinkKind;
+  faults: boolean;
+  seconds?: number;
+  seed?: number;
+}
+
+export interface RunResult {
+  tool: string;
+  port: LinkKind;
+  faults: boolean;
+  seed: number;
+  tookSeconds: number;
+  measured?: string;
+  fault?: string;
+}
+
+export function freshSeed(): number {
+  return Number(process.env.QSTACK_SEED ?? Date.now() % 2 ** 31);
+}
+
+/** What was measured; throws what went wrong. */
+export async function runCase(one: InteropCase, { kind, faults, ...more }: RunOptions): Promise<string> {
+  const { seconds = one.seconds, seed = freshSeed() } = more;
+  const folder = mkdtempSync(join(tmpdir(), 'qstack-interop-'));
+  const namespace = Namespace.make();
+  try {
+    const faultFlags = faults ? flagsOf(faultKeys(seed)) : [];
+    const link = namespace.link(kind);
+    return await one.run({ namespace, kind, link, folder, faultFlags, seconds, seed });
+  } finally {
+    await namespace.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export async function judge(one: InteropCase, options: RunOptions): Promise<RunResult> {
+  const seed = options.seed ?? freshSeed();
+  const startMs = performance.now();
+  const result = { tool: one.tool, port: options.kind, faults: options.faults, seed };
+  const took = () => Math.round((performance.now() - startMs) / 100) / 10;
+  try {
+    const measured = await runCase(one, { ...options, seed });
+    return { ...result, tookSeconds: took(), measured };
+  } catch (error) {
+    return { ...result, tookSeconds: took(), fault: (error as Error).message };
+  }
+}
+
+/** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. */
+export async function withServer(spot: Spot, use: (server: EchoServer) => Promise<string>): Promise<string> {
+  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...spot.faultFlags];
+  const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
+  const fresh = server.counters();
+  const measured = await use(server);
+  await server.leavesNothing(spot.kind, fresh);
+  const code = await server.program.stop();
+  if (code !== 0) throw new Error(`the server ended with ${code}: ${server.program.err}`);
+  return measured;
+}

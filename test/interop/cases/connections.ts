@@ -1,0 +1,56 @@
+// Connections opened and closed at random by kernel clients, every byte checked: peers/churn.ts, in several processes because of
+// the limit of open files.
+import * as assert from 'uvu/assert';
+import { ECHO_PORT } from '../echo-server.js';
+import { OURS, resultOf } from '../namespace.js';
+import { type InteropCase, type Spot, withServer } from './case.js';
+
+interface ChurnResult {
+  opened: number;
+  finished: number;
+  reset: number;
+  bytes: number;
+  peak: number;
+  left: number;
+  faults: Record<string, number>;
+}
+
+const PER_PROCESS = 2_500;
+const LIFE_MS_MAX = 10_000;
+const END_MS = 90_000;
+
+async function churn(spot: Spot, connections: number): Promise<ChurnResult[]> {
+  const { namespace, seconds, seed } = spot;
+  const processes = Math.ceil(connections / PER_PROCESS);
+  const each = Math.ceil(connections / processes);
+  const lifeMs = Math.min(LIFE_MS_MAX, (seconds * 1000) / 6);
+  // A client needs its ports again before TIME-WAIT is over; RFC 6191 by the kernel's hand.
+  namespace.run('sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1');
+  const clients = Array.from({ length: processes }, (_, index) => {
+    const numbers = [ECHO_PORT, each, seconds, lifeMs, seed + index].map(String);
+    return namespace.program('test/interop/peers/churn.js', OURS, ...numbers);
+  });
+  return Promise.all(clients.map((client) => resultOf<ChurnResult>(client, seconds * 1000 + END_MS)));
+}
+
+export function connectionsCase(connections: number, seconds: number): InteropCase {
+  return {
+    tool: 'connections',
+    program: 'node',
+    says: `${connections} kernel connections opened and closed at random, every byte checked, pools as before`,
+    seconds,
+    run: (spot) =>
+      withServer(spot, async () => {
+        const results = await churn(spot, connections);
+        const sum = (name: 'opened' | 'finished' | 'reset' | 'bytes' | 'peak' | 'left') =>
+          results.reduce((total, result) => total + result[name], 0);
+        for (const { faults } of results) assert.equal(faults, {}, `seed ${spot.seed}: ${JSON.stringify(faults)}`);
+        assert.is(sum('left'), 0, 'connections that did not end');
+        assert.is(sum('finished') + sum('reset'), sum('opened'));
+        assert.ok(sum('peak') > connections * 0.8, `at most ${sum('peak')} at once`);
+        return `${sum('opened')} opened, ${sum('peak')} at once, ${sum('reset')} reset, ${Math.round(sum('bytes') / 1e6)} MB checked`;
+      }),
+  };
+}
+
+export const connections = connectionsCase(10_000, 300);

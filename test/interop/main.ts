@@ -1,0 +1,116 @@
+// `npm run interop`: everything that is run against our stack, in its long form, over each kind of device, with and without faults.
+// Out: a line per run on stderr while it goes, a table at the end, or JSON on stdout; exit 1 when a run failed.
+import { spawnSync } from 'node:child_process';
+import Table from 'cli-table3';
+import { Command, InvalidArgumentError } from 'commander';
+import { type InteropCase, judge, type RunResult } from './cases/case.js';
+import { CASES } from './cases/index.js';
+import { LINK_KINDS, type LinkKind, Namespace } from './namespace.js';
+
+interface Options {
+  readonly only?: string[];
+  readonly port?: LinkKind[];
+  readonly faults?: boolean;
+  readonly seconds?: number;
+  readonly seed?: number;
+  readonly json?: true;
+}
+
+interface Run {
+  readonly one: InteropCase;
+  readonly kind: LinkKind;
+  readonly faults: boolean;
+}
+
+/** Devices of which each one is tried in full; pcap is tried by tests. */
+const KINDS: readonly LinkKind[] = ['tap', 'af_packet', 'af_xdp'];
+const TOOLS = CASES.map(({ tool }) => tool);
+
+const EXAMPLES = `
+Examples:
+  npm run interop                                        everything, some 50 minutes
+  npm run interop -- --only connections --port af_xdp    5 minutes, and 5 with faults
+  npm run interop -- --only "iperf3 -s" --only ab --no-faults
+  npm run --silent interop -- --seconds 4 --json > interop.json
+
+Cases:
+${CASES.map(({ tool, says }) => `  ${tool.padEnd(12)} ${says}`).join('\n')}`;
+
+function oneOf<T extends string>(names: readonly T[]) {
+  return (text: string, before: T[] | undefined): T[] => {
+    if (names.includes(text as T)) return [...(before ?? []), text as T];
+    throw new InvalidArgumentError(`one of ${names.join(', ')} is expected`);
+  };
+}
+
+function positive(text: string): number {
+  if (Number(text) > 0) return Number(text);
+  throw new InvalidArgumentError('a number above 0 is expected');
+}
+
+function command(): Command {
+  return new Command('interop')
+    .description('runs kernel tools against our stack in network namespaces of its own; as root')
+    .option('--only <tool>', 'one of the cases below (may be repeated)', oneOf(TOOLS))
+    .option('--port <kind>', `one of ${LINK_KINDS.join(', ')} (may be repeated)`, oneOf(LINK_KINDS))
+    .option('--faults', 'only with faults in between: 5 % loss, reordering and duplication each way')
+    .option('--no-faults', 'only without')
+    .option('--seconds <n>', 'length of each run, instead of its own', positive)
+    .option('--seed <n>', 'of faults and of random connections', positive)
+    .option('--json', 'results as JSON on stdout')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+}
+
+function runsOf({ only, port, faults }: Options): Run[] {
+  const ways = [false, true].filter((way) => faults === undefined || faults === way);
+  const cases = CASES.filter(({ tool }) => only === undefined || only.includes(tool));
+  return cases.flatMap((one) => (port ?? KINDS).flatMap((kind) => ways.map((way) => ({ one, kind, faults: way }))));
+}
+
+/** Why it cannot be run here; undefined when it can. */
+async function missing(runs: readonly Run[]): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'network namespaces need root: run it with sudo';
+  const programs = [...new Set(runs.map(({ one }) => one.program))];
+  const absent = programs.filter((name) => spawnSync('which', [name]).status !== 0);
+  if (absent.length > 0) return `not installed: ${absent.join(', ')}; node deps/check.mjs names the packages`;
+  return Namespace.missing();
+}
+
+function describe({ tool, port, faults, tookSeconds, measured, fault, seed }: RunResult): string {
+  const place = `${tool} over ${port}${faults ? ' with faults' : ''}`;
+  return `${place}: ${fault === undefined ? measured : `FAILED (seed ${seed}): ${fault}`} (${tookSeconds} s)`;
+}
+
+function table(results: readonly RunResult[]): string {
+  const rows = new Table({
+    head: ['tool', 'port', 'faults', 's', '', 'measured'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { tool, port, faults, tookSeconds, measured, fault } of results) {
+    const said = measured ?? (fault ?? '').split('\n')[0]?.slice(0, 100) ?? '';
+    rows.push([tool, port, faults ? '5 %' : '', tookSeconds, fault === undefined ? 'ok' : 'FAILED', said]);
+  }
+  return rows.toString();
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const options = command().parse(argv, { from: 'user' }).opts<Options>();
+  const runs = runsOf(options);
+  const reason = await missing(runs);
+  if (reason !== undefined) {
+    process.stderr.write(`interop: ${reason}\n`);
+    process.exit(2);
+  }
+  const results: RunResult[] = [];
+  for (const { one, kind, faults } of runs) {
+    const result = await judge(one, { ...options, kind, faults });
+    results.push(result);
+    process.stderr.write(`${describe(result)}\n`);
+  }
+  process.stderr.write(`${table(results)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
+  if (results.some(({ fault }) => fault !== undefined)) process.exitCode = 1;
+}
+
+await main(process.argv.slice(2));
