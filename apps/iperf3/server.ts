@@ -15,6 +15,8 @@ import {
 import { Trial } from './trial.js';
 
 const GRACE_MS = 30_000;
+/** The end of a test may overtake the last bytes of its data connections; with -n it is known how many they are. */
+const LAST_BYTES_MS = 1_000;
 
 export interface ServerOptions {
   intervalMs: number;
@@ -85,9 +87,10 @@ export class Server {
     this.options.onTrial(trial);
     channel.sendState(STATE.testStart);
     channel.sendState(STATE.testRunning);
-    const broken = trial.run(this.options.intervalMs).then(() => new Promise<never>(() => {}));
-    const state = await Promise.race([channel.state(), broken]);
+    const over = trial.run(this.options.intervalMs);
+    const state = await Promise.race([channel.state(), over.then(() => new Promise<never>(() => {}))]);
     if (state !== STATE.testEnd) throw new Error(`the client has ended the test (state ${state})`);
+    if (trial.parameters.bytes > 0 && !trial.sends) await atMost(over, LAST_BYTES_MS);
     trial.end();
     channel.sendState(STATE.exchangeResults);
     trial.theirs = readResults(await channel.json());
@@ -95,6 +98,15 @@ export class Server {
     channel.sendState(STATE.displayResults);
     await channel.state();
   }
+}
+
+async function atMost(over: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([over, limit]);
+  clearTimeout(timer);
 }
 
 function lost(channel: Channel): Promise<never> {

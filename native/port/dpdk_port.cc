@@ -37,6 +37,13 @@ bool is_memif(const std::string& name) { return name.rfind("net_memif", 0) == 0;
 
 bool is_tap(const std::string& name) { return name.rfind("net_tap", 0) == 0; }
 
+bool is_af_xdp(const std::string& name) { return name.rfind("net_af_xdp", 0) == 0; }
+
+std::string no_receive_queue(const std::string& name) {
+  return is_af_xdp(name) ? "no receive queue; does another AF_XDP socket have the interface's first one?"
+                         : "no receive queue";
+}
+
 /// The driver's own default is client.
 bool is_memif_client(const std::string& device) { return device.find("role=server") == std::string::npos; }
 
@@ -92,7 +99,7 @@ DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.
   const size_t comma = device.find(',');
   name_ = device.substr(0, comma);
   bus_ = is_pci(name_) ? "pci" : "vdev";
-  if (name_.starts_with("net_af_xdp")) capture_xdp_log();
+  if (is_af_xdp(name_)) capture_xdp_log();
   if (!door.empty()) door_ = std::make_unique<MemifDoor>(door);
   port_ = plug(bus_, name_, comma == std::string::npos ? "" : device.substr(comma + 1));
   try {
@@ -120,7 +127,7 @@ void DpdkPort::configure(const DpdkPortOptions& options, DpdkPool& rx) {
   result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_size, &tx_size);
   if (result != 0) fail(name_, "it refuses the ring size", -result);
   result = rte_eth_rx_queue_setup(port_, 0, rx_size, SOCKET_ID_ANY, nullptr, rx.mempool());
-  if (result != 0) fail(name_, "no receive queue", -result);
+  if (result != 0) fail(name_, no_receive_queue(name_), -result);
   result = rte_eth_tx_queue_setup(port_, 0, tx_size, SOCKET_ID_ANY, nullptr);
   if (result != 0) fail(name_, "no transmit queue", -result);
 }

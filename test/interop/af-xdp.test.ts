@@ -5,5 +5,5 @@ import { kernelPeers, type PeerContext } from './kernel-peers.js';
 import { interop } from './skip.js';
 
 const peers = suite<PeerContext>('kernel peers over af_xdp');
-await interop(peers, (tests) => kernelPeers(tests, 'af_xdp'));
+await interop(peers, (tests) => kernelPeers(tests, 'af_xdp', { shortSeconds: 1 }));
 peers.run();

@@ -51,9 +51,9 @@ export class EchoServer {
   }
 
   /** Waits until every connection is gone and every packet back in its pool, as in `fresh`; fails when that does not come. */
-  async leavesNothing(kind: LinkKind, fresh: StackCounters): Promise<void> {
+  async leavesNothing(kind: LinkKind, fresh: StackCounters, limitMs = 10_000): Promise<void> {
     const keeps = kind === 'af_xdp' ? AF_XDP_KEEPS : 0;
-    const after = await this.until((counters) => settled(counters, fresh, keeps), 10_000);
+    const after = await this.until((counters) => settled(counters, fresh, keeps), limitMs);
     const { connections_opened, connections_closed, connections_open, half_open, time_wait } = after.counters;
     assert.equal({ connections_open, half_open, time_wait }, { connections_open: 0, half_open: 0, time_wait: 0 });
     assert.is(connections_closed, connections_opened);

@@ -3,20 +3,26 @@
 import { suite } from 'uvu';
 import { type InteropCase, runCase } from './cases/case.js';
 import { connectionsCase } from './cases/connections.js';
-import { apacheBench, wrkLoad } from './cases/http.js';
+import { apacheBench, type Load, wrkLoad } from './cases/http.js';
 import { iperf3Client, iperf3Server } from './cases/iperf3.js';
 import type { LinkKind } from './namespace.js';
 import { interop } from './skip.js';
 
 const tools = suite('kernel tools');
+const PARALLEL = { streams: 4, reverse: false };
+const REVERSE = { streams: 1, reverse: true };
+const BOTH = { streams: 4, reverse: true };
+const LOADS: readonly Load[] = [
+  { file: 'large.bin', keepAlive: true },
+  { file: 'small.bin', keepAlive: false },
+];
 const PLACES: readonly [InteropCase, LinkKind, boolean, number][] = [
-  [iperf3Server, 'tap', false, 1],
-  [iperf3Client, 'af_packet', false, 1],
-  [iperf3Server, 'af_xdp', true, 1],
-  [apacheBench, 'tap', true, 4],
-  [apacheBench, 'af_xdp', false, 4],
-  [wrkLoad, 'af_packet', false, 4],
-  [connectionsCase(500, 20), 'af_packet', true, 20],
+  [iperf3Server([BOTH]), 'tap', false, 1],
+  [iperf3Server([PARALLEL]), 'af_xdp', true, 1],
+  [iperf3Client([PARALLEL, REVERSE]), 'af_packet', false, 1],
+  [apacheBench(LOADS), 'af_xdp', false, 2],
+  [wrkLoad(LOADS), 'tap', true, 2],
+  [connectionsCase(500, 20), 'af_packet', false, 20],
 ];
 
 await interop(tools, (tests) => {

@@ -8,6 +8,10 @@ import { EchoServer } from '../echo-server.js';
 import { faultKeys, flagsOf } from '../faults.js';
 import { type Link, type LinkKind, Namespace } from '../namespace.js';
 
+const SETTLE_MS = 10_000;
+/** An idle connection is found a little late. */
+const IDLE_PRECISION = 1.25;
+
 export interface Spot {
   readonly namespace: Namespace;
   readonly kind: LinkKind;
@@ -79,13 +83,23 @@ export async function judge(one: InteropCase, options: RunOptions): Promise<RunR
   }
 }
 
+export interface ServerOptions {
+  /** Whoever is silent for so long is gone: 0, nobody. */
+  idleSeconds: number;
+}
+
 /** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. */
-export async function withServer(spot: Spot, use: (server: EchoServer) => Promise<string>): Promise<string> {
-  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...spot.faultFlags];
+export async function withServer(
+  spot: Spot,
+  use: (server: EchoServer) => Promise<string>,
+  { idleSeconds }: ServerOptions = { idleSeconds: 0 },
+): Promise<string> {
+  const idle = idleSeconds > 0 ? ['--tcp-timeout', `${idleSeconds}s`] : [];
+  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...idle, ...spot.faultFlags];
   const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
   const fresh = server.counters();
   const measured = await use(server);
-  await server.leavesNothing(spot.kind, fresh);
+  await server.leavesNothing(spot.kind, fresh, SETTLE_MS + idleSeconds * IDLE_PRECISION * 1000);
   const code = await server.program.stop();
   if (code !== 0) throw new Error(`the server ended with ${code}: ${server.program.err}`);
   return measured;

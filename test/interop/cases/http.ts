@@ -42,32 +42,48 @@ async function wrk({ namespace }: Spot, seconds: number, keepAlive: boolean, fil
   return complete;
 }
 
-/** Each file with and without keep-alive, a quarter of the time each. */
-async function loads(spot: Spot, load: typeof ab): Promise<string> {
+export interface Load {
+  file: 'small.bin' | 'large.bin';
+  keepAlive: boolean;
+}
+
+const LOADS: readonly Load[] = [
+  { file: 'small.bin', keepAlive: true },
+  { file: 'large.bin', keepAlive: true },
+  { file: 'small.bin', keepAlive: false },
+  { file: 'large.bin', keepAlive: false },
+];
+
+/** The time is shared out evenly. */
+async function measure(spot: Spot, loads: readonly Load[], tool: typeof ab): Promise<string> {
   for (const [name, size] of Object.entries(FILES)) writeFileSync(join(spot.folder, name), randomBytes(size));
-  const seconds = Math.max(1, Math.round(spot.seconds / 4));
+  const seconds = Math.max(1, Math.round(spot.seconds / loads.length));
   const said: string[] = [];
-  for (const keepAlive of [true, false]) {
-    for (const file of Object.keys(FILES)) {
-      const complete = await load(spot, seconds, keepAlive, file);
-      said.push(`${Math.round(complete / seconds)} ${file.replace('.bin', '')}${keepAlive ? ' keep-alive' : ''}`);
-    }
+  for (const { file, keepAlive } of loads) {
+    const complete = await tool(spot, seconds, keepAlive, file);
+    said.push(`${Math.round(complete / seconds)} ${file.replace('.bin', '')}${keepAlive ? ' keep-alive' : ''}`);
   }
   return `requests/s: ${said.join(', ')}; none failed`;
 }
 
-export const apacheBench: InteropCase = {
-  tool: 'ab',
-  program: 'ab',
-  says: 'ab against the file server: 200 B and 100 kB, keep-alive on and off',
-  seconds: 20,
-  run: (spot) => withServer(spot, () => loads(spot, ab)),
-};
+const SECONDS = 20;
 
-export const wrkLoad: InteropCase = {
-  tool: 'wrk',
-  program: 'wrk',
-  says: 'wrk against the file server: 200 B and 100 kB, keep-alive on and off',
-  seconds: 20,
-  run: (spot) => withServer(spot, () => loads(spot, wrk)),
-};
+export function apacheBench(loads: readonly Load[] = LOADS): InteropCase {
+  return {
+    tool: 'ab',
+    program: 'ab',
+    says: 'ab against the file server, 200 B and 100 kB, with keep-alive and without',
+    seconds: SECONDS,
+    run: (spot) => withServer(spot, () => measure(spot, loads, ab)),
+  };
+}
+
+export function wrkLoad(loads: readonly Load[] = LOADS): InteropCase {
+  return {
+    tool: 'wrk',
+    program: 'wrk',
+    says: 'wrk against the file server, 200 B and 100 kB, with keep-alive and without',
+    seconds: SECONDS,
+    run: (spot) => withServer(spot, () => measure(spot, loads, wrk)),
+  };
+}

@@ -5,4 +5,11 @@ import { curl } from './curl.js';
 import { apacheBench, wrkLoad } from './http.js';
 import { iperf3Client, iperf3Server } from './iperf3.js';
 
-export const CASES: readonly InteropCase[] = [curl, iperf3Server, iperf3Client, apacheBench, wrkLoad, connections];
+export const CASES: readonly InteropCase[] = [
+  curl,
+  iperf3Server(),
+  iperf3Client(),
+  apacheBench(),
+  wrkLoad(),
+  connections,
+];

@@ -91,28 +91,34 @@ async function clientOfOurs(spot: Spot, variant: Variant): Promise<Iperf3Json> {
   return client;
 }
 
-async function variants(spot: Spot, test: typeof serverOfOurs): Promise<string> {
+async function measure(spot: Spot, variants: readonly Variant[], test: typeof serverOfOurs): Promise<string> {
   const said: string[] = [];
-  for (const variant of VARIANTS) {
+  for (const variant of variants) {
     const { end } = await test(spot, variant);
-    const rate = Math.round(end.sum_received.bits_per_second / 1e6);
-    said.push(`${rate}${variant.streams > 1 ? ' -P 4' : ''}${variant.reverse ? ' -R' : ''}`);
+    const rate = (end.sum_received.bits_per_second / 1e6).toPrecision(3);
+    said.push(`${Number(rate)}${variant.streams > 1 ? ' -P 4' : ''}${variant.reverse ? ' -R' : ''}`);
   }
   return `Mbit/s: ${said.join(', ')}`;
 }
 
-export const iperf3Server: InteropCase = {
-  tool: 'iperf3 -s',
-  program: 'iperf3',
-  says: "our iperf3 server and Debian's client, plain, -R, -P 4 and both, JSON of both compared",
-  seconds: 5,
-  run: (spot) => variants(spot, serverOfOurs),
-};
+const SECONDS = 5;
 
-export const iperf3Client: InteropCase = {
-  tool: 'iperf3 -c',
-  program: 'iperf3',
-  says: "our iperf3 client and Debian's server, plain, -R, -P 4 and both, JSON of both compared",
-  seconds: 5,
-  run: (spot) => variants(spot, clientOfOurs),
-};
+export function iperf3Server(variants: readonly Variant[] = VARIANTS): InteropCase {
+  return {
+    tool: 'iperf3 -s',
+    program: 'iperf3',
+    says: "our iperf3 server and Debian's client, with -R and -P 4 and without, the JSON of both compared",
+    seconds: SECONDS,
+    run: (spot) => measure(spot, variants, serverOfOurs),
+  };
+}
+
+export function iperf3Client(variants: readonly Variant[] = VARIANTS): InteropCase {
+  return {
+    tool: 'iperf3 -c',
+    program: 'iperf3',
+    says: "our iperf3 client and Debian's server, with -R and -P 4 and without, the JSON of both compared",
+    seconds: SECONDS,
+    run: (spot) => measure(spot, variants, clientOfOurs),
+  };
+}

@@ -1,7 +1,7 @@
 // A kernel client that opens and closes connections to an echo server at random, and checks every byte that comes back.
 // In: address, port, connections at once, seconds, the mean life of one in ms, a seed. Out: as JSON, what was opened and checked,
 // and each kind of fault with its count.
-// A connection sends messages of random length with random pauses; it ends by FIN once everything is back, by FIN with bytes
+// A connection sends messages of random length with random pauses, none longer than its mean life; it ends by FIN once everything is back, by FIN with bytes
 // still under way, or by RST. Its bytes are a part of one random block, so that they need no memory of their own.
 import { connect, type Socket } from 'node:net';
 
@@ -66,7 +66,8 @@ class Client {
     this.sent += length;
     this.messages -= 1;
     const last = this.messages === 0 || this.sent >= BLOCK / 2;
-    this.timer = setTimeout(() => (last ? this.close() : this.speak()), exponential(lifeMs / MESSAGES_MEAN));
+    const pauseMs = Math.min(lifeMs, exponential(lifeMs / MESSAGES_MEAN));
+    this.timer = setTimeout(() => (last ? this.close() : this.speak()), pauseMs);
     if (last && this.ending > 1 - EARLY_FIN) this.socket.end();
   }
 
