@@ -33,6 +33,7 @@ export class Trial {
   onInterval: (interval: Interval) => void = () => {};
   private readonly budget: Budget;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** 0: it has not begun. */
   private beginMs = 0;
   private cpuBefore = process.cpuUsage();
   private lastSeconds = 0;
@@ -123,6 +124,7 @@ export class Trial {
   end(): void {
     for (const timer of this.timers) clearTimeout(timer);
     for (const stream of this.streams) stream.stop();
+    if (this.beginMs === 0) return;
     this.seconds = this.elapsed;
     const usage = process.cpuUsage(this.cpuBefore);
     const share = (micros: number) => (100 * micros) / 1e6 / this.seconds;
