@@ -70,7 +70,9 @@ void StackInstance::make_parts() {
   parts.stack = std::make_unique<Stack>(config_.stack, parts.device->port(), parts.device->rx(), parts.device->tx(),
                                         *parts.rings);
   for (uint32_t app = 0; app < config_.arena.apps; ++app) parts.rings->attach(app, wake_fds_[app]);
-  turn_parts(monotonic_now());
+  // The apps find TX packets. No turn yet: what the device has already would find no listener.
+  parts.rings->drain(*parts.stack, monotonic_now());
+  parts.rings->publish();
 }
 
 StackInstance::~StackInstance() {

@@ -84,7 +84,7 @@ export async function judge(one: InteropCase, options: RunOptions): Promise<RunR
 }
 
 export interface ServerOptions {
-  /** Whoever is silent for so long is gone: 0, nobody. */
+  /** With faults: whoever is silent for so long is gone. A reset that was lost leaves nothing else to know it by. */
   idleSeconds: number;
 }
 
@@ -92,10 +92,10 @@ export interface ServerOptions {
 export async function withServer(
   spot: Spot,
   use: (server: EchoServer) => Promise<string>,
-  { idleSeconds }: ServerOptions = { idleSeconds: 0 },
+  { idleSeconds }: ServerOptions = { idleSeconds: 10 },
 ): Promise<string> {
-  const idle = idleSeconds > 0 ? ['--tcp-timeout', `${idleSeconds}s`] : [];
-  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...idle, ...spot.faultFlags];
+  const faults = spot.faultFlags.length > 0 ? [...spot.faultFlags, '--tcp-timeout', `${idleSeconds}s`] : [];
+  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...faults];
   const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
   const fresh = server.counters();
   const measured = await use(server);

@@ -29,10 +29,10 @@ const block = Buffer.from(Uint8Array.from({ length: BLOCK }, () => random() * 25
 const below = (bound: number) => Math.floor(random() * bound);
 const exponential = (mean: number) => -Math.log(1 - random()) * mean;
 
+const alive = new Set<Client>();
 const counts = { opened: 0, finished: 0, reset: 0, bytes: 0, peak: 0 };
 const faults = new Map<string, number>();
 const startMs = performance.now();
-let open = 0;
 let waiting = 0;
 
 function fail(what: string): void {
@@ -51,6 +51,7 @@ class Client {
   private timer: NodeJS.Timeout | undefined;
 
   constructor() {
+    alive.add(this);
     this.socket = connect({ host: address, port });
     this.socket.on('connect', () => this.speak());
     this.socket.on('data', (bytes) => this.check(bytes));
@@ -58,6 +59,13 @@ class Client {
       this.fault ??= error.message;
     });
     this.socket.on('close', () => this.end());
+  }
+
+  /** For the reader of a failure. */
+  describe(): object {
+    const { sent, back, messages, wasReset } = this;
+    const { readyState, localPort, writableLength } = this.socket;
+    return { readyState, localPort, writableLength, sent, back, messages, wasReset };
   }
 
   private speak(): void {
@@ -88,7 +96,7 @@ class Client {
 
   private end(): void {
     clearTimeout(this.timer);
-    open -= 1;
+    alive.delete(this);
     if (!this.wasReset && this.back !== this.sent) this.fault ??= 'fewer or more bytes came back';
     if (this.fault !== undefined) fail(this.fault);
     else counts[this.wasReset ? 'reset' : 'finished'] += 1;
@@ -104,14 +112,19 @@ function later(ms: number): void {
   setTimeout(() => {
     waiting -= 1;
     counts.opened += 1;
-    open += 1;
-    counts.peak = Math.max(counts.peak, open);
     new Client();
+    counts.peak = Math.max(counts.peak, alive.size);
   }, ms);
 }
 
 function finish(): void {
-  process.stdout.write(JSON.stringify({ ...counts, left: open, faults: Object.fromEntries(faults) }));
+  process.stdout.write(
+    JSON.stringify({
+      ...counts,
+      left: [...alive].map((client) => client.describe()),
+      faults: Object.fromEntries(faults),
+    }),
+  );
   process.exit(0);
 }
 
@@ -119,5 +132,5 @@ const rampMs = Math.min(10_000, (seconds * 1000) / 4);
 for (let number = 0; number < connections; number++) later(random() * rampMs);
 setInterval(() => {
   const overMs = performance.now() - startMs - seconds * 1000;
-  if ((overMs > 0 && open === 0 && waiting === 0) || overMs > LINGER_MS) finish();
+  if ((overMs > 0 && alive.size === 0 && waiting === 0) || overMs > LINGER_MS) finish();
 }, 50);
