@@ -35,6 +35,9 @@ const faults = new Map<string, number>();
 const startMs = performance.now();
 let waiting = 0;
 
+/** How long time has been over. */
+const overMs = () => performance.now() - startMs - seconds * 1000;
+
 function fail(what: string): void {
   faults.set(what, (faults.get(what) ?? 0) + 1);
 }
@@ -73,7 +76,7 @@ class Client {
     this.socket.write(block.subarray(this.from + this.sent, this.from + this.sent + length));
     this.sent += length;
     this.messages -= 1;
-    const last = this.messages === 0 || this.sent >= BLOCK / 2;
+    const last = this.messages === 0 || this.sent >= BLOCK / 2 || overMs() > 0;
     const pauseMs = Math.min(lifeMs, exponential(lifeMs / MESSAGES_MEAN));
     this.timer = setTimeout(() => (last ? this.close() : this.speak()), pauseMs);
     if (last && this.ending > 1 - EARLY_FIN) this.socket.end();
@@ -106,8 +109,7 @@ class Client {
 
 /** Somebody takes the place of a connection that is gone, as long as there is time. */
 function later(ms: number): void {
-  const leftMs = startMs + seconds * 1000 - performance.now();
-  if (ms > leftMs) return;
+  if (ms > -overMs()) return;
   waiting += 1;
   setTimeout(() => {
     waiting -= 1;
@@ -131,6 +133,5 @@ function finish(): void {
 const rampMs = Math.min(10_000, (seconds * 1000) / 4);
 for (let number = 0; number < connections; number++) later(random() * rampMs);
 setInterval(() => {
-  const overMs = performance.now() - startMs - seconds * 1000;
-  if ((overMs > 0 && alive.size === 0 && waiting === 0) || overMs > LINGER_MS) finish();
+  if ((overMs() > 0 && alive.size === 0 && waiting === 0) || overMs() > LINGER_MS) finish();
 }, 50);
