@@ -92,6 +92,8 @@ export class Server {
     if (state !== STATE.testEnd) throw new Error(`the client has ended the test (state ${state})`);
     if (trial.parameters.bytes > 0 && !trial.sends) await atMost(over, LAST_BYTES_MS);
     trial.end();
+    // Before anything else: a client that still waits for the rest of a block looks at the control connection no more.
+    trial.closeStreams();
     channel.sendState(STATE.exchangeResults);
     trial.theirs = readResults(await channel.json());
     channel.sendJson(writeResults(trial.results()));

@@ -137,8 +137,13 @@ export class Trial {
     return { cpu: this.cpu, streams };
   }
 
+  closeStreams(): void {
+    for (const { connection } of this.streams) connection.close();
+  }
+
   close(): void {
     this.spent();
-    for (const { connection } of this.streams) this.fault === undefined ? connection.close() : connection.abort();
+    if (this.fault === undefined) this.closeStreams();
+    else for (const { connection } of this.streams) connection.abort();
   }
 }

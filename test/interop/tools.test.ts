@@ -18,9 +18,9 @@ const LOADS: readonly Load[] = [
 ];
 const PLACES: readonly [InteropCase, LinkKind, boolean, number][] = [
   [iperf3Server([BOTH]), 'tap', false, 1],
-  [iperf3Server([PARALLEL]), 'af_xdp', true, 1],
+  [iperf3Server([PARALLEL]), 'af_xdp', true, 2],
   [iperf3Client([PARALLEL, REVERSE]), 'af_packet', false, 1],
-  [apacheBench(LOADS), 'af_xdp', true, 2],
+  [apacheBench(LOADS), 'af_xdp', true, 4],
   [wrkLoad(LOADS), 'tap', false, 2],
   [connectionsCase(500, 20), 'af_packet', false, 20],
 ];
