@@ -1,6 +1,6 @@
 // The server: one test at a time, as iperf3's own.
 // In: connections of one port; the first bytes of each are a cookie, which says whose it is. Out: finished Trials. A client that
-// comes while a test runs is refused; a test whose client is gone, or that takes GRACE longer than it should, is given up.
+// comes while a test runs is refused; a test whose client is gone, or that takes GRACE_MS longer than it should, is given up.
 import type { Connection } from '../../stack/connection.js';
 import { Channel } from './channel.js';
 import {
@@ -124,11 +124,14 @@ function refuse(channel: Channel): void {
 
 /** The client's parameters; undefined when it wants what is not to be had, which it is told. */
 async function agree(channel: Channel): Promise<Parameters | undefined> {
+  const watchdog = setTimeout(() => channel.connection.abort(), GRACE_MS);
   channel.sendState(STATE.paramExchange);
   try {
     return readParameters(await channel.json());
   } catch (error) {
     channel.sendFault(STATE.serverError, error instanceof ParameterFault ? error.number : FAULT.unimplemented);
     return undefined;
+  } finally {
+    clearTimeout(watchdog);
   }
 }
