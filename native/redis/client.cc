@@ -57,7 +57,8 @@ Client::Client(const ClientConfig& config, std::span<const uint8_t> arena, int e
       slots_(kSlots),
       buffer_(kReadBuffer),
       epoll_fd_(epoll_fd) {
-  for (uint16_t i = 0; i < config.shards.size(); ++i)
+  const auto shards = static_cast<uint16_t>(config.shards.size());
+  for (uint16_t i = 0; i < shards; ++i)
     shards_.push_back(std::make_unique<Shard>(config.shards[i], i, epoll_fd, pool_, commands_, completer_));
   for (uint32_t slot = 0; slot < kSlots; ++slot)
     slots_[slot] = static_cast<uint16_t>(uint64_t{slot} * shards_.size() / kSlots);
