@@ -79,7 +79,7 @@ uint32_t Stack::receive(Nanos now) {
   while (most > 0) {
     const uint32_t n = received_.take(packets, std::min(most, TcpEngine::kBurstMax));
     if (n == 0) break;
-    engine_.input(packets, n);
+    engine_.input(packets, n, received_.size());
     most -= n;
   }
   return polled + received_.size();

@@ -29,7 +29,7 @@ void TcpEngine::close(Handle handle) {
 
 /// Data that the app had no room for, and now never takes: the peer is told by RST that it was lost (RFC 9293 3.6.1).
 bool TcpEngine::undelivered(const Tcb& c, const Busy& b) {
-  return b.out_of_order != nullptr && b.out_of_order->sequence == c.rcv_nxt;
+  return b.out_of_order != nullptr && seq_le(b.out_of_order->sequence, c.rcv_nxt);
 }
 
 void TcpEngine::abort(Handle handle, CloseReason reason) {

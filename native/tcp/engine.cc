@@ -182,19 +182,12 @@ uint32_t TcpEngine::retry() {
 void TcpEngine::retry_connection(Tcb& c) {
   if (c.has(kClosedDue)) return notify_closed(c);
   if (c.state == TcpState::closed) return;
-  if (c.busy != kNoIndex) retry_delivery(c, busy_.at(c.busy));
+  if (c.busy != kNoIndex) drain_out_of_order(c);
   if (c.state != TcpState::closed && c.has(kEndedDue)) tell_ended(c);
   if (c.state == TcpState::closed || c.busy == kNoIndex) return;
   c.clear(kOutputDue);
   output(c);
   if (c.state != TcpState::closed && c.busy != kNoIndex) check_drained(c, busy_.at(c.busy));
-}
-
-void TcpEngine::retry_delivery(Tcb& c, Busy& b) {
-  const ListenerConfig& config = profiles_[c.profile].config;
-  const bool frame_whole = b.frame != nullptr && b.frame_fill == config.fixed_length;
-  if (frame_whole && !offer_frame(c, b, config.fixed_length)) return;
-  drain_out_of_order(c);
 }
 
 uint32_t TcpEngine::unsent(Handle handle) const {

@@ -39,8 +39,8 @@ class TcpEngine {
 
   /// Sets the clocks; call first in each turn.
   void begin_turn(Nanos now);
-  /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set.
-  void input(Packet** packets, uint32_t n);
+  /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set. `behind` more wait and will follow.
+  void input(Packet** packets, uint32_t n, uint32_t behind = 0);
   /// Believed only about segments in flight, and never to end a connection that is open (RFC 5927).
   void on_icmp_error(const IcmpError& error);
   /// What was refused earlier: events, blocked output. Returns the number of connections that need no
@@ -141,7 +141,6 @@ class TcpEngine {
   void release_busy(Tcb& c);
   void want_attention(Tcb& c);
   void retry_connection(Tcb& c);
-  void retry_delivery(Tcb& c, Busy& b);
   void count(Counter counter, uint64_t n = 1) { counters_.add(counter, n); }
   void drop(Packet* packet, Counter why);
   uint32_t ts_clock() const { return now_ms_; }
@@ -307,6 +306,7 @@ class TcpEngine {
   int32_t send_room(const Tcb& c) const { return static_cast<int32_t>(c.snd_una + c.snd_wnd - c.snd_nxt); }
   uint32_t sendable(Tcb& c, Busy& b, const Packet* packet, bool forced);
   bool lane_open(Tcb& c, uint8_t level);
+  void coalesce(const Tcb& c, Busy& b, uint8_t level);
   Packet* take_sendable(Tcb& c, Busy& b, uint8_t level, bool forced);
   Packet* split(Packet* packet, uint16_t length);
 
@@ -391,6 +391,7 @@ class TcpEngine {
   TimerWheel<TimerNodes> wheel_;
   std::vector<Profile> profiles_;
   std::vector<Arrival> arrivals_;
+  uint32_t waiting_ = 0;  ///< received segments that TCP has not looked at yet
 
   Mapping attention_memory_;  ///< ring of slots, each at most once (kAttention)
   uint32_t attention_head_ = 0, attention_count_ = 0;

@@ -4,11 +4,14 @@
 
 namespace qstack {
 
-void TcpEngine::input(Packet** packets, uint32_t n) {
+void TcpEngine::input(Packet** packets, uint32_t n, uint32_t behind) {
   // Three passes, so that the cache misses of a burst overlap: header → bucket → control block.
   for (uint32_t i = 0; i < n; ++i) prepare(arrivals_[i], packets[i]);
   for (uint32_t i = 0; i < n; ++i) prefetch_record(arrivals_[i]);
-  for (uint32_t i = 0; i < n; ++i) arrive(arrivals_[i]);
+  for (uint32_t i = 0; i < n; ++i) {
+    waiting_ = behind + n - 1 - i;
+    arrive(arrivals_[i]);
+  }
 }
 
 void TcpEngine::prepare(Arrival& arrival, Packet* packet) {

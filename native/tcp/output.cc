@@ -194,8 +194,25 @@ uint32_t TcpEngine::sendable(Tcb& c, Busy& b, const Packet* packet, bool forced)
   return 0;
 }
 
+/// Small writes that Nagle's algorithm keeps waiting leave together, in as few segments as hold them (RFC 9293 3.7.4).
+void TcpEngine::coalesce(const Tcb& c, Busy& b, uint8_t level) {
+  PacketQueue& queue = b.unsent[level];
+  Packet* const first = queue.pop_front();
+  while (!queue.empty()) {
+    Packet* const next = queue.front();
+    const uint32_t both = uint32_t{first->payload_length} + next->payload_length;
+    if (both > c.mss || first->payload + both > kHeadroom + kRoom) break;
+    std::memcpy(first->data + first->payload + first->payload_length, next->data + next->payload, next->payload_length);
+    first->payload_length = static_cast<uint16_t>(both);
+    first->tx_flags |= next->tx_flags;
+    tx_.release(queue.pop_front());
+  }
+  queue.push_front(first);
+}
+
 /// The first unsent packet of `level`, cut to what may be sent; its rest takes its place in the queue. Null: not now.
 Packet* TcpEngine::take_sendable(Tcb& c, Busy& b, uint8_t level, bool forced) {
+  if (profiles_[c.profile].config.nagle && in_flight(c) != 0) coalesce(c, b, level);
   Packet* const packet = b.unsent[level].front();
   const uint32_t length = sendable(c, b, packet, forced);
   if (length == 0) return nullptr;

@@ -37,10 +37,13 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
 
 /// A quarter of the RX packets is kept for control and level 0, the last eighth for control alone: an app that waits for
 /// room to send holds what it has received, and the ACKs that make this room must still come in. What is refused here was
-/// never accepted by TCP, so the peer sends it again.
+/// never accepted by TCP, so the peer sends it again. For the next bytes in order, segments that wait for TCP count as
+/// free, which those that are refused will be: else a burst of retransmissions that fills the pool by itself would be
+/// refused as a whole, each time that it comes, while what it is to complete holds the rest of the pool.
 bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
-  const bool first = packet->level == 0 && packet->sequence == c.rcv_nxt;
-  if (rx_.available() >= rx_.capacity() / (first ? 8 : 4)) return true;
+  const bool next = packet->sequence == c.rcv_nxt;
+  const uint32_t room = rx_.available() + (next ? waiting_ : 0);
+  if (room >= rx_.capacity() / (next && packet->level == 0 ? 8 : 4)) return true;
   count(Counter::rx_deferred);
   return false;
 }
@@ -158,14 +161,15 @@ bool TcpEngine::begin_frame(Busy& b, const Packet* packet) {
   return true;
 }
 
-/// Adds to the message that is being put together; hands it over when it is whole. Returns the bytes copied. A message
-/// that the app refuses stays whole in b.frame and is offered again with the next bytes or the next turn.
+/// Adds to the message that is being put together; hands it over when it is whole. Returns the bytes taken. Where the app
+/// refuses the message its last bytes are not taken, nor acknowledged: they come again, and no FIN gets ahead of them.
 uint32_t TcpEngine::fill_frame(Tcb& c, Busy& b, const Packet* packet, uint16_t offset, uint16_t length, uint16_t want) {
   const auto copied = std::min<uint16_t>(length, static_cast<uint16_t>(want - b.frame_fill));
   std::memcpy(b.frame->data + b.frame_fill, packet->data + offset, copied);
   b.frame_fill = static_cast<uint16_t>(b.frame_fill + copied);
-  if (b.frame_fill == want) offer_frame(c, b, want);
-  return copied;
+  if (b.frame_fill < want || offer_frame(c, b, want)) return copied;
+  b.frame_fill = static_cast<uint16_t>(b.frame_fill - copied);
+  return 0;
 }
 
 bool TcpEngine::offer_frame(Tcb& c, Busy& b, uint16_t want) {
@@ -175,7 +179,6 @@ bool TcpEngine::offer_frame(Tcb& c, Busy& b, uint16_t want) {
   b.frame = nullptr;
   if (offer(c, whole, 0, want, b.frame_level)) return true;
   b.frame = whole;
-  want_attention(c);
   return false;
 }
 

@@ -74,9 +74,12 @@ void TcpEngine::partial_ack(Tcb& c, Busy& b, const AckNews& news) {
   if (!b.retransmit.empty()) mark_lost(b, b.retransmit.front());
 }
 
-/// What an undo restores is noted before the first reduction of an episode.
+/// What an undo restores is noted before the first reduction of an episode. Where a time-out ends a fast recovery that is
+/// what this would have ended with, not the window that PRR takes down step by step.
 void TcpEngine::begin_episode(const Tcb& c, Busy& b, uint32_t flight) {
-  b.episode = {0, 0, flight, b.congestion.cwnd, b.congestion.ssthresh, c.snd_una, 0, 0};
+  const bool reducing = b.recovery == RecoveryKind::fast;
+  const uint32_t cwnd = reducing ? std::min(b.congestion.cwnd, b.congestion.ssthresh) : b.congestion.cwnd;
+  b.episode = {0, 0, flight, cwnd, b.congestion.ssthresh, c.snd_una, 0, 0};
   b.unmark(kFirstRepeatStamped);
 }
 

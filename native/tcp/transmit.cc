@@ -77,7 +77,9 @@ bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
     packet->sent_us = now_us_;
     tx_.release(frame);
   }
-  if (b.rto_deadline_ms == 0) start_rto(c, b);
+  // What the timer waits for has just been sent: what is left of the old time would end before its answer can come.
+  const bool oldest = packet == b.retransmit.front() && b.timer == TimerKind::rto;
+  if (b.rto_deadline_ms == 0 || oldest) start_rto(c, b);
   return true;
 }
 
@@ -88,7 +90,9 @@ void TcpEngine::note_retransmission(Tcb& c, Busy& b, Packet& packet) {
   packet.tx_flags &= static_cast<uint8_t>(~kTxLost);
   if (!repairing(b)) return;  // a probe
   ++b.episode.repeats;
-  if (b.marked(kFirstRepeatStamped)) return;
+  // Only the first repetition of the oldest segment tells by its echo (RFC 3522 3.2): the ACK of one that was repeated in
+  // an earlier episode would be taken for that of an original.
+  if (b.episode.repeats != 1 || packet.tx_count != 1 || &packet != b.retransmit.front()) return;
   b.mark(kFirstRepeatStamped);
   b.episode.repeat_ms = ts_clock();
 }

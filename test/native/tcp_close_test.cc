@@ -139,3 +139,22 @@ TEST_CASE("RFC 9293 3.6 case 3: FINs that cross end on both sides in TIME-WAIT, 
   CHECK(world.server.app.of(handle).reason == CloseReason::finished);
   CHECK(world.server.stack.engine().time_wait_used() == 1);
 }
+
+TEST_CASE("fixed framing: a message that the app refuses is not acknowledged, and the end of the connection comes after it") {
+  World world;
+  world.listen(Framing::fixed, 16);
+  const auto [c, s] = world.open();
+  world.client.send(c, "12345678");
+  world.run_ms(100);
+  world.server.app.refuse_messages = true;
+  world.client.send(c, "87654321");
+  world.client.stack.shutdown(c, world.now);
+  world.run_ms(100);
+  CHECK(world.client.stack.unsent(c) == 8 + 1);
+  CHECK_FALSE(world.server.app.of(s).ended);
+  world.server.app.refuse_messages = false;
+  CHECK(world.run_until([&] { return world.server.app.of(s).ended; }));
+  REQUIRE(world.server.app.of(s).messages.size() == 1);
+  CHECK(world.server.app.of(s).messages[0] == "1234567887654321");
+  CHECK(world.run_until([&] { return world.client.stack.unsent(c) == 0; }));
+}

@@ -195,3 +195,24 @@ TEST_CASE("lost SYN, SYN-ACK and third ACK are repaired") {
     CHECK(world.server.app.of(world.server.app.last).bytes == "data");
   }
 }
+
+TEST_CASE("a burst that fills the receive pool by itself is not refused as a whole, time and again") {
+  HostOptions client{host_config(2)}, server{host_config(1)};
+  client.stack.tcp.sack = false;
+  server.rx_packets = 64;
+  World world(client, server);
+  world.listen();
+  const auto [c, s] = world.open();
+  world.run_ms(200);
+  // The window that grows meanwhile lets more small segments out at once than the peer has packets.
+  const std::string bytes = pattern(400 * 100 + 1);
+  for (size_t at = 0; at < 40'000; at += 100) {
+    world.client.send(c, std::string_view(bytes).substr(at, 100));
+    if (at % 8'000 == 0) world.run_ms(5);
+  }
+  auto frames = world.capture(world.client);
+  World::deliver(world.server, frames, {0});
+  world.client.send(c, std::string_view(bytes).substr(40'000));
+  CHECK(world.run_until([&] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 120'000));
+  CHECK(world.server.app.of(s).bytes == bytes);
+}

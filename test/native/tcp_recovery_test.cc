@@ -401,3 +401,37 @@ TEST_CASE("with pacing a window is spread over its round trip, without it leaves
     CHECK(frames == 10);
   }
 }
+
+TEST_CASE("RFC 6298 5: the timer starts anew with the repetition of the oldest segment, however close to the RTO the RTT is") {
+  Scene scene;
+  scene.client.stack.tcp.pacing = false;
+  scene.world = std::make_unique<World>(scene.client, scene.server);
+  scene.path = std::make_unique<Path>(*scene.world, 125'000);
+  scene.world->listen();
+  std::tie(scene.c, scene.s) = scene.path->open();
+  for (int i = 0; i < 30; ++i) {  // RTTVAR decays: the RTO comes down to the RTT
+    scene.path->send(scene.c, pattern(4 * kMss));
+    scene.path->run_ms(300);
+  }
+  const uint64_t before = scene.world->client.count(Counter::timeouts);
+  scene.path->to_server = [number = 0](PairPort::Frame&, const TcpSegment& s) mutable -> uint64_t {
+    return s.payload_length != 0 && number++ == 2 ? Path::kLost : 125'000;
+  };
+  scene.path->send(scene.c, pattern(10 * kMss));
+  scene.path->run_ms(2'000);
+  CHECK(scene.world->server.app.of(scene.s).bytes.size() == 130 * kMss);
+  CHECK(scene.world->client.count(Counter::fast_retransmits) == 1);
+  CHECK(scene.world->client.count(Counter::timeouts) == before);
+}
+
+TEST_CASE("RFC 3522 3.2: the ACK of what an earlier episode repeated does not undo the next one") {
+  Scene scene;
+  scene.client.stack.tcp.receive_buffer = scene.server.stack.tcp.receive_buffer = 1'000'000;
+  scene.begin();
+  scene.path->to_server = data_fate([](size_t n) { return n % 20 == 7 ? Path::kLost : kOneWay; });
+  scene.path->send(scene.c, pattern(1'000 * kMss));
+  CHECK(scene.path->run_until([&] { return scene.busy() == nullptr; }, 120'000));
+  CHECK(scene.count(Counter::fast_retransmits) > 10);
+  CHECK(scene.count(Counter::recoveries_undone) == 0);
+  CHECK(scene.count(Counter::spurious_retransmits) == 0);
+}

@@ -375,3 +375,21 @@ TEST_CASE("an app that holds all it was given does not keep ACKs out: what it se
   world.server.app.release_kept(s);
   CHECK(world.run_until([&] { return world.server.app.of(s).messages.size() >= 400; }));
 }
+
+TEST_CASE("RFC 9293 3.7.4: with Nagle's algorithm small writes wait while data are in flight, and leave in one segment then") {
+  World world;
+  world.listen();
+  const ListenerConfig nagle = {{}, 0, Framing::stream, 0, true};
+  const Handle c = world.client.stack.connect({World::kClient, 0}, {World::kServer, World::kPort}, nagle, 7, world.now);
+  REQUIRE(world.run_until([&] { return world.server.app.opened_count == 1; }));
+  const Handle s = world.server.app.last;
+  world.run_ms(100);
+  const std::string bytes = pattern(1'000);
+  for (size_t at = 0; at < bytes.size(); at += 100) world.client.send(c, std::string_view(bytes).substr(at, 100));
+  world.run_ms(200);
+  CHECK(world.server.app.of(s).bytes == bytes);
+  REQUIRE(world.server.app.of(s).messages.size() == 2);
+  CHECK(world.server.app.of(s).messages[1].size() == 900);
+  CHECK(world.run_until([&] { return world.client.stack.unsent(c) == 0; }));
+  CHECK(world.nothing_leaked());
+}
