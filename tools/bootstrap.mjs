@@ -221,6 +221,7 @@ function main() {
   if (task === 'tidy') return hand(['dist/tools/tidy/main.js', ...rest]);
   // Namespaces are root's, whoever owns the clone.
   if (task === 'interop') return hand(['dist/test/interop/main.js', ...rest], { env: process.env });
+  if (task === 'sim') return hand(['dist/tools/sim/main.js', ...rest]);
   if (task === 'test' || task === 'fuzz') native('fuzz', 'build/fuzz/build.ninja');
   if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
   if (task !== 'test') return say('built');

@@ -1,0 +1,158 @@
+#include "native/sim/network.hh"
+
+#include <cstring>
+
+#include "native/sim/too_big.hh"
+#include "native/wire/ecn.hh"
+
+namespace qstack::sim {
+namespace {
+
+constexpr uint64_t kPurpose = 100;
+/// One segment in so many is tampered with, where a fault is planted.
+constexpr uint32_t kPlantedPpm = 20'000;
+/// Preamble, frame check sequence and gap.
+constexpr uint32_t kWireOverhead = 24;
+
+}  // namespace
+
+Network::Network(const Plan& plan, FrameStore& store) : plan_(plan), store_(store), random_(plan.seed, kPurpose) {}
+
+Network::~Network() {
+  for (uint8_t host = 0; host < kHostsMax; ++host) forget(host);
+}
+
+void Network::forget(uint8_t host) {
+  auto& arriving = lanes_[host].arriving;
+  for (; !arriving.empty(); arriving.pop()) store_.give(arriving.top());
+}
+
+void Network::heal() {
+  for (Lane& lane : lanes_) {
+    lane.weather = {};
+    lane.burst_left = 0;
+  }
+}
+
+void Network::send(uint8_t from, const uint8_t* bytes, uint16_t length, const Note& note, Nanos now) {
+  const HostPlan& host = plan_.hosts[from];
+  Lane& out = lanes_[from];
+  bool marked = false;
+  Nanos depart = now;
+  if (host.bytes_per_second != 0) {
+    const Nanos waits = out.free_at > now ? out.free_at - now : 0;
+    const uint64_t queued = waits * host.bytes_per_second / 1'000'000'000;
+    if (queued + length > host.queue_bytes) return;
+    marked = host.mark_bytes != 0 && queued > host.mark_bytes;
+    depart = now + waits + (uint64_t{length} + kWireOverhead) * 1'000'000'000 / host.bytes_per_second;
+    out.free_at = depart;
+  }
+  if (out.weather.down) return;
+  const MacAddress to = ethernet_destination(bytes);
+  for (uint8_t i = 0; i < plan_.hosts.size(); ++i) {
+    if (i != from && (is_group(to) || to == mac_of(i))) carry(from, i, bytes, length, note, depart, marked);
+  }
+}
+
+bool Network::lost(Lane& lane, uint16_t length) {
+  const Weather& w = lane.weather;
+  if (w.down || length > w.mtu + kEthernetHeader) return true;
+  if (lane.burst_left != 0) return --lane.burst_left, true;
+  if (random_.chance(w.bursts)) return lane.burst_left = random_.below(w.burst_frames), true;
+  return random_.chance(w.loss);
+}
+
+void Network::carry(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t length, const Note& note, Nanos depart,
+                    bool marked) {
+  Lane& lane = lanes_[to];
+  const Weather& w = lane.weather;
+  if (length > w.mtu + kEthernetHeader && w.tells_mtu) return tell_too_big(from, to, bytes, length, depart);
+  if (lost(lane, length)) return;
+  Frame* const frame = store_.take();
+  frame->length = length;
+  frame->note = note;
+  std::memcpy(frame->bytes, bytes, length);
+  Nanos due = depart + uint64_t{plan_.hosts[from].delay_us + plan_.hosts[to].delay_us + 1} * 1'000;
+  if (w.jitter_us != 0) due += uint64_t{random_.below(w.jitter_us)} * 1'000;
+  if (random_.chance(w.reordering)) due += uint64_t{random_.below(w.reordering_us) + 1} * 1'000;
+  if (marked || random_.chance(w.marks)) mark(*frame);
+  if (plan_.plant != Plant::none) plant(*frame);
+  if (random_.chance(w.duplicates)) {
+    Frame* const copy = store_.take();
+    copy->length = length;
+    copy->note = frame->note;
+    std::memcpy(copy->bytes, frame->bytes, length);
+    arrive(lane, copy, due + uint64_t{random_.below(w.duplicates_us)} * 1'000);
+  }
+  if (random_.chance(w.corruption)) corrupt(*frame);
+  arrive(lane, frame, due);
+}
+
+/// From a router that does not fragment (RFC 1191 4, RFC 8201 3). The way back is as good as the way there.
+void Network::tell_too_big(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t length, Nanos depart) {
+  Lane& lane = lanes_[from];
+  if (lanes_[to].weather.down || lost(lane, 0)) return;
+  Frame* const frame = store_.take();
+  frame->length = write_too_big(frame->bytes, bytes, length, static_cast<uint16_t>(lanes_[to].weather.mtu),
+                                mac_of(from), mac_of(to));
+  if (frame->length == 0) return store_.give(frame);
+  arrive(lane, frame, depart + uint64_t{plan_.hosts[from].delay_us + 1} * 2'000);
+}
+
+void Network::arrive(Lane& lane, Frame* frame, Nanos due) {
+  frame->due = due;
+  frame->order = order_++;
+  lane.arriving.push(frame);
+}
+
+/// One bit, which every checksum sees. Not where no checksum looks: in ARP, and in the first words of IPv6.
+void Network::corrupt(Frame& frame) {
+  const uint16_t type = ethernet_type(frame.bytes);
+  if (type != kEtherTypeIpv4 && type != kEtherTypeIpv6) return;
+  const uint32_t first = kEthernetHeader + (type == kEtherTypeIpv6 ? 8u : 0u);
+  const uint32_t bit = random_.between(first * 8, frame.length * 8u - 1);
+  frame.bytes[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
+  frame.damaged = true;
+}
+
+/// A router that is congested says so, where the sender understands it (RFC 3168 5).
+void Network::mark(Frame& frame) const {
+  const uint16_t type = ethernet_type(frame.bytes);
+  uint8_t* const ip = frame.bytes + kEthernetHeader;
+  if ((type != kEtherTypeIpv4 && type != kEtherTypeIpv6) || ecn_of(ip) == kEcnNotCapable) return;
+  if (type == kEtherTypeIpv6) {
+    ip[1] |= kEcnCongestion << 4;
+    return;
+  }
+  ip[1] |= kEcnCongestion;
+  std::memset(ip + 10, 0, 2);
+  const uint16_t sum = internet_checksum(ip, kIpv4Header);
+  std::memcpy(ip + 10, &sum, 2);
+}
+
+void Network::plant(Frame& frame) {
+  SegmentView segment;
+  if (!random_.chance(kPlantedPpm) || read_segment(frame.bytes, frame.length, segment) != Reading::segment) return;
+  if (segment.header.flags & (kSyn | kRst)) return;
+  if (plan_.plant == Plant::alter && segment.header.payload_length != 0) {
+    segment.tcp[segment.tcp_length - 1] ^= 0x40;
+  } else if (plan_.plant == Plant::forge_ack) {
+    store_be32(segment.tcp + 8, segment.header.ack + 100);
+  }
+  repair_checksum(segment);
+}
+
+Frame* Network::take(uint8_t host, Nanos now) {
+  auto& arriving = lanes_[host].arriving;
+  if (arriving.empty() || arriving.top()->due > now) return nullptr;
+  Frame* const frame = arriving.top();
+  arriving.pop();
+  return frame;
+}
+
+Nanos Network::next_arrival(uint8_t host) const {
+  const auto& arriving = lanes_[host].arriving;
+  return arriving.empty() ? UINT64_MAX : arriving.top()->due;
+}
+
+}  // namespace qstack::sim
