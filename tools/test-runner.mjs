@@ -183,16 +183,14 @@ function faultOf(count, code) {
   return undefined;
 }
 
-/** Two lanes: native programs, which mostly compute, and files that mostly wait for processes that they started.
- * @param {string[]} filters @param {string[]} variants @returns {Job[][]} */
+/** Native programs first, which mostly compute; then files that mostly wait for processes that they started.
+ * @param {string[]} filters @param {string[]} variants @returns {Job[]} */
 function collect(filters, variants) {
-  const lanes = [
-    variants.flatMap(nativeJobs),
-    filesBelow(join(ROOT, 'dist/test'), '.test.js').filter(hasSource).map(uvuJob),
+  const jobs = [
+    ...variants.flatMap(nativeJobs),
+    ...filesBelow(join(ROOT, 'dist/test'), '.test.js').filter(hasSource).map(uvuJob),
   ];
-  const wanted = (/** @type {Job} */ job) =>
-    filters.length === 0 || filters.some((filter) => job.label.includes(filter));
-  return lanes.map((jobs) => jobs.filter(wanted));
+  return filters.length === 0 ? jobs : jobs.filter((job) => filters.some((filter) => job.label.includes(filter)));
 }
 
 /** A compiled file whose source was deleted is not a test any more. @param {string} file */
@@ -207,7 +205,7 @@ async function main(args) {
   const variants =
     native === undefined ? ['asan', 'tsan'] : native.slice('--native='.length).split(',').filter(Boolean);
   const verbose = args.includes('--verbose');
-  const lanes = collect(
+  const jobs = collect(
     args.filter((arg) => !arg.startsWith('--')),
     variants,
   );
@@ -222,12 +220,12 @@ async function main(args) {
     console.log(`${job.label}  ${result.passed} passed${skipped}  ${(result.ms / 1000).toFixed(1)} s  ${verdict}`);
     if (result.fault || verbose) console.log(result.out.trimEnd().replace(/^/gm, '    '));
   };
-  const inTurn = async (/** @type {Job[]} */ jobs) => {
-    for (const job of jobs) await run(job);
+  if (jobs.length === 0) console.log(`no test matches ${args.join(' ') || '(nothing is built)'}`);
+  // From both ends at once, so that something that computes runs beside something that waits.
+  const drain = async (/** @type {() => Job | undefined} */ next) => {
+    for (let job = next(); job !== undefined; job = next()) await run(job);
   };
-  await Promise.all(lanes.map(inTurn));
-  if (lanes.every((jobs) => jobs.length === 0))
-    console.log(`no test matches ${args.join(' ') || '(nothing is built)'}`);
+  await Promise.all([drain(() => jobs.shift()), drain(() => jobs.pop())]);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 }
