@@ -2,7 +2,7 @@
 // In: builder calls (`payload(5).u8().is(1)`). Out: a Condition: alternatives (or) of tests (and), checked on the way, so
 // that a test which no value could ever pass or fail is refused where it is written.
 // Invariant: offsets never leave the largest frame; a test beyond the frame's end is false, `not` included.
-import { formatIpv4, networkOf, parseIpv4, parsePrefix } from './config/address.js';
+import { formatIpv4 } from './config/address.js';
 import { QstackError } from './errors.js';
 
 export const OFFSET_MAX = 9216;
@@ -10,7 +10,8 @@ export const LIST_MAX = 16;
 export const TESTS_PER_RULE_MAX = 16;
 export const ALTERNATIVES_MAX = 256;
 
-export type Base = 'frame' | 'ip' | 'tcp' | 'payload' | 'length';
+/** `ip4` and `ip6` are the IP header of that version; `vlan` is the tag, `dscp` one byte of either version. */
+export type Base = 'frame' | 'ip' | 'ip4' | 'ip6' | 'tcp' | 'payload' | 'length' | 'vlan' | 'dscp';
 export type Width = 1 | 2 | 4;
 export type Comparison = 'is' | 'not' | 'in' | 'over' | 'under' | 'oneOf';
 
@@ -27,11 +28,32 @@ export interface Field {
 }
 
 /** `in` has two values (both ends belong to the range), `oneOf` 1 to 16, all others one. */
-export interface Test {
+export interface FieldTest {
+  readonly kind: 'field';
   readonly field: Field;
   readonly comparison: Comparison;
   readonly values: readonly number[];
 }
+
+/** An IPv6 address belongs to a network, or does not. */
+export interface NetworkTest {
+  readonly kind: 'network';
+  readonly name: string;
+  readonly base: Base;
+  readonly offset: number;
+  /** Canonical text of its first address. */
+  readonly network: string;
+  readonly length: number;
+  readonly negated: boolean;
+}
+
+/** A pcap-filter expression accepts the frame. */
+export interface FilterTest {
+  readonly kind: 'filter';
+  readonly expression: string;
+}
+
+export type Test = FieldTest | NetworkTest | FilterTest;
 
 export function invalid(sentence: string): QstackError {
   return new QstackError('QST_ERR_CLASSIFIER_INVALID', sentence);
@@ -58,7 +80,8 @@ export function formatField(field: Field): string {
   return `${field.base}[${field.offset}${size}]${mask}`;
 }
 
-function isNetwork(field: Field): boolean {
+/** An IPv4 network is a field with a mask. */
+export function isNetwork(field: Field): boolean {
   return field.name?.endsWith('net') ?? false;
 }
 
@@ -66,7 +89,13 @@ function prefixLength(mask: number): number {
   return 32 - Math.log2(2 ** 32 - mask);
 }
 
-export function formatTest({ field, comparison, values }: Test): string {
+export function formatTest(test: Test): string {
+  if (test.kind === 'filter') return `pcap "${test.expression}"`;
+  if (test.kind === 'network') return `${test.name} ${test.negated ? '!= ' : ''}${test.network}/${test.length}`;
+  return formatFieldTest(test);
+}
+
+function formatFieldTest({ field, comparison, values }: FieldTest): string {
   const name = formatField(field);
   const [first = 0, last = 0] = values;
   if (isNetwork(field)) {
@@ -144,7 +173,7 @@ export function test(field: Field, comparison: Comparison, values: readonly numb
     }
     for (const value of values) checkExact(field, value);
   }
-  return new Condition([[{ field, comparison, values: [...values] }]]);
+  return new Condition([[{ kind: 'field', field, comparison, values: [...values] }]]);
 }
 
 /** A number read from each frame, waiting to be compared. */
@@ -230,50 +259,3 @@ export class Place {
     return new ByteField({ base: this.base, offset: this.offset, width, order: 'be', mask: fullMask(width), shift: 0 });
   }
 }
-
-function named(name: string, base: Base, offset: number, width: Width, mask: number, shift = 0): Field {
-  return { name, base, offset, width, order: 'be', mask, shift };
-}
-
-/** An IPv4 address of the IP header. Prefixes are `a.b.c.d/p`; an address alone is a prefix of 32 bits. */
-export class AddressField {
-  private readonly name: string;
-  private readonly offset: number;
-
-  constructor(name: string, offset: number) {
-    this.name = name;
-    this.offset = offset;
-  }
-
-  in(prefix: string): Condition {
-    return this.compare('is', prefix);
-  }
-
-  notIn(prefix: string): Condition {
-    return this.compare('not', prefix);
-  }
-
-  is(address: string): Condition {
-    if (parseIpv4(address) === undefined) throw invalid(`"${address}" is no address; accepted is a.b.c.d`);
-    return this.compare('is', address);
-  }
-
-  private compare(comparison: 'is' | 'not', text: string): Condition {
-    const prefix = parsePrefix(text.includes('/') ? text : `${text}/32`);
-    if (prefix === undefined || prefix.length === 0) {
-      throw invalid(`"${text}" is no network; accepted is a.b.c.d/p with p from 1 to 32`);
-    }
-    const mask = 2 ** 32 - 2 ** (32 - prefix.length);
-    const network = networkOf(prefix.address, prefix.length);
-    return test(named(this.name, 'ip', this.offset, 4, mask), comparison, [network]);
-  }
-}
-
-/** Bytes of the frame from the Ethernet header to the end of the IP packet: padding and FCS do not count. */
-export const frameLength = new NumberField(named('length', 'length', 0, 4, 0xffff));
-export const sourcePort = new NumberField(named('src port', 'tcp', 0, 2, 0xffff));
-export const destinationPort = new NumberField(named('dst port', 'tcp', 2, 2, 0xffff));
-/** Differentiated services code point (RFC 2474), 0 to 63. */
-export const dscp = new NumberField(named('dscp', 'ip', 1, 1, 0xfc, 2));
-export const sourceAddress = new AddressField('src net', 12);
-export const destinationAddress = new AddressField('dst net', 16);

@@ -1,14 +1,26 @@
 // Why a frame has its level: the rules read slowly and in words, without the compiled table.
 // In: rules and the bytes of a frame. Out: the level, the rule that gave it, and what each test found.
 // This is the reference that native/classify is compared with: it shares no code with the table's compiler.
-import { type Base, type Condition, type Field, formatTest, type Test } from './classifier-condition.js';
+import {
+  type Condition,
+  type Field,
+  type FieldTest,
+  formatTest,
+  isNetwork,
+  type NetworkTest,
+  type Test,
+} from './classifier-condition.js';
+import { bytesOf, locate, type Segment } from './classifier-locate.js';
 import type { Rule } from './classifier-rule.js';
 import { type ClassifierOptions, checkLevels, levelIndex, otherwiseOf } from './classifier-table.js';
+import { formatIpv4 } from './config/address.js';
+import { formatIpv6, ipv6Bytes } from './config/ipv6.js';
+import { loadNative } from './native.js';
 
 export interface ExplainedTest {
   readonly text: string;
-  /** Value of the field; undefined when the frame is too short to have it. */
-  readonly found: number | undefined;
+  /** Value of the field, or the address; undefined when the frame has no such field. Of a filter: accepted or refused. */
+  readonly found: number | string | undefined;
   readonly holds: boolean;
 }
 
@@ -28,40 +40,15 @@ export interface Explanation<Name extends string = string> {
   readonly rules: readonly ExplainedRule[];
 }
 
-interface Segment {
-  /** Up to the end of the IP packet: what lies behind is padding. */
-  readonly frame: Uint8Array;
-  readonly start: Readonly<Record<Exclude<Base, 'length'>, number>>;
-}
-
-const ETHERNET = 14;
-
-/** Where the headers of a frame lie; undefined when it is no unfragmented TCP over IPv4. */
-function locate(frame: Uint8Array, payloadAt: number | undefined): Segment | undefined {
-  const u16 = (at: number) => ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
-  const version = frame[ETHERNET] ?? 0;
-  const ipHeader = (version & 15) * 4;
-  const tcp = ETHERNET + ipHeader;
-  const total = u16(ETHERNET + 2);
-  const end = Math.min(ETHERNET + total, frame.length);
-  if (frame.length < ETHERNET + 20 || u16(12) !== 0x0800 || version >> 4 !== 4 || frame[ETHERNET + 9] !== 6) return;
-  if ((u16(ETHERNET + 6) & 0x3fff) !== 0 || ipHeader < 20 || total < ipHeader + 20 || end < tcp + 20) return;
-  const parsed = Math.min(tcp + Math.max(((frame[tcp + 12] ?? 0) >> 4) * 4, 20), end);
-  const payload = payloadAt === undefined ? parsed : tcp + payloadAt;
-  return { frame: frame.subarray(0, end), start: { frame: 0, ip: ETHERNET, tcp, payload } };
-}
-
 function readField(field: Field, segment: Segment): number | undefined {
-  if (field.base === 'length') return segment.frame.length;
-  const from = segment.start[field.base] + field.offset;
-  if (from + field.width > segment.frame.length) return undefined;
-  const bytes = Array.from(segment.frame.subarray(from, from + field.width));
+  const bytes = Array.from(bytesOf(field.base, segment).subarray(field.offset, field.offset + field.width));
+  if (bytes.length < field.width) return undefined;
   if (field.order === 'le') bytes.reverse();
   const value = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
   return ((value & field.mask) >>> 0) >>> field.shift;
 }
 
-function holds({ comparison, values }: Test, found: number | undefined): boolean {
+function holds({ comparison, values }: FieldTest, found: number | undefined): boolean {
   const [first = 0, last = 0] = values;
   if (found === undefined) return false;
   switch (comparison) {
@@ -80,9 +67,34 @@ function holds({ comparison, values }: Test, found: number | undefined): boolean
   }
 }
 
-function explainTest(test: Test, segment: Segment): ExplainedTest {
+function explainFieldTest(test: FieldTest, segment: Segment): ExplainedTest {
   const found = readField(test.field, segment);
-  return { text: formatTest(test), found, holds: holds(test, found) };
+  const whole = isNetwork(test.field) ? readField({ ...test.field, mask: 0xffffffff }, segment) : undefined;
+  return {
+    text: formatTest(test),
+    found: whole === undefined ? found : formatIpv4(whole),
+    holds: holds(test, found),
+  };
+}
+
+/** Compared bit by bit, as text. */
+function explainNetworkTest(test: NetworkTest, segment: Segment): ExplainedTest {
+  const bytes = bytesOf(test.base, segment).subarray(test.offset, test.offset + 16);
+  const text = formatTest(test);
+  if (bytes.length < 16) return { text, found: undefined, holds: false };
+  const bits = (address: Uint8Array) =>
+    Array.from(address, (byte) => byte.toString(2).padStart(8, '0'))
+      .join('')
+      .slice(0, test.length);
+  const inside = bits(bytes) === bits(ipv6Bytes(test.network));
+  return { text, found: formatIpv6(bytes), holds: inside !== test.negated };
+}
+
+function explainTest(test: Test, segment: Segment): ExplainedTest {
+  if (test.kind === 'field') return explainFieldTest(test, segment);
+  if (test.kind === 'network') return explainNetworkTest(test, segment);
+  const accepted = loadNative().filterFrame(test.expression, segment.frame);
+  return { text: formatTest(test), found: accepted ? 'accepted' : 'refused', holds: accepted };
 }
 
 function explainRule(rule: Rule, segment: Segment): ExplainedRule {

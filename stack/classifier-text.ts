@@ -2,28 +2,39 @@
 // In: one line. Out: a level's name and a Condition, or QST_ERR_CLASSIFIER_INVALID that names the column and what may
 // stand there. Grammar (`and` binds more tightly than `or`):
 //   rule = or "->" level      or = and {"or" and}      and = item {"and" item}      item = "(" or ")" | test
-//   test = field compare | field number | ("src" | "dst") "net" ["==" | "!="] prefix
-//   field = ("payload" | "tcp" | "ip" | "frame") "[" offset [":" width [":" "le"]] "]" ["&" mask]
-//         | ("src" | "dst") "port" | "dscp" | "length"
+//   test = field compare | field number | ("src" | "dst") "net" ["==" | "!="] prefix | "tcp" "flags" ("has" | "lacks") flags
+//        | "pcap" '"' pcap-filter expression '"'
+//   field = ("payload" | "tcp" | "ip" | "ip4" | "ip6" | "frame") "[" offset [":" width [":" "le"]] "]" ["&" mask]
+//         | "tcp" "flags" ["&" mask] | ("src" | "dst") "port" | "vlan" ("id" | "pcp") | "ether" "type" | "dscp" | "length"
+//   flags = flag | "{" flag {"," flag} "}"      flag = "fin" | "syn" | "rst" | "psh" | "ack" | "urg" | "ece" | "cwr"
 //   compare = ("==" | "!=" | "<" | ">" | "<=" | ">=") number | "in" (number ".." number | "{" number {"," number} "}")
 import {
-  type AddressField,
   type Base,
   type ByteField,
   type Condition,
-  destinationAddress,
-  destinationPort,
-  dscp,
   type Field,
   fieldMax,
-  frameLength,
   invalid,
   NumberField,
   Place,
-  sourceAddress,
-  sourcePort,
   test,
 } from './classifier-condition.js';
+import {
+  type AddressField,
+  destinationAddress,
+  destinationPort,
+  dscp,
+  etherType,
+  frameLength,
+  pcap,
+  sourceAddress,
+  sourcePort,
+  TCP_FLAGS,
+  type TcpFlag,
+  tcpFlags,
+  vlanId,
+  vlanPriority,
+} from './classifier-fields.js';
 import { QstackError } from './errors.js';
 
 export interface ParsedRule {
@@ -31,7 +42,7 @@ export interface ParsedRule {
   readonly condition: Condition;
 }
 
-type Kind = 'number' | 'address' | 'word' | 'symbol' | 'end';
+type Kind = 'number' | 'address' | 'text' | 'word' | 'symbol' | 'end';
 
 interface Token {
   readonly kind: Kind;
@@ -41,10 +52,12 @@ interface Token {
 }
 
 const TOKEN =
-  /\s*(?:(?<address>\d+\.\d+\.\d+\.\d+(?:\/\d+)?)|(?<number>0[xX][\da-fA-F]+|0[bB][01]+|\d+)|(?<word>[A-Za-z_]\w*)|(?<symbol>->|==|!=|<=|>=|&&|\|\||\.\.|[[\]:&<>{},()]))/y;
-const BASES: Readonly<Record<string, Base>> = { payload: 'payload', tcp: 'tcp', ip: 'ip', frame: 'frame' };
+  /\s*(?:(?<address>\d+\.\d+\.\d+\.\d+(?:\/\d+)?|(?<=\bnet\s*(?:[=!]=\s*)?)[\da-fA-F]*:[\da-fA-F:.]*(?:\/\d+)?)|(?<text>"[^"]*")|(?<number>0[xX][\da-fA-F]+|0[bB][01]+|\d+)|(?<word>[A-Za-z_]\w*)|(?<symbol>->|==|!=|<=|>=|&&|\|\||\.\.|[[\]:&<>{},()]))/y;
+const BASES: readonly string[] = ['payload', 'tcp', 'ip', 'ip4', 'ip6', 'frame'] satisfies Base[];
 const COMPARISONS = ['==', '!=', '<=', '>=', '<', '>'];
-const FIELDS = 'a field (payload[n], tcp[n], ip[n], frame[n], length, src port, dst port, src net, dst net, dscp)';
+const FIELDS =
+  'a field (payload[n], tcp[n], ip[n], ip4[n], ip6[n], frame[n], length, src port, dst port, src net, dst net, dscp, ' +
+  'tcp flags, ether type, vlan id, vlan pcp) or pcap "…"';
 const WIDTHS = ['1', '2', '4'];
 
 function fault(column: number, expected: string, found: string): QstackError {
@@ -151,13 +164,59 @@ class Parser {
 
   private test(): Condition {
     const token = this.take();
-    const base = Object.hasOwn(BASES, token.text) ? BASES[token.text] : undefined;
-    if (base !== undefined) return this.compare(this.bytes(base).field);
-    if (token.text === 'length') return this.compare(frameLength.field);
-    if (token.text === 'dscp') return this.compare(dscp.field);
-    if (token.text === 'src') return this.end(sourcePort, sourceAddress);
-    if (token.text === 'dst') return this.end(destinationPort, destinationAddress);
-    throw this.unexpected(FIELDS, token);
+    if (token.text === 'tcp' && this.accept('flags')) return this.flags();
+    if (BASES.includes(token.text)) return this.compare(this.bytes(token.text as Base).field);
+    switch (token.text) {
+      case 'length':
+        return this.compare(frameLength.field);
+      case 'dscp':
+        return this.compare(dscp.field);
+      case 'src':
+        return this.end(sourcePort, sourceAddress);
+      case 'dst':
+        return this.end(destinationPort, destinationAddress);
+      case 'vlan':
+        return this.vlan();
+      case 'ether':
+        this.expect('type');
+        return this.compare(etherType.field);
+      case 'pcap':
+        return this.filter();
+      default:
+        throw this.unexpected(FIELDS, token);
+    }
+  }
+
+  private vlan(): Condition {
+    if (this.accept('id')) return this.compare(vlanId.field);
+    this.expect('pcp', '"id" or "pcp"');
+    return this.compare(vlanPriority.field);
+  }
+
+  private filter(): Condition {
+    const token = this.take();
+    if (token.kind !== 'text') throw this.unexpected('a pcap-filter expression between quotation marks', token);
+    return pcap(token.text.slice(1, -1));
+  }
+
+  private flags(): Condition {
+    if (this.accept('has')) return tcpFlags.has(...this.flagList());
+    if (this.accept('lacks')) return tcpFlags.lacks(...this.flagList());
+    return this.compare((this.accept('&') ? tcpFlags.mask(this.number('a mask')) : tcpFlags).field);
+  }
+
+  private flagList(): [TcpFlag, ...TcpFlag[]] {
+    if (!this.accept('{')) return [this.flag()];
+    const flags: [TcpFlag, ...TcpFlag[]] = [this.flag()];
+    while (this.accept(',')) flags.push(this.flag());
+    this.expect('}', '"," or "}"');
+    return flags;
+  }
+
+  private flag(): TcpFlag {
+    const token = this.take();
+    if (Object.hasOwn(TCP_FLAGS, token.text)) return token.text as TcpFlag;
+    throw this.unexpected(`a flag (${Object.keys(TCP_FLAGS).join(', ')})`, token);
   }
 
   private end(port: NumberField, address: AddressField): Condition {
@@ -166,7 +225,7 @@ class Parser {
     const negated = this.accept('!=');
     if (!negated) this.accept('==');
     const token = this.take();
-    if (token.kind !== 'address') throw this.unexpected('a network a.b.c.d/p', token);
+    if (token.kind !== 'address') throw this.unexpected('a network a.b.c.d/p or IPv6/p', token);
     return negated ? address.notIn(token.text) : address.in(token.text);
   }
 

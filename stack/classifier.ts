@@ -2,25 +2,30 @@
 // In: `level('alarm').when(payload(2).u8().is(1))`, or `payload[2] == 1 -> alarm`. Out: a byte table (compile), or the
 // reason for one frame's level (explain). The first rule that matches wins; the default is the lowest level.
 // Read first: classifier-condition.ts (what can be said), native/classify/classifier.hh (what it means).
-import { type Condition, frameLength, type Place, Place as PlaceAt } from './classifier-condition.js';
+import { type Condition, type Place, Place as PlaceAt } from './classifier-condition.js';
+import { frameLength } from './classifier-fields.js';
 import { level, type Rule } from './classifier-rule.js';
 import { parseRuleText } from './classifier-text.js';
 import { QstackError } from './errors.js';
 
+export { ByteField, Condition, NumberField, Place } from './classifier-condition.js';
+export { type ExplainedRule, type ExplainedTest, type Explanation, explain, formatRule } from './classifier-explain.js';
 export {
   AddressField,
-  ByteField,
-  Condition,
   destinationAddress,
   destinationPort,
   dscp,
+  etherType,
+  FlagsField,
   frameLength,
-  NumberField,
-  Place,
+  pcap,
   sourceAddress,
   sourcePort,
-} from './classifier-condition.js';
-export { type ExplainedRule, type ExplainedTest, type Explanation, explain, formatRule } from './classifier-explain.js';
+  type TcpFlag,
+  tcpFlags,
+  vlanId,
+  vlanPriority,
+} from './classifier-fields.js';
 export { level, type Rule, type RulesFor } from './classifier-rule.js';
 export { type ClassifierOptions, compile } from './classifier-table.js';
 export { parseCondition } from './classifier-text.js';
@@ -33,6 +38,16 @@ export function frame(offset: number): Place {
 /** Bytes from the start of the IP header. */
 export function ip(offset: number): Place {
   return new PlaceAt('ip', offset);
+}
+
+/** Bytes from the start of the IP header of packets of IPv4; false for others. */
+export function ip4(offset: number): Place {
+  return new PlaceAt('ip4', offset);
+}
+
+/** Bytes from the start of the IP header of packets of IPv6; false for others. */
+export function ip6(offset: number): Place {
+  return new PlaceAt('ip6', offset);
 }
 
 /** Bytes from the start of the TCP header. */

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "native/classify/packet_filter.hh"
 #include "native/classify/rule_table.hh"
 #include "native/mempool/packet.hh"
 
@@ -62,7 +63,7 @@ class Classifier {
     uint8_t list_length;
     uint32_t offset;
     uint32_t mask;
-    uint32_t low;  ///< of a list: index of its first value in lists_
+    uint32_t low;  ///< of a list or network: index of its first value in lists_; of a filter: its number
     uint32_t span;
   };
 
@@ -76,11 +77,15 @@ class Classifier {
   uint32_t match(const View& view) const;
   bool holds(const Rule& rule, const View& view) const;
   bool holds(const Condition& condition, const View& view) const;
+  bool special_holds(const Condition& condition, const View& view) const;
   bool listed(const Condition& condition, uint32_t value) const;
+  bool in_network(const Condition& condition, const uint8_t* address) const;
 
   std::vector<Rule> rules_;
   std::vector<Condition> conditions_;
   std::vector<uint32_t> lists_;
+  std::vector<PacketFilter> filters_;
+  uint32_t bases_ = 0;  ///< one bit for each base that a condition reads
   uint16_t payload_at_ = 0;
   bool fixed_payload_ = false;
   uint8_t levels_ = 1;

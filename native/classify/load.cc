@@ -18,6 +18,7 @@ std::string number(uint64_t value) { return std::to_string(value); }
 struct Header {
   uint8_t version, levels, default_level, options;
   uint16_t rules, conditions, list_values, payload_at;
+  uint32_t text_bytes;
 
   explicit Header(const uint8_t* at)
       : version(at[4]),
@@ -27,10 +28,12 @@ struct Header {
         rules(load_le16(at + 8)),
         conditions(load_le16(at + 10)),
         list_values(load_le16(at + 12)),
-        payload_at(load_le16(at + 14)) {}
+        payload_at(load_le16(at + 14)),
+        text_bytes(load_le32(at + 16)) {}
 
   size_t bytes() const {
-    return kHeaderBytes + size_t{rules} * kRuleBytes + size_t{conditions} * kConditionBytes + size_t{list_values} * 4;
+    return kHeaderBytes + size_t{rules} * kRuleBytes + size_t{conditions} * kConditionBytes + size_t{list_values} * 4 +
+           text_bytes;
   }
 };
 
@@ -62,7 +65,12 @@ uint32_t mask_max(uint8_t width) { return width == 4 ? ~0u : (1u << (8 * width))
 class Classifier::Reader {
  public:
   Reader(Classifier& out, const Header& header, const uint8_t* table)
-      : out_(out), header_(header), rules_(table + kHeaderBytes), conditions_(rules_ + header.rules * kRuleBytes) {}
+      : out_(out),
+        header_(header),
+        rules_(table + kHeaderBytes),
+        conditions_(rules_ + header.rules * kRuleBytes),
+        lists_(conditions_ + header.conditions * kConditionBytes),
+        text_(reinterpret_cast<const char*>(lists_ + header.list_values * 4)) {}
 
   Fault read() {
     out_.levels_ = header_.levels;
@@ -80,19 +88,38 @@ class Classifier::Reader {
     for (uint32_t i = 0; i < header_.conditions; ++i) {
       const uint8_t* at = conditions_ + i * kConditionBytes;
       if (const char* wrong = condition_fault(at)) return "condition " + number(i) + ": " + wrong;
-      out_.conditions_.push_back(Condition{Base{at[0]}, at[1], at[2], at[3], load_le16(at + 4), load_le32(at + 8),
-                                           load_le32(at + 12), load_le32(at + 16)});
+      Condition condition{Base{at[0]},       at[1], at[2], at[3], load_le16(at + 4), load_le32(at + 8), load_le32(at + 12),
+                          load_le32(at + 16)};
+      if (condition.base == Base::filter) {
+        if (Fault fault = read_filter(condition)) return fault;
+      }
+      out_.bases_ |= 1u << at[0];
+      out_.conditions_.push_back(condition);
     }
+    return std::nullopt;
+  }
+
+  /// Puts the number of the compiled filter where its text began.
+  Fault read_filter(Condition& condition) {
+    const std::string text(text_ + condition.low, condition.span);
+    auto compiled = PacketFilter::compile(text);
+    if (std::string* const fault = std::get_if<std::string>(&compiled)) {
+      return "the pcap filter \"" + text + "\" is refused by libpcap: " + *fault;
+    }
+    condition.low = static_cast<uint32_t>(out_.filters_.size());
+    out_.filters_.push_back(std::get<PacketFilter>(std::move(compiled)));
     return std::nullopt;
   }
 
   const char* condition_fault(const uint8_t* at) const {
     const uint8_t width = at[1], flags = at[2], list = at[3];
     if (at[0] >= static_cast<uint8_t>(Base::count_)) return "unknown base";
-    if (width != 1 && width != 2 && width != 4) return "the width is not 1, 2 or 4";
+    if (load_le16(at + 6) != 0) return "reserved bytes are not 0";
+    if (Base{at[0]} == Base::filter) return filter_fault(at);
+    if (width == kNetworkWidth) return network_fault(at);
+    if (width != 1 && width != 2 && width != 4) return "the width is not 1, 2, 4 or 16";
     if (flags & ~(kLittleEndian | kNot | kList)) return "unknown flags";
     if (load_le16(at + 4) > kOffsetMax) return "the offset is beyond every frame";
-    if (load_le16(at + 6) != 0) return "reserved bytes are not 0";
     if (load_le32(at + 8) > mask_max(width)) return "the mask is wider than the field";
     if (!(flags & kList)) return list != 0 ? "a list length without a list" : nullptr;
     if (list == 0 || list > kListMax) return "a list has 1 to 16 values";
@@ -101,10 +128,25 @@ class Classifier::Reader {
     return end > header_.list_values ? "the list lies outside of the table" : nullptr;
   }
 
+  const char* network_fault(const uint8_t* at) const {
+    if (at[2] & ~kNot || at[3] != 0 || load_le32(at + 8) != 0 || load_le32(at + 16) != 0)
+      return "a network has an offset and an address";
+    if (load_le16(at + 4) > kOffsetMax) return "the offset is beyond every frame";
+    const uint64_t end = uint64_t{load_le32(at + 12)} + kNetworkWords;
+    return end > header_.list_values ? "the network lies outside of the table" : nullptr;
+  }
+
+  const char* filter_fault(const uint8_t* at) const {
+    if (at[1] != 0 || at[2] & ~kNot || at[3] != 0 || load_le16(at + 4) != 0 || load_le32(at + 8) != 0)
+      return "a filter has a text and nothing else";
+    const uint64_t low = load_le32(at + 12), span = load_le32(at + 16);
+    if (span > kFilterTextMax) return "the filter is longer than 4096 bytes";
+    return low + span > header_.text_bytes ? "the filter lies outside of the table" : nullptr;
+  }
+
   void read_lists() {
-    const uint8_t* at = conditions_ + header_.conditions * kConditionBytes;
     out_.lists_.reserve(header_.list_values);
-    for (uint32_t i = 0; i < header_.list_values; ++i) out_.lists_.push_back(load_le32(at + 4 * i));
+    for (uint32_t i = 0; i < header_.list_values; ++i) out_.lists_.push_back(load_le32(lists_ + 4 * i));
   }
 
   Fault read_rules() {
@@ -127,6 +169,8 @@ class Classifier::Reader {
   const Header& header_;
   const uint8_t* rules_;
   const uint8_t* conditions_;
+  const uint8_t* lists_;
+  const char* text_;
 };
 
 std::variant<Classifier, std::string> Classifier::load(std::span<const uint8_t> table) {

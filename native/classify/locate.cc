@@ -54,7 +54,9 @@ void locate_payload(Packet& packet) {
 
 bool locate_tcp(Packet& packet) {
   packet.l3 = packet.l4 = packet.payload = packet.payload_length = 0;
+  packet.tag = 0;
   if (packet.length >= kEthernetHeader + kVlanTag && ethernet_type(packet.data) == kEtherTypeVlan) {
+    packet.tag = load_be32(packet.data + 12);
     remove_tag(packet.data);
     packet.data += kVlanTag;
     packet.length = static_cast<uint16_t>(packet.length - kVlanTag);

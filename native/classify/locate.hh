@@ -3,7 +3,7 @@
 // In: data and length, any bytes. Out: l3, l4, payload, payload_length, inside `length` whatever the bytes say, and
 // length cut to the end of the IP packet (the rest is padding); offsets are 0 and length stays where the frame is not
 // IPv4 or IPv6 with TCP, or is a fragment. A VLAN tag is taken off first, as the stack does: data moves on by its four
-// bytes. Nothing is verified here (native/ip and native/tcp do that): a wrong checksum costs its frame the wrong place in
+// bytes, and the tag is kept beside it. Nothing is verified here (native/ip and native/tcp do that): a wrong checksum costs its frame the wrong place in
 // a queue and nothing more.
 #pragma once
 

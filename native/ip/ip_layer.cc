@@ -35,6 +35,7 @@ IpLayer::IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue
 
 IpLayer::Verdict IpLayer::input(Packet* packet, Nanos now) {
   if (packet->length < kEthernetHeader) return drop(packet, Counter::drop_too_short);
+  packet->tag = 0;
   const uint16_t type = ethernet_type(packet->data);
   if (type == ipv4_type_) [[likely]]
     return input_ipv4(packet, now);
@@ -58,6 +59,7 @@ IpLayer::Verdict IpLayer::input_other(Packet* packet, uint16_t type, Nanos now) 
 bool IpLayer::untag(Packet* packet) const {
   const bool tagged = packet->length >= kEthernetHeader + kVlanTag && ethernet_type(packet->data) == kEtherTypeVlan;
   if (!tagged || vlan_of(packet->data) != vlan_) return false;
+  packet->tag = load_be32(packet->data + 12);
   remove_tag(packet->data);
   packet->data += kVlanTag;
   packet->length = static_cast<uint16_t>(packet->length - kVlanTag);

@@ -53,6 +53,7 @@ struct alignas(64) Packet {
   Stamp tcp_stamp;      ///< when TCP passed it on (RX), when it was first transmitted (TX)
   uint32_t sent_us;     ///< microseconds clock of the last transmission (RTT, RACK)
   uint8_t ecn;          ///< TX: the two bits of the IP header (RFC 3168 5)
+  uint32_t tag;         ///< RX: the 802.1Q tag that was taken off, as it stood on the wire (0x8100…); 0: there was none
 };
 static_assert(sizeof(Packet) == 64);
 

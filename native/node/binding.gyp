@@ -9,7 +9,7 @@
       'target_name': 'qstack',
       'sources': [
         'binding.cc',
-        'classify_frame.cc',
+        'classify_calls.cc',
         'control.cc',
         'control_values.cc',
         'device.cc',
@@ -35,6 +35,7 @@
         '<(meson_build)/libqstack_core.a',
         '<(dpdk_libs)',
         '-lhiredis',
+        '-lpcap',
         '-lpthread',
       ],
     },

@@ -4,7 +4,7 @@
 // message.
 #include <string_view>
 
-#include "native/node/classify_frame.hh"
+#include "native/node/classify_calls.hh"
 #include "native/node/control_values.hh"
 #include "native/node/env_data.hh"
 #include "native/node/read_config.hh"
@@ -32,22 +32,6 @@ std::shared_ptr<StackInstance> stack_argument(const Info& info) {
 
 uint32_t app_argument(const Info& info, const StackInstance& instance) {
   return number_argument(info, 1, "app", instance.config().arena.apps - 1);
-}
-
-std::span<const uint8_t> bytes_argument(const Info& info, size_t index, const char* name) {
-  const bool right =
-      info[index].IsTypedArray() && info[index].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-  if (!right) throw CodedError("QST_ERR_NATIVE_OPTION", std::string(name) + ": a Uint8Array is expected");
-  const auto bytes = info[index].As<Napi::Uint8Array>();
-  return {bytes.Data(), bytes.ByteLength()};
-}
-
-Classifier classifier_argument(const Info& info, size_t index) {
-  std::variant<Classifier, std::string> loaded = Classifier::load(bytes_argument(info, index, "table"));
-  if (std::string* const fault = std::get_if<std::string>(&loaded)) {
-    throw CodedError("QST_ERR_CLASSIFIER_INVALID", *fault);
-  }
-  return std::get<Classifier>(std::move(loaded));
 }
 
 Napi::Value start(const Info& info) {
@@ -108,16 +92,18 @@ Napi::Value unlisten(const Info& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value classify(const Info& info) {
-  const std::shared_ptr<StackInstance> instance = stack_argument(info);
-  instance->classify(classifier_argument(info, 1));
-  return info.Env().Undefined();
+Napi::Value numbers_value(Napi::Env env, std::span<const uint64_t> numbers) {
+  Napi::Array out = Napi::Array::New(env, numbers.size());
+  for (uint32_t i = 0; i < numbers.size(); ++i) out.Set(i, static_cast<double>(numbers[i]));
+  return out;
 }
 
-Napi::Value classify_one(const Info& info) {
-  const Classifier classifier = classifier_argument(info, 0);
-  return Napi::Number::New(info.Env(), classify_frame(classifier, bytes_argument(info, 1, "frame")));
+Napi::Value classify(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  return numbers_value(info.Env(), instance->classify(classifier_argument(info, 1)));
 }
+
+Napi::Value rule_hits(const Info& info) { return numbers_value(info.Env(), stack_argument(info)->rule_hits()); }
 
 Napi::Value run(const Info& info) {
   stack_argument(info)->run(read_run(OptionReader(info[1], "run")));
@@ -185,7 +171,7 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<listen>(exports, "listen");
   add<unlisten>(exports, "unlisten");
   add<classify>(exports, "classify");
-  add<classify_one>(exports, "classifyFrame");
+  add<rule_hits>(exports, "ruleHits");
   add<run>(exports, "run");
   add<stop>(exports, "stop");
   add<destroy>(exports, "destroy");

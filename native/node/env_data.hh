@@ -23,5 +23,6 @@ void register_control(Napi::Env env, Napi::Object exports);
 void register_poller(Napi::Env env, Napi::Object exports);
 void register_mcc(Napi::Env env, Napi::Object exports);
 void register_redis(Napi::Env env, Napi::Object exports);
+void register_classify(Napi::Env env, Napi::Object exports);
 
 }  // namespace qstack::node

@@ -32,6 +32,12 @@ int make_eventfd() {
   return fd;
 }
 
+std::vector<uint64_t> hits_of(const RuleBook* rules) {
+  if (rules == nullptr) return {};
+  const std::span<const uint64_t> hits = rules->hits();
+  return {hits.begin(), hits.end()};
+}
+
 ArenaConfig with_region(ArenaConfig arena, const DeviceConfig& device) {
   arena.region_bytes = Device::bytes(device);
   return arena;
@@ -120,17 +126,21 @@ void StackInstance::unlisten(uint16_t listener) {
   call([&] { parts_->stack->unlisten(listener); });
 }
 
-void StackInstance::classify(Classifier classifier) {
+std::vector<uint64_t> StackInstance::classify(Classifier classifier) {
   if (classifier.levels() > config_.arena.levels) {
     throw CodedError("QST_ERR_CLASSIFIER_INVALID", "the classifier has " + std::to_string(classifier.levels()) +
                                                        " levels, the stack has " +
                                                        std::to_string(config_.arena.levels));
   }
-  auto fresh = std::make_unique<Classifier>(std::move(classifier));
-  call([&] {
-    parts_->stack->set_classifier(fresh.get());
-    parts_->classifier.swap(fresh);
-  });
+  auto rules = std::make_unique<RuleBook>(std::move(classifier));
+  call([&] { rules = parts_->stack->replace_rules(std::move(rules)); });
+  return hits_of(rules.get());
+}
+
+std::vector<uint64_t> StackInstance::rule_hits() {
+  std::vector<uint64_t> hits;
+  call([&] { hits = hits_of(parts_->stack->rules()); });
+  return hits;
 }
 
 CounterSnapshot StackInstance::counters() {

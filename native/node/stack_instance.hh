@@ -47,7 +47,9 @@ class StackInstance {
 
   uint16_t listen(const ListenerConfig& config);
   void unlisten(uint16_t listener);
-  void classify(Classifier classifier);
+  /// How often each rule of the version of before has matched, and last its default; empty where there was none.
+  std::vector<uint64_t> classify(Classifier classifier);
+  std::vector<uint64_t> rule_hits();
   CounterSnapshot counters();
   HiccupProbe::Summary hiccups(bool reset);
   uint32_t reclaim(uint32_t app);
@@ -75,7 +77,6 @@ class StackInstance {
     std::unique_ptr<Arena> arena;
     std::unique_ptr<Device> device;
     std::unique_ptr<AppRings> rings;
-    std::unique_ptr<Classifier> classifier;
     std::unique_ptr<Stack> stack;
     bool arena_shared = false;
     ~Parts();

@@ -110,7 +110,7 @@ void Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
       continue;
     }
     locate_payload(*packet);
-    packet->level = classifier_ == nullptr ? 0 : classifier_->classify(*packet);
+    packet->level = rules_ == nullptr ? 0 : rules_->judge(*packet);
     received_.push(packet);
   }
   counters_.add(Counter::rx_packets, n);

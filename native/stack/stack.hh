@@ -5,8 +5,11 @@
 // Nothing here reads a clock or a random source: `now` and the secret are passed in.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "native/abi/counters.hh"
-#include "native/classify/classifier.hh"
+#include "native/classify/rule_book.hh"
 #include "native/ip/ip_layer.hh"
 #include "native/stack/config.hh"
 #include "native/stack/rx_queue.hh"
@@ -64,8 +67,11 @@ class Stack {
   /// Our address for connections to `remote`; `::` without one of its family.
   IpAddress source_for(const IpAddress& remote) const { return ip_.source_for(remote); }
 
-  /// The classifier that judges frames from the next burst on. The caller keeps it alive until it is replaced.
-  void set_classifier(const Classifier* classifier) { classifier_ = classifier; }
+  /// The rules that judge frames from the next burst on: each frame is judged by one version, once. Returns those of
+  /// before, which nothing uses any more; the caller frees them outside of the turn.
+  std::unique_ptr<RuleBook> replace_rules(std::unique_ptr<RuleBook> fresh) { return std::exchange(rules_, std::move(fresh)); }
+  /// nullptr: every frame has level 0.
+  const RuleBook* rules() const { return rules_.get(); }
 
   /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
   Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
@@ -87,7 +93,7 @@ class Stack {
   TxQueue queue_;
   IpLayer ip_;
   TcpEngine engine_;
-  const Classifier* classifier_ = nullptr;
+  std::unique_ptr<RuleBook> rules_;
   Nanos now_ = 0;
   Nanos next_tick_ = 0;
 };

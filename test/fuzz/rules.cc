@@ -21,6 +21,16 @@ void put(Bytes& out, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
 
+/// Both ends of the range of addresses and masks are frequent.
+void put_network(Script& script, Bytes& conditions, Bytes& lists) {
+  put(conditions, script.below(static_cast<uint32_t>(Base::filter)) | uint32_t{kNetworkWidth} << 8 | (script.u8() & 2u) << 16, 4);
+  put(conditions, script.u8(), 4);
+  put(conditions, 0, 4);
+  put(conditions, lists.size() / 4, 4);
+  put(conditions, 0, 4);
+  for (uint32_t i = 0; i < kNetworkWords; ++i) put(lists, script.below(3) != 0 ? 0 : script.u32(), 4);
+}
+
 /// A table that load() accepts, unless the script bends it.
 Bytes write_table(Script& script) {
   Bytes rules, conditions, lists, table;
@@ -33,12 +43,16 @@ Bytes write_table(Script& script) {
     put(rules, script.below(levels) | tests << 8, 4);
     condition_count += tests;
     for (uint32_t test = 0; test < tests; ++test) {
+      if (script.below(8) == 0) {
+        put_network(script, conditions, lists);
+        continue;
+      }
       const uint8_t width = static_cast<uint8_t>(1u << script.below(3));
       const uint8_t flags = script.u8() & 7;
       const uint32_t list = flags & kList ? 1 + script.below(kListMax) : 0;
       const uint16_t offset = script.u8();
       const uint32_t mask = script.u32() >> (32 - 8 * width);
-      put(conditions, script.below(static_cast<uint32_t>(Base::count_)) | width << 8 | flags << 16 | list << 24, 4);
+      put(conditions, script.below(static_cast<uint32_t>(Base::filter)) | width << 8 | flags << 16 | list << 24, 4);
       put(conditions, offset, 4);
       put(conditions, mask, 4);
       put(conditions, list != 0 ? lists.size() / 4 : script.u32(), 4);
@@ -50,6 +64,7 @@ Bytes write_table(Script& script) {
   put(table, kVersion | levels << 8 | script.below(levels) << 16 | uint32_t{options} << 24, 4);
   put(table, rule_count | condition_count << 16, 4);
   put(table, lists.size() / 4 | (options != 0 ? uint64_t{script.u8()} << 16 : 0), 4);
+  put(table, 0, 4);
   for (const Bytes* part : {&rules, &conditions, &lists}) table.insert(table.end(), part->begin(), part->end());
   for (uint32_t bends = script.below(4) / 3; bends > 0; --bends) table[script.u16() % table.size()] ^= script.u8();
   return table;
@@ -100,12 +115,28 @@ class SlowReader {
 
   Bytes field() const { return {packet_.data, packet_.data + packet_.length}; }
 
+  int version() const { return packet_.data[packet_.l3] >> 4; }
+
+  /// Of the tag, and of the code point.
+  Bytes value_bytes(Base base) const {
+    Bytes out;
+    const uint8_t* const ip = packet_.data + packet_.l3;
+    if (base == Base::vlan && packet_.tag != 0) {
+      for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<uint8_t>(packet_.tag >> shift));
+    }
+    if (base == Base::dscp && version() == 4) out.push_back(ip[1] & 0xfc);
+    if (base == Base::dscp && version() == 6) out.push_back(static_cast<uint8_t>((ip[0] << 4 | ip[1] >> 4) & 0xfc));
+    return out;
+  }
+
   /// The bytes that a base begins with, up to its end.
   Bytes base_bytes(Base base) const {
     const Bytes frame = field();
     if (base == Base::length) return {0, 0, static_cast<uint8_t>(frame.size() >> 8), static_cast<uint8_t>(frame.size())};
     size_t first = 0, end = frame.size();
-    if (base == Base::ip) first = packet_.l3;
+    if (base == Base::vlan || base == Base::dscp) return value_bytes(base);
+    if ((base == Base::ipv4 || base == Base::ipv6) && version() != (base == Base::ipv4 ? 4 : 6)) return {};
+    if (base == Base::ip || base == Base::ipv4 || base == Base::ipv6) first = packet_.l3;
     if (base == Base::tcp) first = packet_.l4;
     if (base == Base::payload) {
       first = read(7, 1) & kPayloadAt ? packet_.l4 + read(14, 2) : packet_.payload;
@@ -119,10 +150,21 @@ class SlowReader {
     const uint32_t width = read(at + 1, 1), flags = read(at + 2, 1), list = read(at + 3, 1), offset = read(at + 4, 2);
     const Bytes bytes = base_bytes(static_cast<Base>(read(at, 1)));
     if (offset + width > bytes.size()) return false;
+    if (width == kNetworkWidth) return in_network(at, bytes, offset) != ((flags & kNot) != 0);
     uint64_t value = 0;
     for (uint32_t i = 0; i < width; ++i) value = value << 8 | bytes[offset + (flags & kLittleEndian ? width - 1 - i : i)];
     value &= read(at + 8, 4);
     return inside(at, list, value) != ((flags & kNot) != 0);
+  }
+
+  bool in_network(size_t at, const Bytes& bytes, uint32_t offset) const {
+    const size_t values = kHeaderBytes + read(8, 2) * kRuleBytes + read(10, 2) * kConditionBytes + 4 * read(at + 12, 4);
+    bool all = true;
+    for (uint32_t i = 0; i < kNetworkWidth; ++i) {
+      const size_t place = values + i / 4 * 4 + 3 - i % 4;
+      all = all && ((bytes[offset + i] ^ read(place, 1)) & read(place + 16, 1)) == 0;
+    }
+    return all;
   }
 
   bool inside(size_t at, uint32_t list, uint64_t value) const {

@@ -27,7 +27,8 @@ struct TestCondition {
   bool little_endian = false;
   uint32_t mask;
   Compare compare;
-  std::vector<uint32_t> values;
+  std::vector<uint32_t> values;  ///< of a network: four words of its address, then four of its mask
+  std::string filter = {};
 };
 
 struct TestRule {
@@ -50,7 +51,30 @@ void put(std::vector<uint8_t>& out, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
 
-void put_condition(std::vector<uint8_t>& out, std::vector<uint32_t>& lists, const TestCondition& c) {
+void put_filter(std::vector<uint8_t>& out, std::string& text, const TestCondition& c) {
+  for (uint64_t byte : {uint64_t{9}, uint64_t{0}, uint64_t{c.compare == Compare::is_not ? kNot : 0u}, uint64_t{0}})
+    put(out, byte, 1);
+  put(out, 0, 8);
+  put(out, text.size(), 4);
+  put(out, c.filter.size(), 4);
+  text += c.filter;
+}
+
+void put_network(std::vector<uint8_t>& out, std::vector<uint32_t>& lists, const TestCondition& c) {
+  put(out, static_cast<uint8_t>(c.base), 1);
+  put(out, kNetworkWidth, 1);
+  put(out, c.compare == Compare::is_not ? kNot : 0, 1);
+  put(out, 0, 1);
+  put(out, c.offset, 4);
+  put(out, 0, 4);
+  put(out, lists.size(), 4);
+  put(out, 0, 4);
+  lists.insert(lists.end(), c.values.begin(), c.values.end());
+}
+
+void put_condition(std::vector<uint8_t>& out, std::vector<uint32_t>& lists, std::string& text, const TestCondition& c) {
+  if (c.base == Base::filter) return put_filter(out, text, c);
+  if (c.width == kNetworkWidth) return put_network(out, lists, c);
   const bool list = c.compare == Compare::one_of || c.compare == Compare::not_one_of;
   const bool negated = c.compare == Compare::is_not || c.compare == Compare::not_one_of;
   uint32_t low = c.values[0], span = 0;
@@ -73,12 +97,13 @@ void put_condition(std::vector<uint8_t>& out, std::vector<uint32_t>& lists, cons
 std::vector<uint8_t> write_table(const TestTable& table) {
   std::vector<uint8_t> out, rules, conditions;
   std::vector<uint32_t> lists;
+  std::string text;
   uint32_t count = 0;
   for (const TestRule& rule : table.rules) {
     put(rules, rule.level, 1);
     put(rules, rule.conditions.size(), 1);
     put(rules, 0, 2);
-    for (const TestCondition& c : rule.conditions) put_condition(conditions, lists, c);
+    for (const TestCondition& c : rule.conditions) put_condition(conditions, lists, text, c);
     count += static_cast<uint32_t>(rule.conditions.size());
   }
   put(out, kMagic, 4);
@@ -90,9 +115,11 @@ std::vector<uint8_t> write_table(const TestTable& table) {
   put(out, count, 2);
   put(out, lists.size(), 2);
   put(out, table.payload_at.value_or(0), 2);
+  put(out, text.size(), 4);
   out.insert(out.end(), rules.begin(), rules.end());
   out.insert(out.end(), conditions.begin(), conditions.end());
   for (uint32_t value : lists) put(out, value, 4);
+  out.insert(out.end(), text.begin(), text.end());
   return out;
 }
 
@@ -109,15 +136,30 @@ std::string fault_of(const std::vector<uint8_t>& bytes) {
 
 // --- the reference ---
 
+/// Values that no header has as they are: of the tag that was taken off, and of the code point of either version.
+std::optional<std::vector<uint8_t>> naive_bytes(Base base, const Packet& packet) {
+  const uint8_t* const ip = packet.data + packet.l3;
+  const bool four = packet.l3 + 1 < packet.length && ip[0] / 16 == 4, six = packet.l3 + 1 < packet.length && ip[0] / 16 == 6;
+  if (base == Base::length) return {{0, 0, static_cast<uint8_t>(packet.length >> 8), static_cast<uint8_t>(packet.length)}};
+  if (base == Base::vlan && packet.tag == 0) return std::vector<uint8_t>();
+  if (base == Base::vlan)
+    return {{static_cast<uint8_t>(packet.tag >> 24), static_cast<uint8_t>(packet.tag >> 16),
+             static_cast<uint8_t>(packet.tag >> 8), static_cast<uint8_t>(packet.tag)}};
+  if (base == Base::dscp && four) return {{static_cast<uint8_t>(ip[1] / 4 * 4)}};
+  if (base == Base::dscp && six) return {{static_cast<uint8_t>((ip[0] % 16 * 16 + ip[1] / 16) / 4 * 4)}};
+  if (base == Base::dscp || (base == Base::ipv4 && !four) || (base == Base::ipv6 && !six)) return std::vector<uint8_t>();
+  return std::nullopt;
+}
+
 std::optional<uint32_t> naive_value(const TestCondition& c, const Packet& packet, std::optional<uint16_t> payload_at,
                                     const std::vector<uint8_t>* message) {
-  if (c.base == Base::length) {
+  if (const auto own = naive_bytes(c.base, packet)) {
     TestCondition bytes = c;
     bytes.base = Base::payload;
-    std::vector<uint8_t> length = {0, 0, static_cast<uint8_t>(packet.length >> 8), static_cast<uint8_t>(packet.length)};
-    return naive_value(bytes, packet, payload_at, &length);
+    return naive_value(bytes, packet, payload_at, &*own);
   }
-  uint64_t start = c.base == Base::frame ? 0 : c.base == Base::ip ? packet.l3 : c.base == Base::tcp ? packet.l4 : 0;
+  const bool ip = c.base == Base::ip || c.base == Base::ipv4 || c.base == Base::ipv6;
+  uint64_t start = c.base == Base::frame ? 0 : ip ? packet.l3 : c.base == Base::tcp ? packet.l4 : 0;
   uint64_t end = packet.length;
   const uint8_t* bytes = packet.data;
   if (c.base == Base::payload && message != nullptr) {
@@ -134,6 +176,20 @@ std::optional<uint32_t> naive_value(const TestCondition& c, const Packet& packet
     value |= uint64_t{bytes[at]} << (8 * (c.little_endian ? i : c.width - 1 - i));
   }
   return static_cast<uint32_t>(value) & c.mask;
+}
+
+/// Bit by bit.
+bool naive_network(const TestCondition& c, const Packet& packet, std::optional<uint16_t> payload_at,
+                   const std::vector<uint8_t>* message) {
+  bool inside = true;
+  for (uint32_t bit = 0; bit < 128; ++bit) {
+    TestCondition byte{c.base, c.offset + bit / 8, 1, false, 0x80u >> (bit % 8), Compare::is, {}};
+    const auto value = naive_value(byte, packet, payload_at, message);
+    if (!value) return false;
+    const uint32_t place = 0x8000'0000u >> (bit % 32);
+    if ((c.values[4 + bit / 32] & place) != 0) inside = inside && (*value != 0) == ((c.values[bit / 32] & place) != 0);
+  }
+  return inside != (c.compare == Compare::is_not);
 }
 
 bool naive_holds(const TestCondition& c, std::optional<uint32_t> value) {
@@ -162,7 +218,8 @@ uint8_t naive_level(const TestTable& table, const Packet& packet, const std::vec
   for (const TestRule& rule : table.rules) {
     bool all = true;
     for (const TestCondition& c : rule.conditions)
-      all = all && naive_holds(c, naive_value(c, packet, table.payload_at, message));
+      all = all && (c.width == kNetworkWidth ? naive_network(c, packet, table.payload_at, message)
+                                             : naive_holds(c, naive_value(c, packet, table.payload_at, message)));
     if (all) return rule.level;
   }
   return table.otherwise;
@@ -186,11 +243,23 @@ uint32_t random_value(Random& random, uint32_t mask) {
   return (random.one_in(3) ? random.word() : random.below(4)) & mask;
 }
 
+TestCondition random_network(Random& random, TestCondition c) {
+  c.width = kNetworkWidth;
+  c.offset = random.one_in(3) ? random.below(60) : 8 + 16 * random.below(2);
+  c.compare = random.one_in(3) ? Compare::is_not : Compare::is;
+  const uint32_t bits = random.one_in(4) ? random.below(129) : random.below(24);
+  c.values = {0xfd00'0000u | random.below(4), random.below(4), 0, random.below(4), 0, 0, 0, 0};
+  for (uint32_t bit = 0; bit < bits; ++bit) c.values[4 + bit / 32] |= 0x8000'0000u >> (bit % 32);
+  return c;
+}
+
 TestCondition random_condition(Random& random) {
   TestCondition c;
-  c.base = static_cast<Base>(random.below(5));
+  c.base = static_cast<Base>(random.below(static_cast<uint32_t>(Base::filter)));
+  if (random.one_in(6)) return random_network(random, c);
   c.width = static_cast<uint8_t>(1u << random.below(3));
-  c.offset = c.base == Base::length ? random.below(3) : random.one_in(8) ? random.below(300) : random.below(24);
+  const bool short_base = c.base == Base::length || c.base == Base::vlan || c.base == Base::dscp;
+  c.offset = short_base ? random.below(3) : random.one_in(8) ? random.below(300) : random.below(24);
   c.little_endian = random.one_in(4);
   c.mask = random.one_in(3) ? random.word() & full_mask(c.width) : full_mask(c.width);
   c.compare = static_cast<Compare>(random.below(7));
@@ -247,6 +316,31 @@ std::vector<uint8_t> tcp_frame(uint32_t ip_options, uint32_t tcp_options, const 
   return frame;
 }
 
+/// An IPv6 segment, with a hop-by-hop header of padding when it says so.
+std::vector<uint8_t> tcp6_frame(bool extension, uint8_t traffic_class, const std::vector<uint8_t>& payload) {
+  const uint32_t tcp = 14 + 40 + (extension ? 8 : 0);
+  std::vector<uint8_t> frame(tcp + 20);
+  store_be16(&frame[12], 0x86dd);
+  store_be32(&frame[14], 0x6000'0000u | uint32_t{traffic_class} << 20);
+  store_be16(&frame[18], static_cast<uint16_t>(frame.size() - 54 + payload.size()));
+  frame[20] = extension ? 0 : 6;
+  frame[22] = frame[38] = 0xfd;
+  frame[37] = 1;
+  frame[53] = 2;
+  if (extension) frame[54] = 6, frame[56] = 1, frame[57] = 4;
+  store_be16(&frame[tcp], 40000);
+  store_be16(&frame[tcp + 2], 80);
+  frame[tcp + 12] = 0x50;
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  return frame;
+}
+
+std::vector<uint8_t> tagged(std::vector<uint8_t> frame, uint16_t control) {
+  const uint8_t tag[] = {0x81, 0, static_cast<uint8_t>(control >> 8), static_cast<uint8_t>(control)};
+  frame.insert(frame.begin() + 12, tag, tag + 4);
+  return frame;
+}
+
 std::vector<uint8_t> random_bytes(Random& random, uint32_t n) {
   std::vector<uint8_t> bytes(n);
   for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.one_in(2) ? random.below(4) : random.word());
@@ -255,8 +349,11 @@ std::vector<uint8_t> random_bytes(Random& random, uint32_t n) {
 
 std::vector<uint8_t> random_frame(Random& random) {
   if (random.one_in(20)) return random_bytes(random, random.below(120));
-  auto frame = tcp_frame(random.one_in(5) ? 4 * random.below(11) : 0, random.one_in(2) ? 12 : 4 * random.below(11),
-                         random_bytes(random, random.below(random.one_in(10) ? 400 : 60)));
+  const auto payload = random_bytes(random, random.below(random.one_in(10) ? 400 : 60));
+  auto frame = random.one_in(3) ? tcp6_frame(random.one_in(3), static_cast<uint8_t>(random.word()), payload)
+                                : tcp_frame(random.one_in(5) ? 4 * random.below(11) : 0,
+                                            random.one_in(2) ? 12 : 4 * random.below(11), payload);
+  if (random.one_in(4)) frame = tagged(std::move(frame), static_cast<uint16_t>(random.one_in(2) ? 5 : random.word()));
   for (uint32_t n = random.one_in(4) ? random.below(6) : 0; n > 0; --n)
     frame[random.below(static_cast<uint32_t>(frame.size()))] = static_cast<uint8_t>(random.word());
   if (random.one_in(4)) frame.resize(random.below(static_cast<uint32_t>(frame.size()) + 1));
@@ -389,17 +486,86 @@ TEST_CASE("a damaged table is refused by a sentence") {
     bad[at] = value;
     return fault_of(bad);
   };
-  CHECK(with(4, 9) == "classifier table version 9 is not 1");
+  CHECK(with(4, 9) == "classifier table version 9 is not 2");
   CHECK(with(5, 9) == "classifier table has 9 levels; 1 to 8 are possible");
   CHECK(with(6, 2) == "default level 2 is not below 2");
-  CHECK(with(8, 2) == "classifier table has 60 bytes; its header says 64");
-  CHECK(with(16, 2) == "rule 0: level 2 does not exist");
-  CHECK(with(17, 3) == "rule 0: its conditions are not in the table");
-  CHECK(with(17, 1) == "the table has conditions that belong to no rule");
-  CHECK(with(20, 5) == "condition 0: unknown base");
-  CHECK(with(21, 3) == "condition 0: the width is not 1, 2 or 4");
-  CHECK(with(29, 1) == "condition 0: the mask is wider than the field");
-  CHECK(with(22, 4) == "condition 0: a list has 1 to 16 values");
+  CHECK(with(8, 2) == "classifier table has 64 bytes; its header says 68");
+  CHECK(with(20, 2) == "rule 0: level 2 does not exist");
+  CHECK(with(21, 3) == "rule 0: its conditions are not in the table");
+  CHECK(with(21, 1) == "the table has conditions that belong to no rule");
+  CHECK(with(24, 10) == "condition 0: unknown base");
+  CHECK(with(24, 9) == "condition 0: a filter has a text and nothing else");
+  CHECK(with(25, 3) == "condition 0: the width is not 1, 2, 4 or 16");
+  CHECK(with(33, 1) == "condition 0: the mask is wider than the field");
+  CHECK(with(26, 4) == "condition 0: a list has 1 to 16 values");
+}
+
+TestCondition filter(const std::string& expression, Compare compare = Compare::is) {
+  return {Base::filter, 0, 0, false, 0, compare, {}, expression};
+}
+
+TEST_CASE("a pcap-filter expression is a condition like others: libpcap compiles it, and says what is wrong with it") {
+  TestTable table;
+  table.rules = {{0, {filter("tcp[37] = 1 and greater 81"), payload_u8(0, Compare::is, 7)}}};
+  std::vector<uint8_t> payload(40, 0);
+  payload[0] = 7;
+  payload[5] = 1;
+  CHECK(level_of(table, tcp_frame(0, 12, payload)) == 0);
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 1);
+  payload[0] = 8;
+  CHECK(level_of(table, tcp_frame(0, 12, payload)) == 1);
+  CHECK(fault_of(write_table(table)) == "");
+  table.rules = {{0, {filter("tcp[")}}};
+  CHECK(fault_of(write_table(table)).starts_with("the pcap filter \"tcp[\" is refused by libpcap: "));
+}
+
+TEST_CASE("filters agree with what they say, on random frames of both families; a negated one is the opposite") {
+  const uint64_t seed = seed_of_run();
+  Random random(seed);
+  TestTable asked;
+  asked.rules = {{0, {filter("ip and tcp[13] & 2 != 0 and less 90")}}};
+  TestTable negated = asked;
+  negated.rules[0].conditions[0].compare = Compare::is_not;
+  TestTable meant;
+  meant.rules = {{0,
+                  {{Base::frame, 12, 2, false, 0xffff, Compare::is, {0x0800}},
+                   {Base::tcp, 13, 1, false, 2, Compare::is, {2}},
+                   {Base::length, 0, 4, false, ~0u, Compare::under, {91}}}}};
+  const Classifier filtered = loaded(asked), opposite = loaded(negated), structured = loaded(meant);
+  uint32_t accepted = 0, wrong = 0;
+  for (uint32_t i = 0; i < 50'000; ++i) {
+    auto bytes = random_frame(random);
+    if (bytes.size() > 47 && random.one_in(2)) bytes[47] = static_cast<uint8_t>(random.word());
+    Frame frame(bytes);
+    if (!locate_tcp(frame.packet)) continue;
+    const uint8_t level = structured.classify(frame.packet);
+    accepted += level == 0 ? 1 : 0;
+    wrong += filtered.classify(frame.packet) != level || opposite.classify(frame.packet) == level ? 1 : 0;
+  }
+  CHECK(accepted > 1'000);
+  CHECK(wrong == 0);
+  std::printf("seed %llu (filters, %u accepted)\n", static_cast<unsigned long long>(seed), accepted);
+}
+
+TEST_CASE("a tag is no part of the frame, but its VLAN and priority can be asked for") {
+  TestTable table;
+  table.rules = {{0, {{Base::vlan, 2, 2, false, 0x0fff, Compare::is, {5}}, {Base::vlan, 2, 2, false, 0xe000, Compare::is, {0xe000}}}}};
+  CHECK(level_of(table, tagged(tcp_frame(0, 0, {}), 0xe005)) == 0);
+  CHECK(level_of(table, tagged(tcp_frame(0, 0, {}), 0xc005)) == 1);
+  CHECK(level_of(table, tcp_frame(0, 0, {})) == 1);
+}
+
+TEST_CASE("the code point is found in both families, and an IPv4 prefix is none of an IPv6 address") {
+  TestTable table;
+  table.rules = {{0, {{Base::dscp, 0, 1, false, 0xff, Compare::is, {46 << 2}}}}};
+  auto four = tcp_frame(0, 0, {});
+  four[15] = 46 << 2 | 1;
+  CHECK(level_of(table, four) == 0);
+  CHECK(level_of(table, tcp6_frame(true, 46 << 2 | 2, {})) == 0);
+  CHECK(level_of(table, tcp6_frame(false, 45 << 2, {})) == 1);
+  table.rules = {{0, {{Base::ipv4, 12, 4, false, 0, Compare::is, {0}}}}};
+  CHECK(level_of(table, four) == 0);
+  CHECK(level_of(table, tcp6_frame(false, 0, {})) == 1);
 }
 
 TEST_CASE("random and mutated tables are refused or load, and what loads reads no byte outside of a frame") {
