@@ -52,5 +52,6 @@ export type { PreparedCommand, RedisClient, RedisStats, SetOptions } from './sta
 export type { RedisBytes } from './stack/redis-block.js';
 export type { RedisItem, RedisReply } from './stack/redis-reply.js';
 export type { RedisPeer } from './stack/redis-template.js';
+export type { RuleHits } from './stack/rule-set.js';
 export { type ServeDefinition, type ServeOptions, serve } from './stack/serve.js';
 export { type StartOptions, start, stopOnSignals } from './stack/start.js';

@@ -2,10 +2,12 @@
 // Exit 0 after a stop that was asked for, 1 when the start failed, 2 for usage and configuration.
 import type { Command } from 'commander';
 import { addConfigFlags, flagEntries, type ShortFlags } from '../stack/config/flags.js';
-import { settingsOrExit } from '../stack/config/load.js';
+import { type Sources, settingsOrExit } from '../stack/config/load.js';
 import type { StackSettings } from '../stack/config/settings.js';
 import type { Stack } from '../stack/control.js';
 import { planText } from '../stack/native-options.js';
+import type { RuleHits } from '../stack/rule-set.js';
+import { reload } from './reload.js';
 
 /** Flags that the short help shows; the others of the configuration work as well. */
 const SHOWN = ['workers', 'payload_at', 'host_ip', 'device', 'port', 'max_concurrency', 'log_level'];
@@ -18,14 +20,18 @@ export function programFlags(command: Command, shown: readonly string[] = [], sh
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 }
 
+function sourcesOf(command: Command): Sources {
+  const file = command.getOptionValue('config') as string | undefined;
+  return { ...(file === undefined ? {} : { file }), flags: flagEntries(command) };
+}
+
 /** Settings of a parsed command; with --plan they are printed, and the process ends. */
 export function settingsOf(
   command: Command,
   levels: number,
   defaults: Readonly<Record<string, unknown>> = {},
 ): StackSettings {
-  const file = command.getOptionValue('config') as string | undefined;
-  const settings = settingsOrExit({ defaults, ...(file === undefined ? {} : { file }), flags: flagEntries(command) });
+  const settings = settingsOrExit({ defaults, ...sourcesOf(command) });
   if (command.getOptionValue('plan') !== true) return settings;
   process.stdout.write(`${planText(settings, levels)}\n`);
   process.exit(0);
@@ -48,6 +54,24 @@ export function untilSignal(): Promise<void> {
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });
+}
+
+/** SIGHUP reads the configuration file again. Without a file it ends the process, as it always does. */
+export function reloadOnHangup(stack: Stack, command: Command): void {
+  const sources = sourcesOf(command);
+  if (sources.file === undefined) return;
+  process.on('SIGHUP', () => process.stderr.write(`${reload(stack, sources)}\n`));
+}
+
+/** A line for each rule: how often it has given a frame its level. */
+export function ruleHitsText(hits: readonly RuleHits[]): string {
+  const width = Math.max(...hits.map((one) => String(one.hits).length));
+  return hits
+    .map(
+      ({ rule, level, hits: count }) =>
+        `  ${String(count).padStart(width)}  ${rule}${rule === 'otherwise' ? ` -> ${level}` : ''}`,
+    )
+    .join('\n');
 }
 
 /** Runs a program's main part; a fault is one sentence on stderr. */

@@ -27,7 +27,7 @@ export {
   vlanPriority,
 } from './classifier-fields.js';
 export { level, type Rule, type RulesFor } from './classifier-rule.js';
-export { type ClassifierOptions, compile } from './classifier-table.js';
+export { type ClassifierOptions, compile, flatten } from './classifier-table.js';
 export { parseCondition } from './classifier-text.js';
 
 /** Bytes from the start of the Ethernet header. */

@@ -4,8 +4,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AppLink, ThreadLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
+import type { Rule } from './classifier.js';
 import { formatEndpoint } from './config/address.js';
-import type { StackSettings } from './config/settings.js';
+import type { ClassifyLine, StackSettings } from './config/settings.js';
 import { checkDevice } from './device-check.js';
 import { ensureEal } from './eal.js';
 import { QstackError } from './errors.js';
@@ -22,7 +23,8 @@ import {
   type StackId,
 } from './native.js';
 import { planOf, stackOptions } from './native-options.js';
-import { classifierTable, type ServeDefinition } from './serve.js';
+import { type RuleHits, StackRules } from './rule-set.js';
+import type { ServeDefinition } from './serve.js';
 
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 60_000;
@@ -50,6 +52,7 @@ export class Stack implements AsyncDisposable {
   private wanted: ListenOptions[] = [];
   private numbers: number[] = [];
   private readonly deathsMs: number[] = [];
+  private rules: StackRules | null = null;
   private heartbeat: Heartbeat | null = null;
   private stopping: Promise<void> | null = null;
 
@@ -78,8 +81,7 @@ export class Stack implements AsyncDisposable {
 
   private async begin(): Promise<void> {
     const { definition, settings } = this.parts;
-    const lines = settings.classify.map((line) => line.text);
-    this.native.classify(this.id, classifierTable(definition, { ...settings, lines }));
+    this.rules = new StackRules(this.native, this.id, definition, settings);
     for (let app = 0; app < settings.appThreads; app++) this.apps.push(this.link(app));
     const lists = await Promise.all(this.apps.map((app) => app.setUp()));
     this.makeListeners(lists);
@@ -153,6 +155,29 @@ export class Stack implements AsyncDisposable {
 
   counters(): StackCounters {
     return this.native.counters(this.id);
+  }
+
+  /**
+   * Replaces the program's rules while the stack runs; those of the configuration stay before them. Each frame is judged by
+   * one version. Returns how often each rule of before had matched. QST_ERR_CLASSIFIER_INVALID changes nothing.
+   */
+  classify(rules: readonly Rule[]): RuleHits[] {
+    return this.runningRules().replace(rules);
+  }
+
+  /** The same for the rules of the configuration. */
+  classifyLines(lines: readonly ClassifyLine[]): RuleHits[] {
+    return this.runningRules().replaceLines(lines);
+  }
+
+  /** How often each rule has given a frame its level since it was put in place. */
+  ruleHits(): RuleHits[] {
+    return this.runningRules().hits();
+  }
+
+  private runningRules(): StackRules {
+    if (this.rules === null) throw new QstackError('QST_ERR_STACK_DESTROYED', 'this stack never came on the air');
+    return this.rules;
   }
 
   hiccups(reset = false): Hiccups {

@@ -3,6 +3,7 @@
 // Same rings and records as with threads; the calling thread's poller takes the stack's turns as well.
 import type { App } from './app.js';
 import { AppHost } from './app-host.js';
+import type { Rule } from './classifier.js';
 import { formatFault } from './config/fault.js';
 import { loadSettings } from './config/load.js';
 import type { StackSettings } from './config/settings.js';
@@ -13,7 +14,8 @@ import type { ListenerControl } from './listener.js';
 import { Log } from './log.js';
 import { type ListenOptions, loadNative, type RingDevice, type StackCounters, type StackId } from './native.js';
 import { stackOptions } from './native-options.js';
-import { classifierTable, type ServeDefinition } from './serve.js';
+import { type RuleHits, StackRules } from './rule-set.js';
+import type { ServeDefinition } from './serve.js';
 
 /** The keys of a configuration file. */
 export type ConfigObject = Readonly<Record<string, unknown>>;
@@ -30,19 +32,30 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
   readonly id: StackId;
   private readonly host: AppHost<L>;
   private readonly listeners: number[];
+  private readonly rules: StackRules<L>;
   private readonly drainMs: number;
   private stopped = false;
 
-  constructor(id: StackId, host: AppHost<L>, listeners: number[], drainMs: number) {
+  constructor(id: StackId, host: AppHost<L>, listeners: number[], rules: StackRules<L>, drainMs: number) {
     this.id = id;
     this.host = host;
     this.app = host.app;
     this.listeners = listeners;
+    this.rules = rules;
     this.drainMs = drainMs;
   }
 
   counters(): StackCounters {
     return loadNative().counters(this.id);
+  }
+
+  /** Replaces the program's rules, as Stack.classify() does; how often those of before had matched. */
+  classify(rules: readonly Rule<L>[]): RuleHits<L>[] {
+    return this.rules.replace(rules);
+  }
+
+  ruleHits(): RuleHits<L>[] {
+    return this.rules.hits();
   }
 
   /** Refuses new connections, finishes what is under way, closes, and frees everything. */
@@ -82,14 +95,13 @@ export async function inline<L extends string>(
   const id = native.createStack(stackOptions(settings, definition.levels.length, options.ring));
   let host: AppHost<L> | undefined;
   try {
-    const lines = settings.classify.map((line) => line.text);
-    native.classify(id, classifierTable(definition, { ...settings, lines }));
+    const rules = new StackRules<L>(native, id, definition, settings);
     const listeners: number[] = [];
     const control = directControl(id, listeners);
     host = new AppHost<L>({ definition, stack: id, app: 0, settings, control, log, drive: true });
     await host.setup();
     host.begin();
-    return new InlineStack<L>(id, host, listeners, settings.drainTimeoutMs);
+    return new InlineStack<L>(id, host, listeners, rules, settings.drainTimeoutMs);
   } catch (error) {
     host?.close();
     native.destroy(id);

@@ -2,7 +2,7 @@
 // In: the options. Out: a ServeDefinition, which start() imports as a module's default export, and inline() takes as it is.
 // The level names are literal types: a wrong one is a compile error wherever a level is named.
 import type { App } from './app.js';
-import { compile, parseRule, type Rule, type RulesFor } from './classifier.js';
+import { compile, flatten, parseRule, type Rule, type RulesFor } from './classifier.js';
 import { QstackError } from './errors.js';
 import type { Message } from './message.js';
 import { type Policy, resolvePolicy } from './policy.js';
@@ -50,7 +50,7 @@ export function serve<const Levels extends readonly [string, ...string[]]>(
     setup: options.setup,
     onError: options.onError,
   };
-  classifierTable(definition, {});
+  compileRules(definition, definition.rules);
   resolvePolicy(levels, definition.policy);
   return definition;
 }
@@ -59,7 +59,7 @@ export function isServeDefinition(value: unknown): value is ServeDefinition {
   return typeof value === 'object' && value !== null && (value as Partial<ServeDefinition>)[MARK] === true;
 }
 
-interface RuleSet {
+export interface RuleSource {
   readonly levels: readonly string[];
   readonly otherwise: string;
   readonly rules: readonly Rule[];
@@ -68,18 +68,24 @@ interface RuleSet {
 export interface TableOptions {
   /** Rules of the configuration: they come before those of the module. */
   lines?: readonly string[];
-  payloadAt?: number;
   /** False: every frame has the level `otherwise`. */
   priorities?: boolean;
 }
 
-/** The table for the native classifier. Faults of rules and levels are thrown as QST_ERR_CLASSIFIER_INVALID. */
-export function classifierTable(definition: RuleSet, options: TableOptions): Uint8Array {
-  const { levels, otherwise } = definition;
-  const lines = (options.lines ?? []).map((line) => parseRule(line, levels));
-  const rules = options.priorities === false ? [] : [...lines, ...definition.rules];
-  const payloadAt = options.payloadAt ? { payloadAt: options.payloadAt } : {};
-  return compile(rules, levels, { otherwise, ...payloadAt });
+/** All rules in the order in which they are tried. Faults of lines are thrown as QST_ERR_CLASSIFIER_INVALID. */
+export function rulesOf({ levels, rules }: RuleSource, options: TableOptions): Rule[] {
+  if (options.priorities === false) return [];
+  return [...(options.lines ?? []).map((line) => parseRule(line, levels)), ...rules];
+}
+
+/** The table for the native classifier; each entry of it comes from the rule whose number `sources` names. */
+export function compileRules(
+  { levels, otherwise }: RuleSource,
+  rules: readonly Rule[],
+  payloadAt = 0,
+): { table: Uint8Array; sources: number[] } {
+  const table = compile(rules, levels, { otherwise, ...(payloadAt > 0 ? { payloadAt } : {}) });
+  return { table, sources: flatten(rules, levels).map(({ source }) => source) };
 }
 
 /** What a module must export, said with an example. */

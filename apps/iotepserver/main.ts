@@ -6,7 +6,15 @@ import { defaultRedis, firstRedis, formatRedis, redisFaults } from '../../stack/
 import { formatSize } from '../../stack/config/units.js';
 import type { Stack } from '../../stack/control.js';
 import { start } from '../../stack/start.js';
-import { programFlags, runProgram, sayListening, settingsOf, untilSignal } from '../launch.js';
+import {
+  programFlags,
+  reloadOnHangup,
+  ruleHitsText,
+  runProgram,
+  sayListening,
+  settingsOf,
+  untilSignal,
+} from '../launch.js';
 import { type Sample, secondOf, secondText, summaryText } from './second.js';
 import { LEVELS } from './server.js';
 import { sumTallies, type TallyReport } from './tally.js';
@@ -39,6 +47,7 @@ async function sampleOf(stack: Stack): Promise<Sample> {
     counters,
     handlersFailed: apps.reduce((sum, app) => sum + app.handlersFailed, 0),
     hiccupP99Us: stack.hiccups(true).p99Us,
+    rules: stack.ruleHits(),
   };
 }
 
@@ -90,6 +99,7 @@ async function main(): Promise<void> {
   for (const fault of faults) process.stderr.write(`${fault}; until then requests get error replies (warning)\n`);
   const stack = await start(new URL('./server.js', import.meta.url), settings);
   const signal = untilSignal();
+  reloadOnHangup(stack, program);
   const { stats, statsJson } = program.opts<{ stats?: boolean; statsJson?: boolean }>();
   const human = stats === true || settings.statPrint || process.stderr.isTTY === true;
   const priorities = settings.priorities ? LEVELS.join(' > ') : 'off';
@@ -102,8 +112,9 @@ async function main(): Promise<void> {
   void watch.run();
   await signal;
   const last = await watch.stop();
+  const hits = stack.ruleHits();
   await stack.stop();
-  process.stderr.write(`${summaryText(last)}\n`);
+  process.stderr.write(`${summaryText(last)}\nframes by rule:\n${ruleHitsText(hits)}\n`);
 }
 
 await runProgram('iotepserver', main);

@@ -1,5 +1,6 @@
 // What iotepserver says once a second, and at its end: from two successive samples of everything that is counted.
 // In: samples. Out: one object per second (`--stats-json`), one line for a person, and the summary.
+import type { RuleHits } from '../../stack/rule-set.js';
 import type { TallyReport } from './tally.js';
 
 export interface Sample {
@@ -10,6 +11,8 @@ export interface Sample {
   counters: Readonly<Record<string, number>>;
   handlersFailed: number;
   hiccupP99Us: number;
+  /** Since the rules were put in place. */
+  rules: readonly RuleHits[];
 }
 
 export interface Second {
@@ -30,6 +33,8 @@ export interface Second {
   drops: Record<string, number>;
   retransmits: number;
   hiccup_p99_us: number;
+  /** Frames that each rule has given their level, since it was put in place. */
+  rules: readonly RuleHits[];
 }
 
 function difference(
@@ -67,6 +72,7 @@ export function secondOf(now: Sample, before: Sample): Second {
     drops: Object.fromEntries(drops),
     retransmits: difference(now.counters, before.counters, 'retransmits'),
     hiccup_p99_us: now.hiccupP99Us,
+    rules: now.rules,
   };
 }
 
@@ -80,6 +86,7 @@ export function secondText(second: Second): string {
   });
   const drops = Object.entries(second.drops).map(([reason, count]) => `${reason} ${number(count)}`);
   const rest = [
+    `rules ${second.rules.map((rule) => number(rule.hits)).join('/')}`,
     ...(second.malformed > 0 ? [`malformed ${number(second.malformed)}`] : []),
     ...(second.retransmits > 0 ? [`retransmits ${number(second.retransmits)}`] : []),
     ...(drops.length > 0 ? [`drops: ${drops.join(', ')}`] : []),

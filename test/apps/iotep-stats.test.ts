@@ -64,7 +64,7 @@ test('several app threads: counts are added, of latencies the worst is said', ()
 
 function sample(part: Partial<Sample>): Sample {
   const tally = { levels: [], malformed: 0, redis_failures: {} };
-  return { atMs: 0, connections: 0, tally, counters: {}, handlersFailed: 0, hiccupP99Us: 0, ...part };
+  return { atMs: 0, connections: 0, tally, counters: {}, handlersFailed: 0, hiccupP99Us: 0, rules: [], ...part };
 }
 
 test('a second is the difference of two samples, with every drop by its reason', () => {
@@ -73,7 +73,11 @@ test('a second is the difference of two samples, with every drop by its reason',
   const before = sample({ tally: tally.report(), counters: { drop_window: 1, retransmits: 1 } });
   for (let i = 0; i < 10; i++) tally.served(1, 5);
   const counters = { drop_window: 4, drop_paws: 0, retransmits: 3 };
-  const now = sample({ atMs: 2_000, connections: 7, tally: tally.report(), counters });
+  const rules = [
+    { rule: 'dscp == 46 -> high', level: 'high', hits: 3 },
+    { rule: 'otherwise', level: 'low', hits: 1_234 },
+  ];
+  const now = sample({ atMs: 2_000, connections: 7, tally: tally.report(), counters, rules });
   const second = secondOf(now, before);
   assert.is(second.levels[1]?.messages_per_s, 5);
   assert.equal(second.drops, { window: 3 });
@@ -81,6 +85,8 @@ test('a second is the difference of two samples, with every drop by its reason',
   const text = secondText(second);
   assert.match(text, /connections 7 \| high 0\/s \| low 5\/s redis p50 5 us/);
   assert.match(text, /drops: window 3/);
+  assert.match(text, /rules 3\/1,234/);
+  assert.equal(second.rules, rules);
 });
 
 test('the summary names counts, failures and drops', () => {

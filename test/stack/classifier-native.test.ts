@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Condition, compile, explain, level, parseRule, type Rule } from '../../stack/classifier.js';
+import { type Condition, compile, explain, level, parseRule, pcap, type Rule } from '../../stack/classifier.js';
 import { loadNative } from '../../stack/native.js';
 import { cases } from '../cases.js';
-import { segment } from './classifier-frames.js';
+import { segment, segment6, tagged } from './classifier-frames.js';
 
 const LEVELS = ['l0', 'l1', 'l2', 'l3'] as const;
 /** Judged by each set of rules. */
@@ -22,7 +22,12 @@ const conditions: fc.Arbitrary<Condition> = fc
       'payload[3] & 0x0f',
       'payload[9:4]',
       'tcp[13]',
+      'tcp flags & 0x12',
       'ip[8:2]',
+      'ip4[1]',
+      'ip6[7]',
+      'vlan id',
+      'vlan pcp',
       'frame[12:2]',
       'length',
       'dscp',
@@ -33,12 +38,14 @@ const conditions: fc.Arbitrary<Condition> = fc
     fc.array(fc.nat(12), { minLength: 2, maxLength: 5 }),
   )
   .map(([field, comparison, numbers]) => {
-    const [a = 0, b = 0] = numbers;
+    const most = field === 'vlan pcp' ? 7 : 12;
+    const [a = 0, b = 0] = numbers.map((number) => number % most);
+    if (field.includes('0x12')) return parseRule(`${field} ${a % 2 ? '!=' : '=='} ${b % 2 ? 2 : 0x10} -> l0`).condition;
     const right =
       comparison === 'in'
         ? `in ${Math.min(a, b)}..${Math.max(a, b)}`
         : comparison === 'list'
-          ? `in {${numbers.join(', ')}}`
+          ? `in {${numbers.map((number) => number % most).join(', ')}}`
           : `${comparison} ${comparison === '<' ? a + 1 : a}`;
     return parseRule(`${field} ${right} -> l0`).condition;
   });
@@ -47,14 +54,28 @@ const networks = fc
   .tuple(fc.nat(255), fc.integer({ min: 1, max: 32 }), fc.boolean())
   .map(([byte, bits, not]) => parseRule(`src net ${not ? '!= ' : ''}10.0.0.${byte}/${bits} -> l0`).condition);
 
+const networks6 = fc
+  .tuple(fc.nat(12), fc.oneof(fc.integer({ min: 1, max: 128 }), fc.integer({ min: 120, max: 128 })), fc.boolean())
+  .map(([byte, bits, not]) => parseRule(`src net ${not ? '!= ' : ''}fd00::${byte}/${bits} -> l0`).condition);
+
+/** Few, because each is compiled for each frame that is explained. */
+const filters = fc
+  .constantFrom('tcp[13] & 2 != 0', 'ip6', 'greater 70', 'src net 10.0.0.0/24 and tcp port 80', 'ip[8] > ip[9]')
+  .map((expression) => pcap(expression));
+
 const rules: fc.Arbitrary<Rule<(typeof LEVELS)[number]>[]> = fc.array(
   fc
     .tuple(
       fc.constantFrom(...LEVELS),
-      fc.array(fc.oneof({ weight: 6, arbitrary: conditions }, { weight: 1, arbitrary: networks }), {
-        minLength: 1,
-        maxLength: 3,
-      }),
+      fc.array(
+        fc.oneof(
+          { weight: 18, arbitrary: conditions },
+          { weight: 3, arbitrary: networks },
+          { weight: 3, arbitrary: networks6 },
+          { weight: 1, arbitrary: filters },
+        ),
+        { minLength: 1, maxLength: 3 },
+      ),
       fc.boolean(),
     )
     .map(([name, [first, ...rest], any]) =>
@@ -65,6 +86,10 @@ const rules: fc.Arbitrary<Rule<(typeof LEVELS)[number]>[]> = fc.array(
 
 const frames: fc.Arbitrary<Uint8Array> = fc
   .record({
+    family: fc.constantFrom(4, 4, 6),
+    option: fc.constantFrom(undefined, undefined, 1, 0x1e, 0x3e, 0x5e),
+    tag: fc.option(fc.tuple(fc.nat(12), fc.nat(7)), { freq: 3 }),
+    flags: fc.nat(31),
     payload: fc.array(fc.nat(12), { maxLength: 24 }),
     ipOptions: fc.constantFrom(0, 0, 4, 40),
     tcpOptions: fc.constantFrom(0, 12, 12, 40),
@@ -76,8 +101,10 @@ const frames: fc.Arbitrary<Uint8Array> = fc
     cut: fc.option(fc.nat(80), { freq: 4 }),
     padding: fc.nat(4),
   })
-  .map(({ flip, cut, padding, ...parts }) => {
-    const bytes = segment(parts);
+  .map(({ flip, cut, padding, family, option, tag, ...parts }) => {
+    const six = { payload: parts.payload, trafficClass: parts.dscp << 2, source: parts.source[3], flags: parts.flags };
+    const plain = family === 4 ? segment(parts) : segment6(option === undefined ? six : { ...six, option });
+    const bytes = tag === null ? plain : tagged(plain, ...tag);
     if (flip !== null && flip[0] < bytes.length) bytes[flip[0]] = flip[1];
     const shown = cut === null ? bytes : bytes.slice(0, cut);
     return Uint8Array.from([...shown, ...new Array(padding).fill(3)]);

@@ -8,20 +8,27 @@ import {
   compile,
   destinationPort,
   dscp,
+  etherType,
   explain,
   formatRule,
   frame,
   frameLength,
   ip,
+  ip4,
+  ip6,
   level,
   NumberField,
   parseCondition,
   parseRule,
   payload,
+  pcap,
   ruleFault,
   sourceAddress,
   sourcePort,
   tcp,
+  tcpFlags,
+  vlanId,
+  vlanPriority,
 } from '../../stack/classifier.js';
 import { cases } from '../cases.js';
 import { segment } from './classifier-frames.js';
@@ -29,11 +36,11 @@ import { segment } from './classifier-frames.js';
 const LEVELS = ['high', 'low'] as const;
 const text = suite('classifier text');
 
-const places = { payload, tcp, ip, frame };
+const places = { payload, tcp, ip, ip4, ip6, frame };
 
 const byteFields: fc.Arbitrary<ByteField> = fc
   .record({
-    base: fc.constantFrom('payload', 'tcp', 'ip', 'frame'),
+    base: fc.constantFrom('payload', 'tcp', 'ip', 'ip4', 'ip6', 'frame'),
     offset: fc.oneof(fc.nat(64), fc.nat(9216)),
     width: fc.constantFrom('u8', 'u16', 'u32'),
     le: fc.boolean(),
@@ -48,7 +55,20 @@ const byteFields: fc.Arbitrary<ByteField> = fc
 
 const fields: fc.Arbitrary<NumberField> = fc.oneof(
   { weight: 4, arbitrary: byteFields },
-  { weight: 1, arbitrary: fc.constantFrom(frameLength, sourcePort, destinationPort, dscp) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<NumberField>(
+      frameLength,
+      sourcePort,
+      destinationPort,
+      dscp,
+      etherType,
+      vlanId,
+      vlanPriority,
+      tcpFlags,
+      tcpFlags.mask(0x12),
+    ),
+  },
 );
 
 /** A condition that this field can have, from arbitrary numbers. */
@@ -83,6 +103,19 @@ const tests: fc.Arbitrary<Condition> = fc.oneof(
         fc.array(fc.oneof(fc.nat(9), fc.integer({ min: 0, max: 0xffffffff })), { minLength: 2, maxLength: 16 }),
       )
       .map(([field, how, numbers]) => compared(field, how, numbers)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 }), fc.integer({ min: 1, max: 128 }), fc.boolean())
+      .map(([groups, bits, negated]) => {
+        const prefix = `${groups.map((group) => (group % 3 === 0 ? 0 : group).toString(16)).join(':')}/${bits}`;
+        return negated ? sourceAddress.notIn(prefix) : sourceAddress.in(prefix);
+      }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('tcp[37] = 1 and greater 81', 'ip or ip6').map((text) => pcap(text)),
   },
   {
     weight: 1,
@@ -160,6 +193,15 @@ text('every form of the grammar means what the builder says', () => {
     ['src net 10.0.0.0/8', sourceAddress.in('10.0.0.0/8')],
     ['src net == 10.9.0.0/8', sourceAddress.in('10.0.0.0/8')],
     ['src net != 10.0.0.1', sourceAddress.notIn('10.0.0.1/32')],
+    ['src net fd00:0::/8', sourceAddress.in('fd00::/8')],
+    ['src net != FD00::1 and dst port 80', sourceAddress.notIn('fd00::1/128').and(destinationPort.is(80))],
+    ['ip4[9] == 6 or ip6[6] == 6', ip4(9).u8().is(6).or(ip6(6).u8().is(6))],
+    ['ether type 0x86dd', etherType.is(0x86dd)],
+    ['vlan id in 5..9 and vlan pcp >= 5', vlanId.in(5, 9).and(vlanPriority.in(5, 7))],
+    ['tcp flags & 0x12 == 0x02', tcpFlags.mask(0x12).is(2)],
+    ['tcp flags has {syn, ack} and tcp flags lacks rst', tcpFlags.has('syn', 'ack').and(tcpFlags.lacks('rst'))],
+    ['pcap "tcp[37] = 1 and greater 81"', pcap('tcp[37] = 1 and greater 81')],
+    ['(pcap "ip or ip6") and dscp 1', pcap('ip or ip6').and(dscp.is(1))],
     ['dscp >= 40', new NumberField(dscp.field).in(40, 63)],
     [
       'length > 80 and (payload[0] == 1 or payload[0] == 2)',
@@ -175,7 +217,7 @@ text('a fault names its column and what was expected there', () => {
   const faults: [string, string][] = [
     [
       '',
-      'column 1: expected a field (payload[n], tcp[n], ip[n], frame[n], length, src port, dst port, src net, dst net, dscp), found the end of the line',
+      'column 1: expected a field (payload[n], tcp[n], ip[n], ip4[n], ip6[n], frame[n], length, src port, dst port, src net, dst net, dscp, tcp flags, ether type, vlan id, vlan pcp) or pcap "…", found the end of the line',
     ],
     ['payload[5] = 1 -> high', 'column 12: expected a field, a number, a comparison or "->", found "="'],
     ['payload 5 == 1 -> high', 'column 9: expected "[", found "5"'],
@@ -191,7 +233,18 @@ text('a fault names its column and what was expected there', () => {
     ['payload[5] in 1 -> high', 'column 17: expected "..", found "->"'],
     ['payload[5] in {1 2} -> high', 'column 18: expected "," or "}", found "2"'],
     ['src 80 -> high', 'column 5: expected "port" or "net", found "80"'],
-    ['src net 10 -> high', 'column 9: expected a network a.b.c.d/p, found "10"'],
+    ['src net 10 -> high', 'column 9: expected a network a.b.c.d/p or IPv6/p, found "10"'],
+    ['tcp flags has sin -> high', 'column 15: expected a flag (fin, syn, rst, psh, ack, urg, ece, cwr), found "sin"'],
+    ['vlan 5 -> high', 'column 6: expected "id" or "pcp", found "5"'],
+    ['pcap tcp -> high', 'column 6: expected a pcap-filter expression between quotation marks, found "tcp"'],
+    [
+      'dscp 1 and pcap "tcp[" -> high',
+      'column 12: the pcap filter "tcp[" is refused by libpcap: can\'t parse filter expression: syntax error',
+    ],
+    [
+      'src net fd00::/129 -> high',
+      'column 1: "fd00::/129" is no network; accepted is an IPv6 address/p with p from 1 to 128',
+    ],
     [
       'dscp 1 and payload[5] == 300 -> high',
       'column 12: payload[5] is compared with 300; accepted are whole numbers from 0 to 255',

@@ -7,22 +7,29 @@ import {
   destinationAddress,
   destinationPort,
   dscp,
+  etherType,
   explain,
   frame,
   frameLength,
   iotRules,
   ip,
+  ip4,
+  ip6,
   level,
   payload,
+  pcap,
   type Rule,
   type RulesFor,
   sourceAddress,
   sourcePort,
   tcp,
+  tcpFlags,
   tcpPayload,
+  vlanId,
+  vlanPriority,
 } from '../../stack/classifier.js';
 import { QstackError } from '../../stack/errors.js';
-import { segment } from './classifier-frames.js';
+import { segment, segment6, tagged } from './classifier-frames.js';
 
 const LEVELS = ['high', 'low'] as const;
 const classifier = suite('classifier');
@@ -73,6 +80,64 @@ classifier('fields are read where their header begins, whatever options come bef
     assert.is(levelOf(dscp.over(45).and(dscp.under(47)), bytes), 'high');
     assert.is(levelOf(frameLength.is(bytes.length), bytes), 'high');
   }
+});
+
+classifier(
+  'a VLAN tag is no part of the frame: offsets are those of an untagged one, and its fields have names',
+  () => {
+    const bytes = tagged(segment({ payload: [1, 2] }), 5, 6);
+    assert.is(levelOf(vlanId.is(5).and(vlanPriority.is(6)), bytes), 'high');
+    assert.is(levelOf(etherType.is(0x0800).and(payload(1).u8().is(2)).and(frameLength.is(56)), bytes), 'high');
+    assert.is(levelOf(vlanId.not(9), segment()), 'low');
+  },
+);
+
+classifier('IPv6: prefixes, code point and header offsets; each family fails the tests of the other one', () => {
+  const six = segment6({ trafficClass: (46 << 2) | 1, source: 9, payload: [7], option: 1 });
+  const four = segment({ dscp: 46, source: [0xfd, 0, 0, 0] });
+  for (const [condition, of6, of4] of [
+    [sourceAddress.in('fd00::/16'), 'high', 'low'],
+    [sourceAddress.in('fd00::8/125'), 'high', 'low'],
+    [sourceAddress.in('fd00::/125'), 'low', 'low'],
+    [sourceAddress.notIn('fd00::/125'), 'high', 'low'],
+    [destinationAddress.is('fd00::2'), 'high', 'low'],
+    [sourceAddress.in('253.0.0.0/8'), 'low', 'high'],
+    [sourceAddress.notIn('10.0.0.0/8'), 'low', 'high'],
+    [dscp.is(46), 'high', 'high'],
+    [ip6(6).u8().is(0), 'high', 'low'],
+    [ip4(9).u8().is(6), 'low', 'high'],
+    [destinationPort.is(80), 'high', 'high'],
+  ] as const) {
+    assert.is(levelOf(condition, six), of6, String(condition));
+    assert.is(levelOf(condition, four), of4, String(condition));
+  }
+  assert.is(levelOf(payload(0).u8().is(7), six), 'high');
+});
+
+classifier('flags of TCP are named; all or none of several', () => {
+  const bytes = segment({ flags: 0x12 });
+  assert.is(levelOf(tcpFlags.has('syn', 'ack'), bytes), 'high');
+  assert.is(levelOf(tcpFlags.has('syn', 'rst'), bytes), 'low');
+  assert.is(levelOf(tcpFlags.lacks('fin', 'rst'), bytes), 'high');
+  assert.is(levelOf(tcpFlags.lacks('fin', 'ack'), bytes), 'low');
+  assert.is(String(tcpFlags.has('syn')), 'tcp flags & 0x02 == 2');
+});
+
+classifier('pcap-filter expressions are conditions like others, and refused by a sentence of libpcap', () => {
+  const request = new Uint8Array(40);
+  request[5] = 1;
+  const rule = pcap('tcp[37] = 1 and greater 81').and(destinationPort.is(80));
+  assert.is(levelOf(rule, segment({ payload: request, tcpOptions: 12 })), 'high');
+  assert.is(levelOf(rule, segment({ payload: request })), 'low');
+  assert.is(levelOf(rule, segment({ payload: request, tcpOptions: 12, destinationPort: 81 })), 'low');
+  assert.is(
+    refused(() => pcap('tcp[37] = = 1')),
+    'the pcap filter "tcp[37] = = 1" is refused by libpcap: can\'t parse filter expression: syntax error',
+  );
+  assert.match(
+    refused(() => pcap('ip "x"')),
+    /without quotation marks/,
+  );
 });
 
 classifier('a test beyond the end of the frame is false, and so is its negation', () => {
@@ -163,7 +228,7 @@ classifier('explain says which rule matched and what each test found', () => {
 
 classifier('the table of the IoT preset is, byte for byte, the one that the core reads', () => {
   const hex = Buffer.from(compile(iotRules('high'), LEVELS)).toString('hex');
-  const header = '5153434c01020100' + '0100020000000000';
+  const header = '5153434c02020100' + '0100020000000000' + '00000000';
   const isRequest = '03010000050000' + '00ff0000000100000000000000';
   const isLong = '04040000000000' + '00ffff0000510000' + '00aeff0000';
   assert.is(hex, `${header}00020000${isRequest}${isLong}`);

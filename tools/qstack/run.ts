@@ -4,7 +4,15 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
-import { programFlags, runProgram, sayListening, settingsOf, untilSignal } from '../../apps/launch.js';
+import {
+  programFlags,
+  reloadOnHangup,
+  ruleHitsText,
+  runProgram,
+  sayListening,
+  settingsOf,
+  untilSignal,
+} from '../../apps/launch.js';
 import { formatFault } from '../../stack/config/fault.js';
 import { defaultRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
 import { formatSize } from '../../stack/config/units.js';
@@ -15,7 +23,11 @@ const EXAMPLES = `
 Examples:
   qstack run server.js
   qstack run server.js -f server.conf --port 7000
-  qstack run server.js --plan`;
+  qstack run server.js -f server.conf --stats
+  qstack run server.js --plan
+SIGHUP reads the file of -f again and replaces its rules; other settings stay.`;
+
+const PERIOD_MS = 1_000;
 
 async function levelsOf(url: URL): Promise<readonly string[]> {
   if (!existsSync(url)) throw new Error(`${url.pathname}: there is no such module`);
@@ -33,10 +45,16 @@ async function run(path: string, command: Command): Promise<void> {
   if (faults.length > 0) throw new Error(faults.map(formatFault).join('\n'));
   const stack = await start(url, settings);
   const signal = untilSignal();
+  reloadOnHangup(stack, command);
+  const say = () => process.stderr.write(`frames by rule:\n${ruleHitsText(stack.ruleHits())}\n`);
+  const stats = command.getOptionValue('stats') === true;
+  const watch = stats ? setInterval(say, PERIOD_MS).unref() : undefined;
   const servers = settings.redis.length === 0 ? 'none' : settings.redis.map(formatRedis).join(' ');
   const planned = `up to ${settings.connectionsMax} connections, ${formatSize(stack.plannedBytes)} planned`;
   sayListening(stack, `levels ${levels.join(' > ')}, redis ${servers}, ${planned}`);
   await signal;
+  clearInterval(watch);
+  if (stats) say();
   await stack.stop();
 }
 
@@ -45,6 +63,7 @@ export function runCommand(): Command {
     .description('runs a module made by serve()')
     .argument('<module>', 'such as server.js');
   return programFlags(command, ['redis'])
+    .option('--stats', 'once a second on stderr: how many frames each rule has given their level')
     .addHelpText('after', EXAMPLES)
     .action((path: string) => runProgram('qstack run', () => run(path, command)));
 }
