@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { iperf3Command } from '../../apps/iperf3/command.js';
 import { redisCommand } from '../redis/command.js';
+import { classifyCommand } from './classify.js';
 import { configCommand } from './config.js';
 import { runCommand } from './run.js';
 
@@ -9,6 +10,7 @@ const EXAMPLES = `
 Examples:
   qstack run server.js -f server.conf
   qstack config -f server.conf --port 7000
+  qstack classify --explain traffic.pcap -f server.conf
   qstack redis up -n 2
   qstack iperf3 -s --device tap:q0 --host-ip 10.0.0.1/24`;
 
@@ -18,7 +20,7 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .addHelpText('after', EXAMPLES);
-  for (const sub of [runCommand(), configCommand(), redisCommand(), iperf3Command()]) {
+  for (const sub of [runCommand(), configCommand(), classifyCommand(), redisCommand(), iperf3Command()]) {
     command.addCommand(sub.copyInheritedSettings(command));
   }
   return command;
