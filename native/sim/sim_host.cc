@@ -55,8 +55,7 @@ SimHost::Life::Life(const Plan& plan, uint8_t number, uint32_t life, Network& ne
   app.attach(stack, rx, tx);
   const HostPlan& host = plan.hosts[number];
   if (host.high_length != 0) {
-    classifier = classifier_of(host.high_length, host.config.tcp.levels);
-    stack.set_classifier(&*classifier);
+    stack.replace_rules(std::make_unique<RuleBook>(classifier_of(host.high_length, host.config.tcp.levels)));
   }
   for (uint32_t i = 0; i < kFramingCount; ++i) {
     const auto port_number = static_cast<uint16_t>(kFirstPort + i);

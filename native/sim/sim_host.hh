@@ -36,7 +36,6 @@ class SimHost {
     SimPort port;
     SimApp app;
     Stack stack;
-    std::optional<Classifier> classifier;
   };
 
   void check();
