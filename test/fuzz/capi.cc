@@ -22,7 +22,7 @@
 namespace qstack::fuzz {
 namespace {
 
-constexpr uint32_t kSockets = 6, kPackets = 96;
+constexpr uint32_t kSockets = 6, kPackets = 64;
 constexpr const char* kAddresses[] = {"10.0.0.1", "10.0.0.2"};
 constexpr const char* kAddresses6[] = {"fd00::1", "fd00::2"};
 constexpr const char* kMacs[] = {"02:00:00:00:00:01", "02:00:00:00:00:02"};
@@ -362,6 +362,7 @@ void CapiTarget::option(Side& side) {
   if (!(how & 128)) value[0] = script_.u8();
   const int fd = pick(side);
   const uint8_t size = script_.u8();
+  if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) return;  // a byte a second would outlast the end
   socklen_t length = size & 128 ? script_.u32() : size & 31;
   if (size & 64) {
     if (length > sizeof(value)) length = sizeof(value);
@@ -486,7 +487,7 @@ void CapiTarget::finish() {
     require(side.stack->sockets().sockets_used() == 0, "every socket is given back");
     require(side.stack->sockets().interests_used() == 0, "every interest is given back");
   }
-  for (int i = 0; i < 60; ++i) advance(500'000'000);
+  for (int second = 0; second < 16; ++second) advance(1'000'000'000);
   for (Side& side : sides_) {
     const TcpEngine& engine = side.stack->stack().engine();
     require(engine.connections_used() == 0 && engine.busy_used() == 0, "every connection is given back");
