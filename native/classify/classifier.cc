@@ -1,56 +1,12 @@
 #include "native/classify/classifier.hh"
 
+#include <cstring>
+
 #include "native/wire/bytes.hh"
 
 namespace qstack {
 
 using namespace rule_table;
-
-/// Start and room of each base. The frame's length is four bytes of its own, so that it is read like any field; so are the
-/// tag and the code point, which few rules ask for.
-struct Classifier::View {
-  const Packet& packet;
-  Bytes bases[static_cast<size_t>(Base::filter)];
-  uint8_t length[4];
-  uint8_t tag[4];
-  uint8_t dscp[1];
-
-  View(const Packet& of, uint32_t used) : packet(of) {
-    const uint32_t frame = packet.length;
-    set(Base::frame, 0, frame);
-    set(Base::ip, packet.l3, frame);
-    set(Base::tcp, packet.l4, frame);
-    set(Base::payload, packet.payload, payload_end(packet));
-    store_be32(length, frame);
-    bases[static_cast<size_t>(Base::length)] = {length, 4};
-    if (used >> static_cast<uint32_t>(Base::ipv4) != 0) set_rare();
-  }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-
-  static uint32_t payload_end(const Packet& packet) {
-    const uint32_t end = uint32_t{packet.payload} + packet.payload_length;
-    return end < packet.length ? end : packet.length;
-  }
-
-  Bytes& at(Base base) { return bases[static_cast<size_t>(base)]; }
-
-  void set(Base base, uint32_t start, uint32_t end) {
-    at(base) = {packet.data + start, start < end ? end - start : 0};
-  }
-
-  void set_rare() {
-    const Bytes ip = at(Base::ip);
-    const uint32_t version = ip.length < 2 ? 0 : ip.at[0] >> 4;
-    at(Base::ipv4) = {ip.at, version == 4 ? ip.length : 0};
-    at(Base::ipv6) = {ip.at, version == 6 ? ip.length : 0};
-    store_be32(tag, packet.tag);
-    at(Base::vlan) = {tag, packet.tag == 0 ? 0u : 4u};
-    // RFC 2474 3: the upper six bits of IPv4's type of service, and of IPv6's traffic class.
-    dscp[0] = version == 4 ? ip.at[1] & 0xfc : version == 6 ? static_cast<uint8_t>((load_be16(ip.at) & 0x0fc0) >> 4) : 0;
-    at(Base::dscp) = {dscp, version == 4 || version == 6 ? 1u : 0u};
-  }
-};
 
 namespace {
 
@@ -60,7 +16,59 @@ inline uint32_t read_field(const uint8_t* at, uint32_t width) {
 
 inline uint32_t swap_field(uint32_t value, uint32_t width) { return __builtin_bswap32(value) >> (32 - 8 * width); }
 
+inline uint32_t payload_end(const Packet& packet) {
+  const uint32_t end = uint32_t{packet.payload} + packet.payload_length;
+  return end < packet.length ? end : packet.length;
+}
+
+/// RFC 2474 3: the upper six bits of IPv4's type of service, and of IPv6's traffic class; in the upper bits of a byte.
+uint8_t code_point(const uint8_t* ip) {
+  return static_cast<uint8_t>(ip[0] >> 4 == 4 ? ip[1] & 0xfc : (load_be16(ip) & 0x0fc0) >> 4);
+}
+
 }  // namespace
+
+/// What conditions are held against: a frame, or a message that came in one.
+struct Classifier::Subject {
+  const Packet& packet;
+  const std::span<const uint8_t>* message;
+  uint32_t payload_at;  ///< offset of the payload in the frame
+
+  /// The bytes that offsets of `base` count from. `own` has room for what no header holds as it is.
+  Bytes bytes(Base base, uint8_t (&own)[4]) const {
+    switch (base) {
+      case Base::payload:
+        return message != nullptr ? Bytes{message->data(), static_cast<uint32_t>(message->size())}
+                                  : part(payload_at, payload_end(packet));
+      case Base::tcp:
+        return part(packet.l4, packet.length);
+      case Base::length:
+        store_be32(own, packet.length);
+        return {own, 4};
+      case Base::vlan:
+        store_be32(own, packet.tag);
+        return {own, packet.tag == 0 ? 0u : 4u};
+      case Base::frame:
+        return part(0, packet.length);
+      default:
+        return ip_bytes(base, own);
+    }
+  }
+
+ private:
+  Bytes part(uint32_t start, uint32_t end) const { return {packet.data + start, start < end ? end - start : 0}; }
+
+  Bytes ip_bytes(Base base, uint8_t (&own)[4]) const {
+    const Bytes ip = part(packet.l3, packet.length);
+    if (base == Base::ip) return ip;
+    const uint32_t version = ip.length < 2 ? 0 : ip.at[0] >> 4;
+    if (base == Base::ipv4) return {ip.at, version == 4 ? ip.length : 0};
+    if (base == Base::ipv6) return {ip.at, version == 6 ? ip.length : 0};
+    if (version != 4 && version != 6) return {own, 0};
+    own[0] = code_point(ip.at);
+    return {own, 1};
+  }
+};
 
 bool Classifier::listed(const Condition& condition, uint32_t value) const {
   const uint32_t* values = lists_.data() + condition.low;
@@ -78,13 +86,15 @@ bool Classifier::in_network(const Condition& condition, const uint8_t* address) 
   return other == 0;
 }
 
-/// Everything but a plain range in network order.
-bool Classifier::special_holds(const Condition& condition, const View& view) const {
+/// Any condition, as the table says it.
+[[gnu::noinline]] bool Classifier::holds_slowly(const Condition& condition, const Subject& subject) const {
   const bool negated = (condition.flags & kNot) != 0;
-  if (condition.base == Base::filter) {
-    return filters_[condition.low].accepts(view.packet.data, view.packet.length) != negated;
-  }
-  const uint8_t* const at = view.bases[static_cast<size_t>(condition.base)].at + condition.offset;
+  const Packet& packet = subject.packet;
+  if (condition.base == Base::filter) return filters_[condition.low].accepts(packet.data, packet.length) != negated;
+  uint8_t own[4];
+  const Bytes base = subject.bytes(condition.base, own);
+  if (condition.offset + condition.width > base.length) return false;
+  const uint8_t* const at = base.at + condition.offset;
   if (condition.width == kNetworkWidth) return in_network(condition, at) != negated;
   uint32_t value = read_field(at, condition.width);
   if (condition.flags & kLittleEndian) value = swap_field(value, condition.width);
@@ -93,38 +103,57 @@ bool Classifier::special_holds(const Condition& condition, const View& view) con
   return inside != negated;
 }
 
-inline bool Classifier::holds(const Condition& condition, const View& view) const {
-  if (condition.base == Base::filter) [[unlikely]]
-    return special_holds(condition, view);
-  const Bytes& base = view.bases[static_cast<size_t>(condition.base)];
-  if (condition.offset + condition.width > base.length) return false;
-  if (condition.flags != 0 || condition.width == kNetworkWidth) return special_holds(condition, view);
-  const uint32_t value = read_field(base.at + condition.offset, condition.width);
-  return (value & condition.mask) - condition.low <= condition.span;
+bool Classifier::holds_slowly(const Condition& condition, const Packet& packet) const {
+  const uint32_t payload = fixed_payload_ ? packet.l4 + uint32_t{payload_at_} : packet.payload;
+  return holds_slowly(condition, Subject{packet, nullptr, payload});
 }
 
-inline bool Classifier::holds(const Rule& rule, const View& view) const {
-  const Condition* condition = conditions_.data() + rule.first;
-  for (const Condition* end = condition + rule.count; condition != end; ++condition) {
-    if (!holds(*condition, view)) return false;
-  }
+/// The four bytes that end with the field; false: the frame ends before.
+inline bool Classifier::Step::read(const Packet& packet, uint32_t& value) const {
+  uint16_t start;
+  std::memcpy(&start, reinterpret_cast<const uint8_t*>(&packet) + start_at, sizeof(start));
+  const uint32_t end = start + field_end;
+  if (end > packet.length) [[unlikely]]
+    return false;
+  value = load_be32(packet.data + end - 4) & mask;
   return true;
 }
 
-inline uint32_t Classifier::match(const View& view) const {
-  const uint32_t count = rules();
-  for (uint32_t rule = 0; rule < count; ++rule) {
-    if (holds(rules_[rule], view)) return rule;
+inline bool Classifier::holds(const Step& step, const Packet& packet) const {
+  uint32_t value;
+  if (step.way == Way::bytes) return step.read(packet, value) && value - step.low <= step.span;
+  if (step.way == Way::length) return (packet.length & step.mask) - step.low <= step.span;
+  return holds_slowly(conditions_[step.of], packet);
+}
+
+/// Of the rules of a run, those whose first condition may hold are tried, in their order. kNoIndex: none matches.
+uint32_t Classifier::match_run(const Step& run, const Packet& packet) const {
+  uint32_t value;
+  if (!run.read(packet, value)) return kNoIndex;
+  const Index& index = indexes_[run.of];
+  for (uint64_t left = index.candidates[value >> index.shift & 0xff]; left != 0; left &= left - 1) {
+    const Step* step = &steps_[index.steps[static_cast<uint32_t>(__builtin_ctzll(left))]];
+    while (step->way != Way::matched && holds(*step, packet)) ++step;
+    if (step->way == Way::matched) return step->of;
   }
-  return count;
+  return kNoIndex;
 }
 
 uint32_t Classifier::match(const Packet& packet) const {
-  if (packet.l4 == 0) return kNoIndex;
-  if (rules_.empty()) return 0;
-  View view(packet, bases_);
-  if (fixed_payload_) view.set(Base::payload, packet.l4 + payload_at_, View::payload_end(packet));
-  return match(view);
+  if (packet.l4 == 0) [[unlikely]]
+    return kNoIndex;
+  const Step* step = steps_.data();
+  while (step->way != Way::matched) {
+    if (step->way == Way::run) {
+      const uint32_t rule = match_run(*step, packet);
+      if (rule != kNoIndex) return rule;
+    } else if (holds(*step, packet)) [[unlikely]] {
+      ++step;
+      continue;
+    }
+    step += step->skip;
+  }
+  return step->of;
 }
 
 uint8_t Classifier::classify(const Packet& packet, uint64_t* hits) const {
@@ -135,9 +164,15 @@ uint8_t Classifier::classify(const Packet& packet, uint64_t* hits) const {
 }
 
 uint8_t Classifier::classify_bytes(std::span<const uint8_t> message, const Packet& carrier) const {
-  View view(carrier, bases_);
-  view.at(Base::payload) = {message.data(), static_cast<uint32_t>(message.size())};
-  return rule_level(match(view));
+  const Subject subject{carrier, &message, 0};
+  for (uint32_t rule = 0; rule < rules(); ++rule) {
+    bool all = true;
+    for (uint32_t i = 0; all && i < rules_[rule].count; ++i) {
+      all = holds_slowly(conditions_[rules_[rule].first + i], subject);
+    }
+    if (all) return rules_[rule].level;
+  }
+  return default_level_;
 }
 
 }  // namespace qstack

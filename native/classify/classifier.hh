@@ -1,12 +1,14 @@
 // Classifier: an immutable table of rules; the first that matches a frame gives its level, else the default does.
 //
-// In: a table (rule_table.hh) once, then parsed frames: data, length, l3, l4, payload, payload_length are set.
+// In: a table (rule_table.hh) once, then parsed frames: data, length, l3, l4, payload, payload_length are set, l3
+// is behind an Ethernet header without a tag, and the payload ends where the frame does (locate.hh).
 // Out: a level; 0 for whatever is not TCP (l4 == 0), because ARP and ICMP are control. Invariant: nothing outside the
 // frame is read. A condition that would read beyond it is false, a negated one too: what is not there is unknown,
 // and `payload[5] != 1` must not match a bare ACK. Offsets in a payload follow the parsed header, unless the table
 // says that the payload starts N bytes behind the start of the TCP header (QStack's -i).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -71,13 +73,48 @@ class Classifier {
     const uint8_t* at;
     uint32_t length;
   };
-  struct View;
+
+  enum class Way : uint8_t { slow, bytes, length, run, matched };
+
+  /// What match() walks over: the conditions of a rule, then `matched`; in front of rules that begin with the same field a
+  /// `run`, which stands for all of them; at the end the default. Conditions that are a range of big-endian bytes have
+  /// their place worked out as far as it can be.
+  struct Step {
+    Way way = Way::slow;
+    uint8_t start_at = 0;    ///< where in Packet the offset of its header stands
+    uint32_t skip = 0;       ///< steps to the next rule, for who does not hold
+    uint32_t field_end = 0;  ///< behind the field's last byte, from its header
+    uint32_t mask = 0;
+    uint32_t low = 0;
+    uint32_t span = 0;
+    uint32_t of = 0;  ///< number of the condition; of a run, its index; of `matched`, the rule
+
+    bool read(const Packet& packet, uint32_t& value) const;
+    bool same_field(const Step& other) const;
+  };
+
+  /// For each value of one byte of the field: the rules of the run that may match, one bit each.
+  struct Index {
+    std::array<uint64_t, 256> candidates{};
+    std::vector<uint32_t> steps;  ///< where each rule begins
+    uint32_t shift = 0;           ///< of that byte in the field
+  };
+
+  struct Subject;
   class Reader;
 
-  uint32_t match(const View& view) const;
-  bool holds(const Rule& rule, const View& view) const;
-  bool holds(const Condition& condition, const View& view) const;
-  bool special_holds(const Condition& condition, const View& view) const;
+  void quicken();
+  Step step_of(uint32_t condition) const;
+  Step with_place(const Condition& condition, Step step) const;
+  Step first_step(uint32_t rule) const;
+  void add_rule(uint32_t rule);
+  void add_run(uint32_t first, uint32_t end);
+  static void add_candidates(Index& index, const Step& step, uint32_t bit);
+
+  uint32_t match_run(const Step& run, const Packet& packet) const;
+  bool holds(const Step& step, const Packet& packet) const;
+  bool holds_slowly(const Condition& condition, const Packet& packet) const;
+  bool holds_slowly(const Condition& condition, const Subject& subject) const;
   bool listed(const Condition& condition, uint32_t value) const;
   bool in_network(const Condition& condition, const uint8_t* address) const;
 
@@ -85,7 +122,8 @@ class Classifier {
   std::vector<Condition> conditions_;
   std::vector<uint32_t> lists_;
   std::vector<PacketFilter> filters_;
-  uint32_t bases_ = 0;  ///< one bit for each base that a condition reads
+  std::vector<Step> steps_{Step{Way::matched}};
+  std::vector<Index> indexes_;
   uint16_t payload_at_ = 0;
   bool fixed_payload_ = false;
   uint8_t levels_ = 1;

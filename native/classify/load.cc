@@ -93,7 +93,6 @@ class Classifier::Reader {
       if (condition.base == Base::filter) {
         if (Fault fault = read_filter(condition)) return fault;
       }
-      out_.bases_ |= 1u << at[0];
       out_.conditions_.push_back(condition);
     }
     return std::nullopt;
@@ -179,6 +178,7 @@ std::variant<Classifier, std::string> Classifier::load(std::span<const uint8_t> 
   if (Fault fault = header_fault(header, table.size())) return *fault;
   Classifier classifier;
   if (Fault fault = Reader(classifier, header, table.data()).read()) return *fault;
+  classifier.quicken();
   return classifier;
 }
 

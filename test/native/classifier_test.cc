@@ -274,6 +274,23 @@ TestCondition random_condition(Random& random) {
   return c;
 }
 
+/// Many rules in a row that begin with the same field, as tables of message kinds have them.
+void add_neighbours(Random& random, TestTable& table) {
+  const TestCondition field = random_condition(random);
+  for (uint32_t n = 2 + random.below(random.one_in(4) ? 80 : 12); n > 0; --n) {
+    TestRule rule{static_cast<uint8_t>(random.below(table.levels)), {random_condition(random)}};
+    TestCondition& first = rule.conditions[0];
+    if (first.width == kNetworkWidth || field.width == kNetworkWidth) continue;
+    first.base = field.base;
+    first.offset = field.offset;
+    first.width = field.width;
+    first.mask = field.mask;
+    first.little_endian = field.little_endian && random.one_in(2);
+    if (random.one_in(3)) rule.conditions.push_back(random_condition(random));
+    table.rules.push_back(rule);
+  }
+}
+
 TestTable random_table(Random& random) {
   TestTable table;
   table.levels = static_cast<uint8_t>(1 + random.below(8));
@@ -285,6 +302,7 @@ TestTable random_table(Random& random) {
       rule.conditions.push_back(random_condition(random));
     table.rules.push_back(rule);
   }
+  if (random.one_in(3)) add_neighbours(random, table);
   return table;
 }
 
