@@ -52,7 +52,7 @@ void put(std::vector<uint8_t>& out, uint64_t value, int bytes) {
 }
 
 void put_filter(std::vector<uint8_t>& out, std::string& text, const TestCondition& c) {
-  for (uint64_t byte : {uint64_t{9}, uint64_t{0}, uint64_t{c.compare == Compare::is_not ? kNot : 0u}, uint64_t{0}})
+  for (uint64_t byte : {uint64_t{9}, uint64_t{0}, uint64_t{c.compare == Compare::is_not} * kNot, uint64_t{0}})
     put(out, byte, 1);
   put(out, 0, 8);
   put(out, text.size(), 4);
