@@ -1,5 +1,6 @@
 #include "native/sim/sim_app.hh"
 
+#include <algorithm>
 #include <cstring>
 
 #include "native/wire/bytes.hh"
@@ -186,6 +187,8 @@ bool SimApp::step() {
     work |= step(ends_[slot]);
     if (i < active_.size() && active_[i] == slot) ++i;  // unless it has closed
   }
+  // Each goes first in turn: a bulk writer would take every packet that comes free from those behind it.
+  if (!active_.empty()) std::rotate(active_.begin(), active_.begin() + 1, active_.end());
   return work;
 }
 

@@ -213,7 +213,11 @@ Nanos World::bound() const {
       const HostPlan& to = plan_.hosts[t.host[1 - side]];
       // With a small window each round trip may have to wait for a delayed ACK, and for the timer of the last segment.
       const uint64_t small = std::min<uint64_t>(to.config.tcp.receive_buffer, t.side[side].unsent_max) / 2;
-      const uint64_t window = std::clamp<uint64_t>(small, 500, 10'000);
+      // Writes of a host share its packets, one each.
+      const uint64_t share = from.tx_packets * 3 / 4 / plan_.transfers.size() * t.side[side].write_least;
+      // Nagle's algorithm joins no messages of different levels: one of them a round trip.
+      const bool lone = t.nagle && t.side[side].levels > 1;
+      const uint64_t window = lone ? t.side[side].write_least : std::clamp<uint64_t>(std::min(small, share), 100, 10'000);
       const uint64_t wait_ms = to.config.tcp.delayed_ack_ms + from.config.tcp.rto_min_ms + 50;
       const Nanos round = uint64_t{from.delay_us + to.delay_us} * 2'000 + wait_ms * kMs;
       time += t.side[side].bytes / window * round * 4;

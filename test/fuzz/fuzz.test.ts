@@ -18,7 +18,7 @@ test('no target is broken by what libFuzzer makes of the committed inputs, and e
   for (const { target, executions, edges, edgesTotal, finding } of results) {
     console.log(`${target}: ${executions} executions, ${edges} of ${edgesTotal} edges`);
     assert.is(finding, undefined, `${target}: ${finding?.file}\n${finding?.output.slice(-4_000)}`);
-    assert.ok(executions > 1_000, `${target}: ${executions} executions`);
+    assert.ok(executions > 200, `${target}: ${executions} executions`);
     assert.ok(edges >= (EDGES_MIN[target] ?? 1), `${target}: ${edges} edges`);
   }
 });
