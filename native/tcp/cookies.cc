@@ -2,6 +2,12 @@
 #include "native/tcp/engine.hh"
 
 namespace qstack {
+namespace {
+
+/// A peer's first retransmission comes within this time, mostly (RFC 6298 2.1: 1 s, and 3 s after a lost handshake).
+constexpr uint32_t kPatienceMs = 3'000;
+
+}  // namespace
 
 /// Cookies begin when no record is left, or no slot that is not promised to a record, and end when half of the records
 /// are free again: one SYN more or less does not switch them.
@@ -35,7 +41,7 @@ void TcpEngine::send_cookie(HalfOpen& h, const Arrival& arrival) {
 }
 
 /// A segment without a connection: the third of a handshake by cookie, if its ACK carries one. It may hold data. False:
-/// it is something else.
+/// it is something else, and answered as such.
 bool TcpEngine::on_cookie(Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
   const bool possible = cookie_sent_ms_ != 0 && now_ms_ - cookie_sent_ms_ < 2 * SynCookies::kLifeMs;
@@ -45,7 +51,10 @@ bool TcpEngine::on_cookie(Arrival& arrival) {
   const auto mss = cookies_.check(arrival.hash, s.seq - 1, s.ack - 1, now_ms_);
   if (!mss) {
     count(Counter::syn_cookies_rejected);
-    return false;
+    // What follows a third segment that was lost or is late carries no cookie: an RST would end its connection.
+    if (now_ms_ - cookie_sent_ms_ >= kPatienceMs) return false;
+    drop(arrival.packet, Counter::drop_tcp_ack);
+    return true;
   }
   count(Counter::syn_cookies_accepted);
   complete(remember(arrival, *mss, number), kNoIndex, arrival);
