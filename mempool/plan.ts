@@ -7,6 +7,8 @@ import {
   EMPTY_RECORD_BYTES,
   EVENT_RECORD_BYTES,
   HEADER_BYTES,
+  INFO_BYTES,
+  INFOS_PER_APP,
   RELEASE_RECORD_BYTES,
   RING_HEADER_BYTES,
   SEND_RECORD_BYTES,
@@ -126,6 +128,7 @@ export function arenaBytes(input: {
     ring(events, RELEASE_RECORD_BYTES);
     ring(empties, EMPTY_RECORD_BYTES);
   }
+  at = alignUp(at, 64) + apps * INFOS_PER_APP * INFO_BYTES;
   at = alignUp(at, PAGE) + (rxPackets + txPackets) * stride;
   at = alignUp(alignUp(at, 64) + slabBytes, 64);
   return alignUp(at + (input.ipv6Slots ?? 0) * ADDRESS_ENTRY_BYTES, PAGE);

@@ -48,6 +48,12 @@ export const NO_INDEX = 0xffffffff;
 /** Listener number of an active open. */
 export const NO_LISTENER = 0xffff;
 
+/** Info questions that an app thread may have open. */
+export const INFOS_PER_APP = 16;
+
+/** A ConnectionInfo, and a u32 for each SocketOption. */
+export const INFO_BYTES = 256;
+
 /** Arguments of one RedisCommand. */
 export const REDIS_ARGUMENTS_MAX = 4;
 
@@ -80,6 +86,9 @@ export const EVENT_TYPE_CLOSED = 4;
 /** a drain request is answered; in the lowest ring */
 export const EVENT_TYPE_DRAINED = 5;
 
+/** a ConnectionInfo and options are in the app's place; in the lowest ring */
+export const EVENT_TYPE_INFO = 6;
+
 // SendType: SendRecord.type.
 
 /** payload bytes */
@@ -102,6 +111,12 @@ export const SEND_TYPE_CONNECT = 6;
 
 /** the same to an IPv6 address, in wire order: slot, offset and length, rx_stamp, send_stamp */
 export const SEND_TYPE_CONNECT_IPV6 = 7;
+
+/** sets an option: its number in packet, its value in cookie; in the lowest ring */
+export const SEND_TYPE_OPTION = 8;
+
+/** asks for an info event; in the lowest ring */
+export const SEND_TYPE_INFO = 9;
 
 // SendFlag: SendRecord.flags, bits.
 
@@ -136,6 +151,140 @@ export const CLOSE_CODE_STACK_STOPPED = 7;
 
 /** the app thread that owned it died */
 export const CLOSE_CODE_APP_LOST = 8;
+
+// ConnectionState: ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh.
+
+export const CONNECTION_STATE_CLOSED = 0;
+
+export const CONNECTION_STATE_SYN_SENT = 1;
+
+/** simultaneous open */
+export const CONNECTION_STATE_SYN_RECEIVED = 2;
+
+export const CONNECTION_STATE_ESTABLISHED = 3;
+
+export const CONNECTION_STATE_FIN_WAIT_1 = 4;
+
+export const CONNECTION_STATE_FIN_WAIT_2 = 5;
+
+export const CONNECTION_STATE_CLOSE_WAIT = 6;
+
+export const CONNECTION_STATE_CLOSING = 7;
+
+export const CONNECTION_STATE_LAST_ACK = 8;
+
+// RecoveryState: ConnectionInfo.ca_state, as in Linux.
+
+/** nothing is missing */
+export const RECOVERY_STATE_OPEN = 0;
+
+/** something is missing, and may be reordered */
+export const RECOVERY_STATE_DISORDER = 1;
+
+/** the window was reduced, nothing is sent again */
+export const RECOVERY_STATE_CWR = 2;
+
+/** fast recovery */
+export const RECOVERY_STATE_RECOVERY = 3;
+
+/** after a time-out */
+export const RECOVERY_STATE_LOSS = 4;
+
+// InfoOption: ConnectionInfo.options, bits as in Linux.
+
+export const INFO_OPTION_TIMESTAMPS = 1;
+
+export const INFO_OPTION_SACK = 2;
+
+export const INFO_OPTION_WSCALE = 4;
+
+export const INFO_OPTION_ECN = 8;
+
+// SocketOption: SendRecord.packet of an option record, and the place of its value. docs/sockets.md says more.
+
+/** 0: small segments wait for the ACK of those before (Nagle) */
+export const SOCKET_OPTION_NO_DELAY = 0;
+
+/** 1: no ACK is delayed */
+export const SOCKET_OPTION_QUICK_ACK = 1;
+
+/** how long an ACK may wait for data */
+export const SOCKET_OPTION_DELAYED_ACK_MS = 2;
+
+/** 1: a silent peer is probed */
+export const SOCKET_OPTION_KEEPALIVE = 3;
+
+/** silence before the first probe, to within an eighth */
+export const SOCKET_OPTION_KEEPALIVE_IDLE_MS = 4;
+
+/** from one probe to the next */
+export const SOCKET_OPTION_KEEPALIVE_INTERVAL_MS = 5;
+
+/** probes without an answer until the connection is given up */
+export const SOCKET_OPTION_KEEPALIVE_COUNT = 6;
+
+/** how long data may stay unacknowledged; 0: `retries` decides */
+export const SOCKET_OPTION_USER_TIMEOUT_MS = 7;
+
+/** close: RST when it takes longer, 0 at once; NO_INDEX: FIN, and no hurry */
+export const SOCKET_OPTION_LINGER_MS = 8;
+
+/** bounds the MSS of both directions; 0: only the path does */
+export const SOCKET_OPTION_MAX_SEGMENT = 9;
+
+/** Congestion in native/tcp/congestion.hh: 1 cubic, 2 newreno, 3 dctcp */
+export const SOCKET_OPTION_CONGESTION = 10;
+
+/** bytes of payload per second; 0: no limit */
+export const SOCKET_OPTION_PACING_RATE = 11;
+
+/** the largest window that we offer, as far as the agreed scale goes */
+export const SOCKET_OPTION_RECEIVE_BUFFER = 12;
+
+/** bytes unsent and unacknowledged up to which the app may write */
+export const SOCKET_OPTION_SEND_BUFFER = 13;
+
+/** bytes unsent up to which the app may write; NO_INDEX: send_buffer decides */
+export const SOCKET_OPTION_NOT_SENT_LOW_WATER = 14;
+
+/** code point of what we send (RFC 2474) */
+export const SOCKET_OPTION_DSCP = 15;
+
+/** TTL or hop limit of what we send */
+export const SOCKET_OPTION_TTL = 16;
+
+/** the shortest retransmission time-out */
+export const SOCKET_OPTION_RTO_MIN_MS = 17;
+
+/** time-outs in a row until the connection is given up (R2 of RFC 9293 3.8.3) */
+export const SOCKET_OPTION_RETRIES = 18;
+
+/** the same for a SYN */
+export const SOCKET_OPTION_SYN_RETRIES = 19;
+
+/** Name, smallest and largest value of each SocketOption, by its number. */
+export const SOCKET_OPTIONS: readonly (readonly [name: string, min: number, max: number])[] = [
+  ['no_delay', 0, 1],
+  ['quick_ack', 0, 1],
+  ['delayed_ack_ms', 0, 500],
+  ['keepalive', 0, 1],
+  ['keepalive_idle_ms', 1000, 604800000],
+  ['keepalive_interval_ms', 100, 86400000],
+  ['keepalive_count', 1, 127],
+  ['user_timeout_ms', 0, 86400000],
+  ['linger_ms', 0, 86400000],
+  ['max_segment', 0, 65535],
+  ['congestion', 1, 3],
+  ['pacing_rate', 0, 4294967294],
+  ['receive_buffer', 2048, 1073741824],
+  ['send_buffer', 2048, 1073741824],
+  ['not_sent_low_water', 1, 1073741824],
+  ['dscp', 0, 63],
+  ['ttl', 1, 255],
+  ['rto_min_ms', 1, 60000],
+  ['retries', 1, 255],
+  ['syn_retries', 0, 7],
+];
 
 // RedisStatus: RedisCompletion.status.
 
@@ -233,6 +382,9 @@ export const ARENA_HEADER_MSS_U32 = 14;
 /** offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6 */
 export const ARENA_HEADER_ADDRESSES_AT_U32 = 15;
 
+/** offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app */
+export const ARENA_HEADER_INFOS_AT_U32 = 16;
+
 /** stamp of the current turn (stack thread) */
 export const ARENA_HEADER_STACK_STAMP_U32 = 32;
 
@@ -316,10 +468,10 @@ export const EVENT_RECORD_GENERATION_U32 = 2;
 /** index of the packet that holds the message; NO_INDEX in other events */
 export const EVENT_RECORD_PACKET_U32 = 3;
 
-/** message: first byte, from the arena's start */
+/** message, info: first byte, from the arena's start */
 export const EVENT_RECORD_OFFSET_U32 = 4;
 
-/** message: bytes */
+/** message, info: bytes */
 export const EVENT_RECORD_LENGTH_U32 = 5;
 
 /** IPv4, host order; 0: IPv6, in the slot's AddressEntry */
@@ -332,7 +484,7 @@ export const EVENT_RECORD_LOCAL_PORT_U16 = 15;
 /** IPv4, host order; 0: IPv6, or not known */
 export const EVENT_RECORD_LOCAL_ADDRESS_U32 = 8;
 
-/** drained: as given in the drain record */
+/** drained, info: as given in the record that asked */
 export const EVENT_RECORD_COOKIE_U32 = 9;
 
 /** opened: cookie of the connect record, low half; 0 for a passive open */
@@ -411,7 +563,7 @@ export const SEND_RECORD_SLOT_U32 = 1;
 /** connection; connect: remote port | local port << 16 */
 export const SEND_RECORD_GENERATION_U32 = 2;
 
-/** index of a TX packet that this app owns; drain: low water; connect: listener number */
+/** index of a TX packet that this app owns; drain: low water; connect: listener number; option: its number; info: place of the answer */
 export const SEND_RECORD_PACKET_U32 = 3;
 
 /** first payload byte, from payload_at of the element */
@@ -426,7 +578,7 @@ export const SEND_RECORD_RX_STAMP_U32 = 5;
 /** when the record was written */
 export const SEND_RECORD_SEND_STAMP_U32 = 6;
 
-/** drain: comes back in the event; connect: token */
+/** drain, info: comes back in the event; connect: token; option: its value */
 export const SEND_RECORD_COOKIE_U32 = 7;
 
 // ReleaseRecord: App to stack: one reference of an RX packet comes back.
@@ -444,6 +596,113 @@ export const RELEASE_RECORD_GENERATION_U32 = 2;
 
 /** bytes that leave the receive window: the length of the message */
 export const RELEASE_RECORD_LENGTH_U32 = 3;
+
+// ConnectionInfo: State of one connection, as TCP_INFO of Linux gives it. NO_INDEX: not known. SocketOption values follow, a u32 each.
+
+/** Size in bytes. */
+export const CONNECTION_INFO_BYTES = 128;
+
+/** ConnectionState */
+export const CONNECTION_INFO_STATE_U8 = 0;
+
+/** RecoveryState */
+export const CONNECTION_INFO_CA_STATE_U8 = 1;
+
+/** time-outs and zero-window probes in a row without an answer */
+export const CONNECTION_INFO_RETRANSMITS_U8 = 2;
+
+/** keepalive probes in a row without an answer */
+export const CONNECTION_INFO_PROBES_U8 = 3;
+
+/** doublings of the RTO */
+export const CONNECTION_INFO_BACKOFF_U8 = 4;
+
+/** InfoOption bits: what both sides agreed to */
+export const CONNECTION_INFO_OPTIONS_U8 = 5;
+
+/** shift of the peer's windows */
+export const CONNECTION_INFO_SND_WSCALE_U8 = 6;
+
+/** shift of our windows */
+export const CONNECTION_INFO_RCV_WSCALE_U8 = 7;
+
+/** retransmission time-out, backoff included */
+export const CONNECTION_INFO_RTO_US_U32 = 2;
+
+/** how long an ACK may be delayed */
+export const CONNECTION_INFO_ATO_US_U32 = 3;
+
+/** largest payload of a segment that we send */
+export const CONNECTION_INFO_SND_MSS_U32 = 4;
+
+/** MSS that we announce */
+export const CONNECTION_INFO_ADVMSS_U32 = 5;
+
+/** bytes of an IP packet that we send at most */
+export const CONNECTION_INFO_PMTU_U32 = 6;
+
+/** segments sent and not acknowledged */
+export const CONNECTION_INFO_UNACKED_U32 = 7;
+
+/** of these: reported as received */
+export const CONNECTION_INFO_SACKED_U32 = 8;
+
+/** of these: taken as lost and not sent again yet */
+export const CONNECTION_INFO_LOST_U32 = 9;
+
+/** of these: sent more than once */
+export const CONNECTION_INFO_RETRANS_U32 = 10;
+
+/** since the newest of these was sent; NO_INDEX: none is in flight */
+export const CONNECTION_INFO_LAST_DATA_SENT_MS_U32 = 11;
+
+/** since the last segment of any kind came */
+export const CONNECTION_INFO_LAST_RECV_MS_U32 = 12;
+
+/** smoothed round-trip time; 0: not measured yet */
+export const CONNECTION_INFO_RTT_US_U32 = 13;
+
+/** its variation */
+export const CONNECTION_INFO_RTTVAR_US_U32 = 14;
+
+/** smallest since data last began to flow; NO_INDEX while idle */
+export const CONNECTION_INFO_MIN_RTT_US_U32 = 15;
+
+/** congestion window, in segments */
+export const CONNECTION_INFO_SND_CWND_U32 = 16;
+
+/** slow start threshold, in segments; NO_INDEX: no congestion was seen yet */
+export const CONNECTION_INFO_SND_SSTHRESH_U32 = 17;
+
+/** how long RACK waits for reordered segments; NO_INDEX while idle */
+export const CONNECTION_INFO_REORD_WINDOW_US_U32 = 18;
+
+/** segments sent again since the connection was opened; stays at 65,535 */
+export const CONNECTION_INFO_TOTAL_RETRANS_U32 = 19;
+
+/** bytes per second that segments are spread out to; 0: they are not */
+export const CONNECTION_INFO_PACING_RATE_U32 = 20;
+
+/** bytes per second over the newest RTT; NO_INDEX while idle */
+export const CONNECTION_INFO_DELIVERY_RATE_U32 = 21;
+
+/** queued and not sent yet */
+export const CONNECTION_INFO_NOTSENT_BYTES_U32 = 22;
+
+/** sent and not acknowledged */
+export const CONNECTION_INFO_UNACKED_BYTES_U32 = 23;
+
+/** stream: handed to the app and not released */
+export const CONNECTION_INFO_UNREAD_BYTES_U32 = 24;
+
+/** segments held behind a hole */
+export const CONNECTION_INFO_RCV_OOOPACK_U32 = 25;
+
+/** the peer's window, in bytes */
+export const CONNECTION_INFO_SND_WND_U32 = 26;
+
+/** our window, in bytes */
+export const CONNECTION_INFO_RCV_WND_U32 = 27;
 
 // RedisCommand: JavaScript to the Redis client of its own thread, in the client's block.
 

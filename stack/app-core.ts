@@ -27,7 +27,9 @@ import {
   SEND_TYPE_ABORT,
   SEND_TYPE_CLOSE,
   SEND_TYPE_DRAIN,
+  SEND_TYPE_OPTION,
   SEND_TYPE_SHUTDOWN,
+  SOCKET_OPTION_SEND_BUFFER,
 } from './abi.js';
 import { type CloseReason, closeError, closeReason } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
@@ -48,12 +50,14 @@ import {
 import { type ConnectOp, Connector } from './connector.js';
 import { Dispatcher, type DispatcherHost } from './dispatcher.js';
 import { QstackError } from './errors.js';
+import { InfoDesk } from './info-desk.js';
 import { type ListenerState, ORDER_LEVEL } from './listener-state.js';
 import { type Address, Message } from './message.js';
 import { type EventSink, Poller } from './poller.js';
 import { Reader, type ReaderHost, ReceiveOp } from './reader.js';
 import { Releaser } from './release.js';
-import { Sender } from './sender.js';
+import { Sender, WINDOW } from './sender.js';
+import type { OptionWords } from './socket-options.js';
 import { Watchers } from './watchers.js';
 
 /** Something that is polled once per turn beside the rings: the Redis client. */
@@ -73,6 +77,8 @@ export interface AppCoreOptions<L extends string> {
   /** Level of what has no other. */
   otherwise: L;
   policy: PolicyOptions;
+  /** Bytes of one connection that may be on their way (`sndbuf`). */
+  sendBufferBytes?: number;
   /** By level, Infinity for none: older messages are shed before a handler sees them. Null: none at any level. */
   maxAgesMs: readonly number[] | null;
   /** The poller is to come back soon. */
@@ -111,6 +117,7 @@ export class AppCore<L extends string = string>
   readonly listeners: ListenerState<L>[] = [];
   readonly connector: Connector<L>;
   readonly sources: TurnSource[] = [];
+  readonly desk: InfoDesk;
   private readonly line: number;
   /** While TX packets are short only the highest level of several is taken on, and by other policies nothing. */
   private readonly levelsWhileStalled: number;
@@ -146,11 +153,15 @@ export class AppCore<L extends string = string>
       kick: options.kick,
     });
     this.table = new ConnectionTable(arena.connections);
-    this.sender = new Sender(arena, app, this.table, { policy: options.policy });
+    this.sender = new Sender(arena, app, this.table, {
+      policy: options.policy,
+      windowBytes: options.sendBufferBytes ?? WINDOW,
+    });
     this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
     this.releaser = new Releaser(arena, app);
     this.dispatcher = new Dispatcher(arena, this.table, this.scheduler, this.releaser, this, options.maxAgesMs);
     this.connector = new Connector(this.sender, this.outside, () => this.kick());
+    this.desk = new InfoDesk(arena, this.sender, this);
     this.poller = new Poller(arena, app, this.scheduler, this, options.policy);
     this.levelsWhileStalled = levels.length > 1 && options.policy.kind === 'strict' ? 1 : 0;
   }
@@ -242,6 +253,7 @@ export class AppCore<L extends string = string>
     const ports = words[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number;
     table.remotePort[slot] = ports & 0xffff;
     table.localPort[slot] = ports >>> 16;
+    if (listener?.sendBuffer !== undefined) this.sender.setWindow(slot, generation, listener.sendBuffer);
     if (connecting !== null) this.connected(slot, generation, connecting);
     else if (listener === undefined) this.abort(slot, generation);
     else if (listener.onConnect !== null) this.call(listener.onConnect, new Connection<L>(this, slot, generation));
@@ -329,9 +341,10 @@ export class AppCore<L extends string = string>
     this.readers.delete(slot);
     this.clients.delete(slot);
     this.dispatcher.drop(slot);
-    this.sender.drop(slot);
+    this.sender.close(slot);
     this.table.close(slot);
     this.watchers.closed(slot, generation, reason);
+    this.desk.closed(slot, generation, reason);
     if (reader !== undefined) this.retire(reader, reason, unread);
   }
 
@@ -355,6 +368,10 @@ export class AppCore<L extends string = string>
     const cookie = words[at + EVENT_RECORD_COOKIE_U32] as number;
     if (!this.table.isOpen(slot, words[at + EVENT_RECORD_GENERATION_U32] as number)) return;
     if (!this.sender.drained(slot, cookie)) this.watchers.drained(cookie);
+  }
+
+  info(words: Uint32Array, at: number): void {
+    this.desk.answered(words, at);
   }
 
   // ---- what the dispatcher asks
@@ -398,7 +415,7 @@ export class AppCore<L extends string = string>
   }
 
   /** Code outside of a turn wrote something: the poller has to come and publish it. */
-  private kick(): true {
+  kick(): true {
     if (!this.inTurn) this.scheduler.kick();
     return true;
   }
@@ -457,6 +474,16 @@ export class AppCore<L extends string = string>
     this.table.set(slot, CLOSING);
     this.sender.command(SEND_TYPE_ABORT, slot, generation);
     this.kick();
+  }
+
+  setOption(slot: number, generation: number, words: OptionWords): boolean {
+    if (!this.isOpen(slot, generation)) return false;
+    for (let i = 0; i < words.length; i += 2) {
+      const [number, value] = [words[i] as number, words[i + 1] as number];
+      if (number === SOCKET_OPTION_SEND_BUFFER) this.sender.setWindow(slot, generation, value);
+      this.sender.command(SEND_TYPE_OPTION, slot, generation, number, value);
+    }
+    return this.kick();
   }
 
   requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void {

@@ -45,6 +45,7 @@ export class AppHost<L extends string> {
       otherwise: definition.otherwise,
       policy: this.policy.options,
       maxAgesMs: this.policy.maxAgesMs,
+      sendBufferBytes: settings.sendBufferBytes,
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),
     });

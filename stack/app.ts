@@ -11,11 +11,12 @@ import type { ColumnType, ConnectionRef } from './connection-table.js';
 import { ConnectOp } from './connector.js';
 import { QstackError } from './errors.js';
 import type { Framing } from './framing.js';
-import type { ConnectOptions, Handler, ListenOptions, PooledHandler } from './handler.js';
+import type { ConnectionOptions, ConnectOptions, Handler, ListenOptions, PooledHandler } from './handler.js';
 import { Listener, type ListenerControl } from './listener.js';
 import { ListenerState } from './listener-state.js';
 import type { FramingName, ListenOptions as NativeListenOptions } from './native.js';
 import type { RedisClient } from './redis.js';
+import { type OptionWords, optionsWords } from './socket-options.js';
 
 /** What an app is given besides its core. */
 export interface AppServices {
@@ -38,9 +39,13 @@ function checkPort(port: number, min: number): number {
   throw new QstackError('QST_ERR_INVALID_ARGUMENT', `port ${port}; accepted is ${min} to 65535`);
 }
 
-function nativeOptions(framing: Framing, at: IpAddress, port: number, nagle = false): NativeListenOptions {
+function nativeOptions(framing: Framing, at: IpAddress, port: number, options: OptionWords): NativeListenOptions {
   const fixed = framing.kind === 'fixed' ? { fixedLength: framing.length } : {};
-  return { address: at, port, framing: framing.kind satisfies FramingName, nagle, ...fixed };
+  return { address: at, port, framing: framing.kind satisfies FramingName, options, ...fixed };
+}
+
+function socketWords<L extends string>({ nagle, socket }: ConnectionOptions<L>): OptionWords {
+  return optionsWords({ ...(nagle === undefined ? {} : { noDelay: !nagle }), ...socket });
 }
 
 export class App<L extends string = string> {
@@ -73,7 +78,7 @@ export class App<L extends string = string> {
     const state = new ListenerState<L>(options, handler);
     const listener = new Listener(this.control, checkPort(options.port, 1));
     const at = address(options.address);
-    const native = nativeOptions(state.framing, at, options.port, options.nagle);
+    const native = nativeOptions(state.framing, at, options.port, socketWords(options));
     this.control.listen(native, (number) => {
       this.core.addListener(number, state);
       listener.found(number);
@@ -89,13 +94,13 @@ export class App<L extends string = string> {
       address: address(options.address),
       port: checkPort(options.port, 1),
       localPort: checkPort(options.localPort ?? 0, 0),
-      framing: this.framing(nativeOptions(state.framing, 0, 0, options.nagle)),
+      framing: this.framing(nativeOptions(state.framing, 0, 0, socketWords(options))),
     };
     return withSignal(options.signal, new ConnectOp<L>(this.core.connector, target, state));
   }
 
   private framing(options: NativeListenOptions): number {
-    const key = `${options.framing} ${options.fixedLength ?? 0} ${options.nagle}`;
+    const key = `${options.framing} ${options.fixedLength ?? 0} ${options.options}`;
     let number = this.framings.get(key);
     if (number === undefined) {
       number = this.control.framing(options);

@@ -6,8 +6,17 @@ import { type WaitOptions, withSignal } from '../coroutine/signal.js';
 import type { Task } from '../coroutine/task.js';
 import type { Payload } from '../mempool/view.js';
 import type { CloseReason } from './close-reason.js';
+import type { ConnectionInfo } from './connection-info.js';
 import { type ConnectionId, connectionId } from './connection-table.js';
+import type { InfoDesk } from './info-desk.js';
 import type { Address, Message, SendOptions } from './message.js';
+import {
+  checkOptionName,
+  type OptionWords,
+  optionWords,
+  type SocketOptionName,
+  type SocketOptions,
+} from './socket-options.js';
 
 export interface DrainOptions extends WaitOptions {
   /** Bytes that may still be unacknowledged; default 64 KiB. */
@@ -29,6 +38,9 @@ export interface ConnectionHost<L extends string> {
   abort(slot: number, generation: number): void;
   requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void;
   cancelDrain(op: DrainOp): void;
+  /** Asks the stack about a connection. */
+  readonly desk: InfoDesk;
+  setOption(slot: number, generation: number, words: OptionWords): boolean;
   receive(slot: number, generation: number): Op<Message<L> | null>;
   closing(slot: number, generation: number): Promise<CloseReason>;
 }
@@ -105,6 +117,25 @@ export class Connection<L extends string = string> implements AsyncDisposable, A
   /** The next message, or null when the peer has ended. For connections without a handler. */
   receive(options?: WaitOptions): Op<Message<L> | null> {
     return withSignal(options?.signal, this.host.receive(this.slot, this.generation));
+  }
+
+  /**
+   * Takes effect behind what was sent before. False when the connection is gone. Throws ENOPROTOOPT for a name that is no
+   * option, QST_ERR_INVALID_ARGUMENT for a value that it does not take.
+   */
+  setOption<K extends SocketOptionName>(name: K, value: SocketOptions[K]): boolean {
+    return this.host.setOption(this.slot, this.generation, optionWords(name, value));
+  }
+
+  /** What applies to this connection now, whether it was set here, by its listener, or by the configuration. */
+  option<K extends SocketOptionName>(name: K, options?: WaitOptions): Op<SocketOptions[K]> {
+    checkOptionName(name);
+    return withSignal(options?.signal, this.host.desk.option(this.slot, this.generation, name));
+  }
+
+  /** Its state in the stack, as TCP_INFO of Linux tells it. */
+  info(options?: WaitOptions): Op<ConnectionInfo> {
+    return withSignal(options?.signal, this.host.desk.info(this.slot, this.generation));
   }
 
   /** FIN after what was sent; we go on receiving. */

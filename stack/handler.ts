@@ -8,6 +8,7 @@ import type { CloseReason } from './close-reason.js';
 import type { Connection } from './connection.js';
 import type { Framing } from './framing.js';
 import type { Message } from './message.js';
+import type { SocketOptions } from './socket-options.js';
 
 export type HandlerResult = undefined | boolean | Coroutine<void> | Promise<void>;
 
@@ -35,8 +36,10 @@ export interface ConnectionOptions<L extends string> {
   order?: HandlerOrder;
   /** When the peer has ended, we stay open until the app closes. Default: close once all its messages are handled. */
   halfOpen?: boolean;
-  /** Collects small writes (RFC 1122 4.2.3.4). Default false. */
+  /** Collects small writes (RFC 1122 4.2.3.4): the same as `socket: { noDelay: false }`. */
   nagle?: boolean;
+  /** Options of its connections, from their handshake on; what is left out is as the configuration says. */
+  socket?: Partial<SocketOptions>;
   onClose?: (connection: Connection<L>, reason: CloseReason) => void | Coroutine<void> | Promise<void>;
 }
 

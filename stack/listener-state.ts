@@ -21,6 +21,8 @@ export class ListenerState<L extends string> {
   label = 0;
   readonly onConnect: AnyHandler | null;
   readonly onClose: ConnectionOptions<L>['onClose'] | null;
+  /** Of its connections, where it is not the stack's. */
+  readonly sendBuffer: number | undefined;
   /** Pooled coroutines that wait for a message. */
   readonly idle: PooledCoroutine<L>[] = [];
 
@@ -35,5 +37,6 @@ export class ListenerState<L extends string> {
     this.halfOpen = options.halfOpen ?? false;
     this.onConnect = options.onConnect ?? null;
     this.onClose = options.onClose ?? null;
+    this.sendBuffer = options.socket?.sendBuffer;
   }
 }

@@ -3,7 +3,8 @@ import { AF_XDP_STRIDE, DPDK_STRIDE, formatPlan, type Plan, plan } from '../memp
 import { formatMac } from './config/address.js';
 import { preparedDevice } from './config/device.js';
 import type { StackSettings } from './config/settings.js';
-import type { FaultOptions, Ipv6Options, RingDevice, StackOptions } from './native.js';
+import type { FaultOptions, Ipv6Options, RingDevice, StackOptions, TcpOptions } from './native.js';
+import { optionsWords } from './socket-options.js';
 
 export function planOf(settings: StackSettings, levels: number): Plan {
   return plan({
@@ -40,6 +41,34 @@ function ipv6Of({ ipv6, addressCount }: StackSettings): { ipv6?: Ipv6Options } {
   return { ipv6: { ...rest, addressCount, ...(gateway === undefined ? {} : { gateway }) } };
 }
 
+const ECN_MODES = ['off', 'accept', 'on'] as const;
+
+function tcpOf({ tcp }: StackSettings): Partial<TcpOptions> {
+  return {
+    rtoMaxMs: Math.round(tcp.rtoMaxMs),
+    retriesMax: tcp.retries,
+    synRetriesMax: tcp.synRetries,
+    pacing: tcp.pacing,
+    ecn: ECN_MODES.indexOf(tcp.ecn),
+    synCookies: tcp.synCookies,
+    halfOpenPerSource: tcp.halfOpenPerSource,
+    connectionsPerSource: tcp.connectionsPerSource,
+    options: [
+      ...optionsWords({
+        congestion: tcp.congestion,
+        pacingRate: tcp.pacingRate,
+        userTimeoutMs: Math.round(tcp.userTimeoutMs),
+        keepAlive: {
+          ...(tcp.keepaliveMs === 0 ? {} : { idleMs: Math.round(tcp.keepaliveMs) }),
+          intervalMs: Math.round(tcp.keepaliveIntervalMs),
+          count: tcp.keepaliveCount,
+        },
+      }),
+      ...optionsWords({ keepAlive: tcp.keepaliveMs !== 0 }),
+    ],
+  };
+}
+
 export function stackOptions(settings: StackSettings, levels: number, ring?: RingDevice): StackOptions {
   const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels);
   return {
@@ -65,6 +94,7 @@ export function stackOptions(settings: StackSettings, levels: number, ring?: Rin
       delayedAckMs: settings.delayedAckMs,
       timeWaitMs: settings.timeWaitMs,
       idleTimeoutMs: settings.idleTimeoutMs,
+      ...tcpOf(settings),
     },
     levels,
     apps: settings.appThreads,

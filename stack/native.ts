@@ -94,6 +94,14 @@ export interface TcpOptions {
   readonly synRetriesMax?: number;
   readonly timestamps?: boolean;
   readonly sack?: boolean;
+  readonly synCookies?: boolean;
+  readonly pacing?: boolean;
+  /** 0 never, 1 when the peer asks for it, 2 also asked for by us. */
+  readonly ecn?: number;
+  readonly halfOpenPerSource?: number;
+  readonly connectionsPerSource?: number;
+  /** As in ListenOptions: of connections whose listener says nothing else. */
+  readonly options?: readonly number[];
 }
 
 export interface StackOptions {
@@ -129,7 +137,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly framing: FramingName;
   readonly fixedLength?: number;
-  readonly nagle?: boolean;
+  /** Numbers of SocketOption with their values, one after the other. */
+  readonly options?: readonly number[];
 }
 
 export type PollMode = 'yield' | 'busy' | 'sleep';

@@ -16,6 +16,7 @@ import {
   EVENT_TYPE_CLOSED,
   EVENT_TYPE_DRAINED,
   EVENT_TYPE_ENDED,
+  EVENT_TYPE_INFO,
   EVENT_TYPE_MESSAGE,
   EVENT_TYPE_OPENED,
   NO_LISTENER,
@@ -37,6 +38,7 @@ export interface EventSink {
   ended(words: Uint32Array, at: number): void;
   closed(words: Uint32Array, at: number): void;
   drained(words: Uint32Array, at: number): void;
+  info(words: Uint32Array, at: number): void;
   isKnown(slot: number, generation: number): boolean;
 }
 
@@ -162,6 +164,7 @@ export class Poller implements Heads {
     else if (type === EVENT_TYPE_ENDED) this.sink.ended(words, at);
     else if (type === EVENT_TYPE_CLOSED) this.sink.closed(words, at);
     else if (type === EVENT_TYPE_DRAINED) this.sink.drained(words, at);
+    else if (type === EVENT_TYPE_INFO) this.sink.info(words, at);
     // 0: taken before its turn.
   }
 

@@ -2,7 +2,7 @@
 // In: send(), command(), drained(). Out: send records per level, published once per turn, the highest level first.
 // What waits for packets goes as the policy says.
 // Invariant: the bytes of one connection leave in the order in which they were sent here. While no TX packet is there, and
-// while the peer has not acknowledged WINDOW bytes, they wait in queues of bounded size (send-queue.ts); the packets that
+// while the peer has not acknowledged a window of bytes (`sndbuf`), they wait in queues of bounded size (send-queue.ts); the packets that
 // one slow reader can keep from all others are bounded that way.
 import { makePolicy } from '../coroutine/make-policy.js';
 import { type Heads, highestOf, type PolicyOptions, type SchedulingPolicy } from '../coroutine/policy.js';
@@ -32,7 +32,7 @@ import { type ConnectionTable, QUEUED } from './connection-table.js';
 import { type Entry, SendQueue } from './send-queue.js';
 
 /** Bytes of one connection that may be on their way before the stack is asked whether they were acknowledged. */
-const WINDOW = 256 * 1024;
+export const WINDOW = 256 * 1024;
 /** `offset` (0: the payload starts where payloadOf says) and `length` share a word. */
 const OFFSET_AND_LENGTH = SEND_RECORD_OFFSET_U16 >>> 1;
 /** Cookie of the sender's own drain requests. */
@@ -45,6 +45,8 @@ const LONG_AGO = 2 ** 30;
 
 export interface SenderOptions {
   policy: PolicyOptions;
+  /** Bytes that may be on their way before the stack is asked whether they were acknowledged; default WINDOW. */
+  windowBytes?: number;
   /** Bytes that may wait for one connection; one that asks for more is a peer that does not read. */
   connectionBytesMax?: number;
 }
@@ -72,6 +74,9 @@ export class Sender implements Heads {
   private burstLeft = 0;
   /** The highest level whose line is not empty: what is sent there or below takes its place behind. */
   private stalledLevel = NOT_STALLED;
+  private readonly windowBytes: number;
+  /** Of connections that have a send buffer of their own. */
+  private readonly windows = new Map<number, number>();
   /** Told when the queue of a connection overflows. */
   onOverflow: (slot: number, generation: number) => void = () => {};
 
@@ -83,11 +88,32 @@ export class Sender implements Heads {
     this.stampAt = arena.appLine(app) + APP_LINE_STAMP_U32;
     this.policy = makePolicy(options.policy, this, arena.mss, 1);
     this.passesBy = options.policy.kind === 'strict';
+    this.windowBytes = options.windowBytes ?? WINDOW;
     this.connectionBytesMax = options.connectionBytesMax ?? 4 * 1024 * 1024;
     for (let level = 0; level < arena.levels; level++) {
       this.rings.push(arena.producer(app, RING_SEND + level));
       this.lines.push([]);
     }
+  }
+
+  private window(slot: number): number {
+    return this.windows.size === 0 ? this.windowBytes : (this.windows.get(slot) ?? this.windowBytes);
+  }
+
+  /** The connection's own send buffer; it is forgotten when the slot is closed. */
+  setWindow(slot: number, generation: number, bytes: number): void {
+    const sent = this.table.unconfirmed[slot] as number;
+    const asked = sent >= this.window(slot);
+    this.windows.set(slot, bytes);
+    if (!asked && sent >= bytes) this.askWhenDrained(slot, generation);
+    const queue = this.queues.get(slot);
+    if (queue?.waitsForPeer) this.arrange(queue);
+  }
+
+  /** The slot has no connection any more. */
+  close(slot: number): void {
+    this.drop(slot);
+    this.windows.delete(slot);
   }
 
   private get stamp(): number {
@@ -111,7 +137,11 @@ export class Sender implements Heads {
       return false;
     }
     this.messages++;
-    if (!table.has(slot, QUEUED) && level < this.stalledLevel && (table.unconfirmed[slot] as number) < WINDOW) {
+    if (
+      !table.has(slot, QUEUED) &&
+      level < this.stalledLevel &&
+      (table.unconfirmed[slot] as number) < this.window(slot)
+    ) {
       if (this.sendNow(slot, generation, level, payload, rxStamp)) return true;
     }
     return this.enqueue(slot, generation, level, payload, rxStamp);
@@ -125,7 +155,7 @@ export class Sender implements Heads {
     }
     const length = isByteSource(payload) ? payload.byteLength : payload.length;
     const count = Math.ceil(length / this.arena.mss);
-    if (length > WINDOW || !this.hasPackets(level, count)) return false;
+    if (length > this.window(slot) || !this.hasPackets(level, count)) return false;
     for (let from = 0; from < length; from += this.arena.mss) {
       this.sendPart(slot, generation, level, payload, from, length, rxStamp);
     }
@@ -212,18 +242,20 @@ export class Sender implements Heads {
     return at;
   }
 
-  /** Behind every WINDOW bytes of a connection the stack is asked to say when half of them are acknowledged. */
+  /** Behind every window of a connection the stack is asked to say when half of them are acknowledged. */
   private confirmLater(slot: number, generation: number, bytes: number): void {
     const { unconfirmed } = this.table;
     const before = unconfirmed[slot] as number;
+    const window = this.window(slot);
     unconfirmed[slot] = before + bytes;
-    if (before < WINDOW && before + bytes >= WINDOW) this.askWhenDrained(slot, generation);
+    if (before < window && before + bytes >= window) this.askWhenDrained(slot, generation);
   }
 
   private askWhenDrained(slot: number, generation: number): void {
+    const window = this.window(slot);
     if ((this.rings[this.lowest] as RingProducer).hasRoom(1)) {
-      this.writeRecord(SEND_TYPE_DRAIN, this.lowest, this.lowest, 0, slot, generation, WINDOW / 2, WINDOW_COOKIE);
-    } else this.table.unconfirmed[slot] = WINDOW - 1;
+      this.writeRecord(SEND_TYPE_DRAIN, this.lowest, this.lowest, 0, slot, generation, window >>> 1, WINDOW_COOKIE);
+    } else this.table.unconfirmed[slot] = window - 1;
   }
 
   /** shutdown, close, abort, drain and connect: in order behind what waits for the same connection. */
@@ -306,7 +338,7 @@ export class Sender implements Heads {
 
   /** Into the line of its level, unless the peer has to acknowledge first. */
   private arrange(queue: SendQueue): void {
-    queue.waitsForPeer = (this.table.unconfirmed[queue.slot] as number) >= WINDOW;
+    queue.waitsForPeer = (this.table.unconfirmed[queue.slot] as number) >= this.window(queue.slot);
     if (queue.waitsForPeer) return;
     (this.lines[queue.level] as SendQueue[]).push(queue);
     this.stalledLevel = this.passesBy ? Math.min(this.stalledLevel, queue.level) : 0;
@@ -315,7 +347,7 @@ export class Sender implements Heads {
   /** A drained event. True when it answers the sender itself. */
   drained(slot: number, cookie: number): boolean {
     if (cookie !== WINDOW_COOKIE) return false;
-    this.table.unconfirmed[slot] = WINDOW / 2;
+    this.table.unconfirmed[slot] = this.window(slot) >>> 1;
     const queue = this.queues.get(slot);
     if (queue?.waitsForPeer) this.arrange(queue);
     return true;
@@ -382,7 +414,7 @@ export class Sender implements Heads {
   /** False: the burst is over, or it needs packets that are not there. */
   private flushQueue(queue: SendQueue, level: number): boolean {
     for (let entry = queue.first; entry !== undefined; entry = queue.first) {
-      if (entry.bytes !== null && (this.table.unconfirmed[queue.slot] as number) >= WINDOW) {
+      if (entry.bytes !== null && (this.table.unconfirmed[queue.slot] as number) >= this.window(queue.slot)) {
         this.arrange(queue);
         return true;
       }

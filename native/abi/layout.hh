@@ -25,6 +25,8 @@ inline constexpr uint32_t kRingEmpty = 17u;  ///< Directory index of the empty r
 inline constexpr uint32_t kEmptyRecordBytes = 4u;  ///< A record of the empty ring is the u32 index of a TX packet.
 inline constexpr uint32_t kNoIndex = 0xffffffffu;  ///< No packet, no slot.
 inline constexpr uint32_t kNoListener = 0xffffu;  ///< Listener number of an active open.
+inline constexpr uint32_t kInfosPerApp = 16u;  ///< Info questions that an app thread may have open.
+inline constexpr uint32_t kInfoBytes = 256u;  ///< A ConnectionInfo, and a u32 for each SocketOption.
 inline constexpr uint32_t kRedisArgumentsMax = 4u;  ///< Arguments of one RedisCommand.
 inline constexpr uint32_t kRedisByKey = 0xffffu;  ///< RedisCommand.shard: chosen by the key.
 inline constexpr uint32_t kRedisPeerText = 0x80u;  ///< RedisCommand.scratch: the peer is text in the scratch area.
@@ -38,6 +40,7 @@ enum class EventType : uint8_t {
   ended = 3,  ///< the peer sent FIN; in the lowest ring
   closed = 4,  ///< last event of a connection; in the lowest ring
   drained = 5,  ///< a drain request is answered; in the lowest ring
+  info = 6,  ///< a ConnectionInfo and options are in the app's place; in the lowest ring
 };
 
 /// SendRecord.type
@@ -49,6 +52,8 @@ enum class SendType : uint8_t {
   drain = 5,  ///< asks for a drained event; in the lowest ring
   connect = 6,  ///< active open
   connect_ipv6 = 7,  ///< the same to an IPv6 address, in wire order: slot, offset and length, rx_stamp, send_stamp
+  option = 8,  ///< sets an option: its number in packet, its value in cookie; in the lowest ring
+  info = 9,  ///< asks for an info event; in the lowest ring
 };
 
 /// SendRecord.flags, bits
@@ -67,6 +72,84 @@ enum class CloseCode : uint32_t {
   unreachable = 6,  ///< no route, or no answer to ARP or NDP
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,  ///< the app thread that owned it died
+};
+
+/// ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh
+enum class ConnectionState : uint8_t {
+  closed = 0,
+  syn_sent = 1,
+  syn_received = 2,  ///< simultaneous open
+  established = 3,
+  fin_wait_1 = 4,
+  fin_wait_2 = 5,
+  close_wait = 6,
+  closing = 7,
+  last_ack = 8,
+};
+
+/// ConnectionInfo.ca_state, as in Linux
+enum class RecoveryState : uint8_t {
+  open = 0,  ///< nothing is missing
+  disorder = 1,  ///< something is missing, and may be reordered
+  cwr = 2,  ///< the window was reduced, nothing is sent again
+  recovery = 3,  ///< fast recovery
+  loss = 4,  ///< after a time-out
+};
+
+/// ConnectionInfo.options, bits as in Linux
+enum class InfoOption : uint8_t {
+  timestamps = 1,
+  sack = 2,
+  wscale = 4,
+  ecn = 8,
+};
+
+/// SendRecord.packet of an option record, and the place of its value. docs/sockets.md says more
+enum class SocketOption : uint8_t {
+  no_delay = 0,  ///< 0: small segments wait for the ACK of those before (Nagle)
+  quick_ack = 1,  ///< 1: no ACK is delayed
+  delayed_ack_ms = 2,  ///< how long an ACK may wait for data
+  keepalive = 3,  ///< 1: a silent peer is probed
+  keepalive_idle_ms = 4,  ///< silence before the first probe, to within an eighth
+  keepalive_interval_ms = 5,  ///< from one probe to the next
+  keepalive_count = 6,  ///< probes without an answer until the connection is given up
+  user_timeout_ms = 7,  ///< how long data may stay unacknowledged; 0: `retries` decides
+  linger_ms = 8,  ///< close: RST when it takes longer, 0 at once; NO_INDEX: FIN, and no hurry
+  max_segment = 9,  ///< bounds the MSS of both directions; 0: only the path does
+  congestion = 10,  ///< Congestion in native/tcp/congestion.hh: 1 cubic, 2 newreno, 3 dctcp
+  pacing_rate = 11,  ///< bytes of payload per second; 0: no limit
+  receive_buffer = 12,  ///< the largest window that we offer, as far as the agreed scale goes
+  send_buffer = 13,  ///< bytes unsent and unacknowledged up to which the app may write
+  not_sent_low_water = 14,  ///< bytes unsent up to which the app may write; NO_INDEX: send_buffer decides
+  dscp = 15,  ///< code point of what we send (RFC 2474)
+  ttl = 16,  ///< TTL or hop limit of what we send
+  rto_min_ms = 17,  ///< the shortest retransmission time-out
+  retries = 18,  ///< time-outs in a row until the connection is given up (R2 of RFC 9293 3.8.3)
+  syn_retries = 19,  ///< the same for a SYN
+};
+
+/// Smallest and largest value of each SocketOption.
+inline constexpr uint32_t kSocketOptionRanges[20][2] = {
+  {0u, 1u},  ///< no_delay
+  {0u, 1u},  ///< quick_ack
+  {0u, 500u},  ///< delayed_ack_ms
+  {0u, 1u},  ///< keepalive
+  {1000u, 604800000u},  ///< keepalive_idle_ms
+  {100u, 86400000u},  ///< keepalive_interval_ms
+  {1u, 127u},  ///< keepalive_count
+  {0u, 86400000u},  ///< user_timeout_ms
+  {0u, 86400000u},  ///< linger_ms
+  {0u, 65535u},  ///< max_segment
+  {1u, 3u},  ///< congestion
+  {0u, 4294967294u},  ///< pacing_rate
+  {2048u, 1073741824u},  ///< receive_buffer
+  {2048u, 1073741824u},  ///< send_buffer
+  {1u, 1073741824u},  ///< not_sent_low_water
+  {0u, 63u},  ///< dscp
+  {1u, 255u},  ///< ttl
+  {1u, 60000u},  ///< rto_min_ms
+  {1u, 255u},  ///< retries
+  {0u, 7u},  ///< syn_retries
 };
 
 /// RedisCompletion.status
@@ -108,7 +191,8 @@ struct alignas(64) ArenaHeader {
   uint32_t slab_bytes;  ///< size of that slab
   uint32_t mss;  ///< largest payload of one segment that this stack sends
   uint32_t addresses_at;  ///< offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6
-  uint8_t gap_64[64];
+  uint32_t infos_at;  ///< offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app
+  uint8_t gap_68[60];
   uint32_t stack_stamp;  ///< stamp of the current turn (stack thread)
   uint32_t stack_turns;  ///< turns so far, modulo 2^32 (stack thread)
   uint8_t gap_136[120];
@@ -130,6 +214,7 @@ static_assert(offsetof(ArenaHeader, slab_at) == 48);
 static_assert(offsetof(ArenaHeader, slab_bytes) == 52);
 static_assert(offsetof(ArenaHeader, mss) == 56);
 static_assert(offsetof(ArenaHeader, addresses_at) == 60);
+static_assert(offsetof(ArenaHeader, infos_at) == 64);
 static_assert(offsetof(ArenaHeader, stack_stamp) == 128);
 static_assert(offsetof(ArenaHeader, stack_turns) == 132);
 
@@ -185,13 +270,13 @@ struct alignas(64) EventRecord {
   uint32_t slot;  ///< connection
   uint32_t generation;  ///< connection
   uint32_t packet;  ///< index of the packet that holds the message; NO_INDEX in other events
-  uint32_t offset;  ///< message: first byte, from the arena's start
-  uint32_t length;  ///< message: bytes
+  uint32_t offset;  ///< message, info: first byte, from the arena's start
+  uint32_t length;  ///< message, info: bytes
   uint32_t remote_address;  ///< IPv4, host order; 0: IPv6, in the slot's AddressEntry
   uint16_t remote_port;
   uint16_t local_port;
   uint32_t local_address;  ///< IPv4, host order; 0: IPv6, or not known
-  uint32_t cookie;  ///< drained: as given in the drain record
+  uint32_t cookie;  ///< drained, info: as given in the record that asked
   uint32_t token_low;  ///< opened: cookie of the connect record, low half; 0 for a passive open
   uint32_t token_high;  ///< opened: high half
   uint32_t rx_stamp;  ///< when the frame was polled
@@ -256,12 +341,12 @@ struct alignas(32) SendRecord {
   uint16_t flags;  ///< SendFlag bits
   uint32_t slot;  ///< connection; connect: remote address
   uint32_t generation;  ///< connection; connect: remote port | local port << 16
-  uint32_t packet;  ///< index of a TX packet that this app owns; drain: low water; connect: listener number
+  uint32_t packet;  ///< index of a TX packet that this app owns; drain: low water; connect: listener number; option: its number; info: place of the answer
   uint16_t offset;  ///< first payload byte, from payload_at of the element
   uint16_t length;  ///< payload bytes
   uint32_t rx_stamp;  ///< rx_stamp of the message that this answers, else 0
   uint32_t send_stamp;  ///< when the record was written
-  uint32_t cookie;  ///< drain: comes back in the event; connect: token
+  uint32_t cookie;  ///< drain, info: comes back in the event; connect: token; option: its value
 };
 static_assert(sizeof(SendRecord) == 32);
 static_assert(offsetof(SendRecord, type) == 0);
@@ -288,6 +373,80 @@ static_assert(offsetof(ReleaseRecord, packet) == 0);
 static_assert(offsetof(ReleaseRecord, slot) == 4);
 static_assert(offsetof(ReleaseRecord, generation) == 8);
 static_assert(offsetof(ReleaseRecord, length) == 12);
+
+/// State of one connection, as TCP_INFO of Linux gives it. NO_INDEX: not known. SocketOption values follow, a u32 each.
+struct alignas(4) ConnectionInfo {
+  uint8_t state;  ///< ConnectionState
+  uint8_t ca_state;  ///< RecoveryState
+  uint8_t retransmits;  ///< time-outs and zero-window probes in a row without an answer
+  uint8_t probes;  ///< keepalive probes in a row without an answer
+  uint8_t backoff;  ///< doublings of the RTO
+  uint8_t options;  ///< InfoOption bits: what both sides agreed to
+  uint8_t snd_wscale;  ///< shift of the peer's windows
+  uint8_t rcv_wscale;  ///< shift of our windows
+  uint32_t rto_us;  ///< retransmission time-out, backoff included
+  uint32_t ato_us;  ///< how long an ACK may be delayed
+  uint32_t snd_mss;  ///< largest payload of a segment that we send
+  uint32_t advmss;  ///< MSS that we announce
+  uint32_t pmtu;  ///< bytes of an IP packet that we send at most
+  uint32_t unacked;  ///< segments sent and not acknowledged
+  uint32_t sacked;  ///< of these: reported as received
+  uint32_t lost;  ///< of these: taken as lost and not sent again yet
+  uint32_t retrans;  ///< of these: sent more than once
+  uint32_t last_data_sent_ms;  ///< since the newest of these was sent; NO_INDEX: none is in flight
+  uint32_t last_recv_ms;  ///< since the last segment of any kind came
+  uint32_t rtt_us;  ///< smoothed round-trip time; 0: not measured yet
+  uint32_t rttvar_us;  ///< its variation
+  uint32_t min_rtt_us;  ///< smallest since data last began to flow; NO_INDEX while idle
+  uint32_t snd_cwnd;  ///< congestion window, in segments
+  uint32_t snd_ssthresh;  ///< slow start threshold, in segments; NO_INDEX: no congestion was seen yet
+  uint32_t reord_window_us;  ///< how long RACK waits for reordered segments; NO_INDEX while idle
+  uint32_t total_retrans;  ///< segments sent again since the connection was opened; stays at 65,535
+  uint32_t pacing_rate;  ///< bytes per second that segments are spread out to; 0: they are not
+  uint32_t delivery_rate;  ///< bytes per second over the newest RTT; NO_INDEX while idle
+  uint32_t notsent_bytes;  ///< queued and not sent yet
+  uint32_t unacked_bytes;  ///< sent and not acknowledged
+  uint32_t unread_bytes;  ///< stream: handed to the app and not released
+  uint32_t rcv_ooopack;  ///< segments held behind a hole
+  uint32_t snd_wnd;  ///< the peer's window, in bytes
+  uint32_t rcv_wnd;  ///< our window, in bytes
+  uint8_t gap_112[16];
+};
+static_assert(sizeof(ConnectionInfo) == 128);
+static_assert(offsetof(ConnectionInfo, state) == 0);
+static_assert(offsetof(ConnectionInfo, ca_state) == 1);
+static_assert(offsetof(ConnectionInfo, retransmits) == 2);
+static_assert(offsetof(ConnectionInfo, probes) == 3);
+static_assert(offsetof(ConnectionInfo, backoff) == 4);
+static_assert(offsetof(ConnectionInfo, options) == 5);
+static_assert(offsetof(ConnectionInfo, snd_wscale) == 6);
+static_assert(offsetof(ConnectionInfo, rcv_wscale) == 7);
+static_assert(offsetof(ConnectionInfo, rto_us) == 8);
+static_assert(offsetof(ConnectionInfo, ato_us) == 12);
+static_assert(offsetof(ConnectionInfo, snd_mss) == 16);
+static_assert(offsetof(ConnectionInfo, advmss) == 20);
+static_assert(offsetof(ConnectionInfo, pmtu) == 24);
+static_assert(offsetof(ConnectionInfo, unacked) == 28);
+static_assert(offsetof(ConnectionInfo, sacked) == 32);
+static_assert(offsetof(ConnectionInfo, lost) == 36);
+static_assert(offsetof(ConnectionInfo, retrans) == 40);
+static_assert(offsetof(ConnectionInfo, last_data_sent_ms) == 44);
+static_assert(offsetof(ConnectionInfo, last_recv_ms) == 48);
+static_assert(offsetof(ConnectionInfo, rtt_us) == 52);
+static_assert(offsetof(ConnectionInfo, rttvar_us) == 56);
+static_assert(offsetof(ConnectionInfo, min_rtt_us) == 60);
+static_assert(offsetof(ConnectionInfo, snd_cwnd) == 64);
+static_assert(offsetof(ConnectionInfo, snd_ssthresh) == 68);
+static_assert(offsetof(ConnectionInfo, reord_window_us) == 72);
+static_assert(offsetof(ConnectionInfo, total_retrans) == 76);
+static_assert(offsetof(ConnectionInfo, pacing_rate) == 80);
+static_assert(offsetof(ConnectionInfo, delivery_rate) == 84);
+static_assert(offsetof(ConnectionInfo, notsent_bytes) == 88);
+static_assert(offsetof(ConnectionInfo, unacked_bytes) == 92);
+static_assert(offsetof(ConnectionInfo, unread_bytes) == 96);
+static_assert(offsetof(ConnectionInfo, rcv_ooopack) == 100);
+static_assert(offsetof(ConnectionInfo, snd_wnd) == 104);
+static_assert(offsetof(ConnectionInfo, rcv_wnd) == 108);
 
 /// JavaScript to the Redis client of its own thread, in the client's block.
 struct alignas(64) RedisCommand {

@@ -120,7 +120,7 @@ uint8_t* IpLayer::write_ipv4_headers(Packet* packet, uint32_t source, uint32_t d
   uint8_t* const frame = frame_before(packet, kIpv4Header, l4_length);
   store_be16(frame + 12, kEtherTypeIpv4);
   write_ipv4(frame + kEthernetHeader, source, destination, protocol, static_cast<uint16_t>(kIpv4Header + l4_length),
-             packet->ecn);
+             packet->traffic_class, packet->ttl);
   return frame;
 }
 
@@ -128,7 +128,7 @@ uint8_t* IpLayer::write_ipv6_headers(Packet* packet, const IpAddress& source, co
                                      uint8_t protocol, uint16_t l4_length) {
   uint8_t* const frame = frame_before(packet, kIpv6Header, l4_length);
   store_be16(frame + 12, kEtherTypeIpv6);
-  write_ipv6(frame + kEthernetHeader, source, destination, protocol, l4_length, kTtl, packet->ecn);
+  write_ipv6(frame + kEthernetHeader, source, destination, protocol, l4_length, packet->ttl, packet->traffic_class);
   return frame;
 }
 

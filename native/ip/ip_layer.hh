@@ -49,7 +49,7 @@ class IpLayer {
   void answer(Packet* packet, const Packet& request, uint8_t protocol, uint16_t l4_length);
 
   /// Writes the Ethernet and IPv4 headers before data + l4 and queues the frame; l4_length bytes from there (TCP or
-  /// ICMP header, its checksum, payload) are complete, and packet->ecn is set. Sets data, l3, l4, length; payload keeps
+  /// ICMP header, its checksum, payload) are complete, traffic_class and ttl are set. Sets data, l3, l4, length; payload keeps
   /// naming the same byte. Takes over one reference. An unresolved neighbour parks up to 3 frames and drops (and counts) more.
   void output(Packet* packet, uint32_t source, uint32_t destination, uint32_t neighbor, uint8_t protocol,
               uint16_t l4_length, Nanos now);

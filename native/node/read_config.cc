@@ -56,6 +56,20 @@ IpConfig read_ip(const OptionReader& options) {
   return ip;
 }
 
+/// `options`: a number and a value each, one after the other; stack/socket-options.ts has checked them.
+void read_options(const OptionReader& options, SocketOptions& out) {
+  if (!options.has("options")) return;
+  const Napi::Value list = options.value("options");
+  if (!list.IsArray()) options.fail("options", "an array of numbers and values is expected");
+  const auto words = list.As<Napi::Array>();
+  for (uint32_t i = 0; i + 1 < words.Length(); i += 2) {
+    const uint32_t number = words.Get(i).ToNumber().Uint32Value(), value = words.Get(i + 1).ToNumber().Uint32Value();
+    if (number > UINT8_MAX || out.set(static_cast<TcpOption>(number), value) != 0) {
+      options.fail("options", "option " + std::to_string(number) + " does not take " + std::to_string(value));
+    }
+  }
+}
+
 TcpConfig read_tcp(const OptionReader& options) {
   TcpConfig tcp;
   tcp.connections = options.u32("connections", tcp.connections, 1, kConnectionsMax);
@@ -73,6 +87,12 @@ TcpConfig read_tcp(const OptionReader& options) {
   tcp.syn_retries_max = static_cast<uint8_t>(options.u32("synRetriesMax", tcp.syn_retries_max, 0, 7));
   tcp.timestamps = options.boolean("timestamps", tcp.timestamps);
   tcp.sack = options.boolean("sack", tcp.sack);
+  tcp.syn_cookies = options.boolean("synCookies", tcp.syn_cookies);
+  tcp.pacing = options.boolean("pacing", tcp.pacing);
+  tcp.ecn = static_cast<EcnMode>(options.u32("ecn", static_cast<uint32_t>(tcp.ecn), 0, 2));
+  tcp.half_open_per_source = options.u32("halfOpenPerSource", 0);
+  tcp.connections_per_source = options.u32("connectionsPerSource", 0);
+  read_options(options, tcp.options);
   return tcp;
 }
 
@@ -131,7 +151,7 @@ ListenerConfig read_listener(const OptionReader& options) {
   ListenerConfig config;
   config.address = options.address("address");
   config.port = static_cast<uint16_t>(options.required("port", 0, UINT16_MAX));
-  config.nagle = options.boolean("nagle", false);
+  read_options(options, config.options);
   const std::string framing = options.text("framing", "");
   if (framing == "stream") {
     config.framing = Framing::stream;

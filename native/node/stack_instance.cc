@@ -109,6 +109,7 @@ uint16_t StackInstance::listen(const ListenerConfig& config) {
   call([&] {
     AppRings& rings = *parts_->rings;
     number = config.port == 0 ? rings.add_framing(config) : parts_->stack->listen(config);
+    if (config.port == 0 && number == 0) number = -ENOBUFS;
     if (number >= 0 && config.port != 0) rings.set_framing(static_cast<uint16_t>(number), config);
   });
   const IpAddress own = config_.stack.ip.address != 0 ? IpAddress(config_.stack.ip.address) : config_.stack.ip.ipv6.address;

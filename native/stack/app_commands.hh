@@ -5,6 +5,8 @@
 // packets of the others go back to their pool. Invariant: a record is copied before it is checked.
 #pragma once
 
+#include <cstring>
+
 #include "native/stack/app_rings.hh"
 
 namespace qstack {
@@ -21,6 +23,7 @@ uint32_t AppRings::drain(AnyStack& stack, Nanos now) {
     while (!side.failed_connects.empty() && tell_failed_connect(side, side.failed_connects.front())) {
       side.failed_connects.pop_front();
     }
+    while (!side.answers.empty() && push(side, lowest(), side.answers.front())) side.answers.pop_front();
     top_up(side, app);
   }
   return handled;
@@ -86,7 +89,7 @@ void AppRings::execute(AnyStack& stack, uint32_t app, const abi::SendRecord& rec
   if (type == abi::SendType::connect) return execute_connect(stack, app, record, record.slot, now);
   if (type == abi::SendType::connect_ipv6) return execute_connect(stack, app, record, ipv6_of(record), now);
   if (record.type < static_cast<uint8_t>(abi::SendType::send) ||
-      record.type > static_cast<uint8_t>(abi::SendType::connect)) {
+      record.type > static_cast<uint8_t>(abi::SendType::info)) {
     ++bad_records_;
     return;
   }
@@ -99,6 +102,37 @@ void AppRings::execute(AnyStack& stack, uint32_t app, const abi::SendRecord& rec
   if (type == abi::SendType::close) stack.close(handle, now);
   if (type == abi::SendType::abort) stack.abort(handle, CloseReason::aborted, now);
   if (type == abi::SendType::drain) stack.request_drain(handle, record.packet, record.cookie, now);
+  if (type == abi::SendType::option) execute_option(stack, handle, record, now);
+  if (type == abi::SendType::info) execute_info(stack, app, handle, record);
+}
+
+/// Apps check what they ask for, so what is refused for its number or value was written by one that does not.
+template <typename AnyStack>
+void AppRings::execute_option(AnyStack& stack, Handle handle, const abi::SendRecord& record, Nanos now) {
+  const auto option = static_cast<TcpOption>(std::min<uint32_t>(record.packet, UINT8_MAX));
+  const int fault = stack.set_option(handle, option, record.cookie, now);
+  if (fault == -ENOPROTOOPT || fault == -EINVAL) ++bad_records_;
+}
+
+template <typename AnyStack>
+void AppRings::execute_info(AnyStack& stack, uint32_t app, Handle handle, const abi::SendRecord& record) {
+  Side& side = sides_[app];
+  if (record.packet >= abi::kInfosPerApp || side.answers.size() >= abi::kInfosPerApp) {
+    ++bad_records_;
+    return;
+  }
+  uint8_t* const place = arena_.info(app, record.packet);
+  const TcpInfo info = stack.info(handle).value_or(TcpInfo{});
+  std::memcpy(place, &info, sizeof(info));
+  auto* const options = reinterpret_cast<uint32_t*>(place + sizeof(info));
+  for (uint32_t i = 0; i < kTcpOptions; ++i) {
+    options[i] = stack.option(handle, static_cast<TcpOption>(i)).value_or(kOptionUnset);
+  }
+  abi::EventRecord answer = record_of(abi::EventType::info, handle);
+  answer.cookie = record.cookie;
+  answer.offset = static_cast<uint32_t>(place - arena_.base());
+  answer.length = sizeof(info) + kTcpOptions * 4;
+  if (!push(side, lowest(), answer)) side.answers.push_back(answer);
 }
 
 template <typename AnyStack>

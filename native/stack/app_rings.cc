@@ -11,6 +11,7 @@ namespace qstack {
 
 static_assert(static_cast<uint32_t>(CloseReason::app_lost) == static_cast<uint32_t>(abi::CloseCode::app_lost));
 static_assert(static_cast<uint32_t>(CloseReason::refused) == static_cast<uint32_t>(abi::CloseCode::refused));
+static_assert(sizeof(TcpInfo) + kTcpOptions * 4 <= abi::kInfoBytes);
 static_assert(kNoIndex == abi::kNoIndex && kLevelsMax == abi::kLevelsMax);
 
 namespace {
@@ -76,6 +77,7 @@ void AppRings::attach(uint32_t app, int wake_fd) {
 }
 
 uint16_t AppRings::add_framing(const ListenerConfig& config) {
+  if (next_framing_ < kFirstFraming) return 0;  // it has come round
   framings_[next_framing_] = config;
   return next_framing_++;
 }

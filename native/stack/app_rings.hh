@@ -50,7 +50,7 @@ class AppRings final : public App {
   void attach(uint32_t app, int wake_fd);
   /// Framing of listener `number`, for active opens that name it.
   void set_framing(uint16_t number, const ListenerConfig& config) { framings_[number] = config; }
-  /// A number for a framing without a listener.
+  /// A number for a framing without a listener; 0: there are too many.
   uint16_t add_framing(const ListenerConfig& config);
 
   /// Records that named nothing sensible; what Counter::bad_records means.
@@ -77,6 +77,7 @@ class AppRings final : public App {
     uint32_t tx_held = 0;      ///< TX packets in its empty ring and in its hands
     bool lost = false;
     std::deque<uint32_t> failed_connects;  ///< cookies of active opens that could not begin and are not told yet
+    std::deque<abi::EventRecord> answers;  ///< to info records, that the ring had no room for
   };
 
   PacketOwner owner_of(uint32_t app) const {
@@ -104,6 +105,10 @@ class AppRings final : public App {
   void execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
   template <typename AnyStack>
   void execute_connect(AnyStack& stack, uint32_t app, const abi::SendRecord& record, const IpAddress& to, Nanos now);
+  template <typename AnyStack>
+  void execute_option(AnyStack& stack, Handle handle, const abi::SendRecord& record, Nanos now);
+  template <typename AnyStack>
+  void execute_info(AnyStack& stack, uint32_t app, Handle handle, const abi::SendRecord& record);
   template <typename AnyStack>
   void execute_release(AnyStack& stack, uint32_t app, const abi::ReleaseRecord& record, Nanos now);
   template <typename AnyStack>

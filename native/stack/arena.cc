@@ -65,6 +65,7 @@ ArenaPlan plan_arena(const ArenaConfig& config) {
   for (uint32_t app = 0; app < config.apps; ++app) {
     plan_app(planner, config, &plan.rings[app * abi::kRingsPerApp]);
   }
+  const uint64_t infos_at = planner.take(uint64_t{config.apps} * abi::kInfosPerApp * abi::kInfoBytes, kLine);
   const uint64_t region_at = planner.take(config.region_bytes, std::max<uint64_t>(config.region_align, kLine));
   const uint64_t slab_at = planner.take(config.slab_bytes, kLine);
   const uint64_t address_bytes = config.ipv6 ? uint64_t{config.connections} * sizeof(abi::AddressEntry) : 0;
@@ -75,6 +76,7 @@ ArenaPlan plan_arena(const ArenaConfig& config) {
                             " MiB, the limit is 4095 MiB: give the pools fewer packets, or use fewer app threads");
   }
   plan.region_at = static_cast<uint32_t>(region_at);
+  plan.infos_at = static_cast<uint32_t>(infos_at);
   plan.slab_at = static_cast<uint32_t>(slab_at);
   plan.addresses_at = config.ipv6 ? static_cast<uint32_t>(addresses_at) : 0;
   plan.bytes = static_cast<uint32_t>(bytes);
@@ -96,6 +98,7 @@ void Arena::write_header() {
   h.slab_bytes = config().slab_bytes;
   h.mss = config().mss;
   h.addresses_at = plan_.addresses_at;
+  h.infos_at = plan_.infos_at;
   std::memcpy(base() + abi::kRingDirectoryAt, plan_.rings.data(), plan_.rings.size() * sizeof(abi::RingEntry));
 }
 

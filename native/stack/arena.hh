@@ -1,6 +1,6 @@
 // Arena: the one mapping of a stack that JavaScript sees as well.
 //
-//   ArenaHeader │ app lines │ ring directory │ rings: headers and records │ packet region: RX pool, TX pool │ slab
+//   ArenaHeader │ app lines │ ring directory │ rings: headers and records │ info places │ packet region: RX pool, TX pool │ slab
 //   │ IPv6 addresses by slot, where IPv6 is spoken: memory is taken by those that are used
 //
 // In: how many of everything. Out: a plan with an offset for everything, and memory laid out by it. Invariant: below 4
@@ -37,6 +37,7 @@ struct ArenaPlan {
   uint32_t region_at = 0;
   uint32_t slab_at = 0;
   uint32_t addresses_at = 0;  ///< 0: none
+  uint32_t infos_at = 0;
   uint32_t bytes = 0;
 };
 
@@ -57,6 +58,11 @@ class Arena {
   /// Only of an arena with IPv6.
   abi::AddressEntry& addresses(uint32_t slot) const {
     return reinterpret_cast<abi::AddressEntry*>(base() + plan_.addresses_at)[slot];
+  }
+
+  /// Place `place` of `app` for the answer to an info record.
+  uint8_t* info(uint32_t app, uint32_t place) const {
+    return base() + plan_.infos_at + (app * abi::kInfosPerApp + place) * abi::kInfoBytes;
   }
 
   template <typename T>

@@ -157,6 +157,11 @@ void Stack::release(Handle handle, Packet* packet, uint16_t length, Nanos now) {
   engine_.release(handle, packet, length);
 }
 
+int Stack::set_option(Handle handle, TcpOption option, uint32_t value, Nanos now) {
+  at(now);
+  return engine_.set_option(handle, option, value);
+}
+
 const Counters& Stack::counters() {
   counters_.set(Counter::connections_open, engine_.connections_used());
   counters_.set(Counter::half_open, engine_.half_open_used());

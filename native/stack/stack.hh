@@ -60,6 +60,14 @@ class Stack {
   /// The app gives back one reference of a message's packet; on a stream its bytes leave the receive window.
   void release(Handle handle, Packet* packet, uint16_t length, Nanos now);
 
+  /// One option of one connection, at once; native/tcp/options.hh has the numbers and what is returned.
+  int set_option(Handle handle, TcpOption option, uint32_t value, Nanos now);
+  /// What applies to the connection; nothing for a dead handle. Read only, so it may be called at any time between turns.
+  std::optional<uint32_t> option(Handle handle, TcpOption option) const { return engine_.option(handle, option); }
+  std::optional<TcpInfo> info(Handle handle) const { return engine_.info(handle); }
+  /// Bytes that the app may write now, by the connection's send_buffer and not_sent_low_water.
+  uint32_t writable(Handle handle) const { return engine_.writable(handle); }
+
   bool alive(Handle handle) const { return engine_.alive(handle); }
   bool owns(const IpAddress& address) const { return ip_.owns(address); }
   /// There is a way to this address: connect() does not fail for want of one.

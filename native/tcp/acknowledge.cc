@@ -48,6 +48,7 @@ void TcpEngine::acknowledge(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news)
   news.acked = s.ack - c.snd_una;
   const bool fin_acked = c.has(kFinSent) && s.ack == c.snd_nxt;
   c.snd_una = s.ack;
+  b.progress_ms = now_ms_;
   pop_acknowledged(c, b, s, news);
   if (news.rtt_us == 0) news.rtt_us = rtt_by_timestamps(c, s);
   if (news.rtt_us != 0) {
@@ -140,7 +141,7 @@ void TcpEngine::measure_handshake(Tcb& c, uint8_t retries, uint32_t rtt_us, cons
 uint32_t TcpEngine::rto_of(const Tcb& c) const {
   if (c.srtt_us == 0) return c.has(kSynRepeated) ? 3'000'000 : 1'000'000;
   const uint32_t rto = c.srtt_us + std::max(1'000u, 4 * c.rttvar_us);
-  return std::clamp(rto, config_.rto_min_ms * 1'000, config_.rto_max_ms * 1'000);
+  return std::clamp(rto, std::min(option_of(c, TcpOption::rto_min_ms), config_.rto_max_ms) * 1'000, config_.rto_max_ms * 1'000);
 }
 
 void TcpEngine::check_drained(Tcb& c, Busy& b) {

@@ -5,18 +5,6 @@
 
 namespace qstack {
 
-/// The framing of an active open: profiles are shared, an equal one is found again.
-uint16_t TcpEngine::profile_for(const ListenerConfig& framing) {
-  ListenerConfig config = resolved(framing);
-  config.address = {};
-  config.port = 0;
-  for (size_t i = 0; i < profiles_.size(); ++i) {
-    if (profiles_[i].config == config) return static_cast<uint16_t>(i);
-  }
-  profiles_.push_back({config, false});
-  return static_cast<uint16_t>(profiles_.size() - 1);
-}
-
 /// Ephemeral ports (RFC 6056: a start that others cannot guess, then the next free one).
 bool TcpEngine::pick_local_port(FlowKey& key) {
   constexpr uint32_t kFirst = 32'768, kPorts = 28'232;
@@ -52,15 +40,18 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   const bool port_found = local.port != 0 || pick_local_port(key);
   const uint64_t hash = hash_of(key);
   if (neighbor == kNoIndex || !port_found || find_flow(key, hash) != kNoIndex) return {};
+  const uint16_t profile = use_profile(framing, kNoListener);
+  if (profile == ProfileTable::kNone) return {};
   const uint32_t slot = tcbs_.allocate();
-  if (slot == kNoIndex) return {};
+  if (slot == kNoIndex) return profiles_.release(profile), Handle{};
   Tcb& c = tcbs_.at(slot);
-  init_tcb(c, key, profile_for(framing), neighbor);
+  init_tcb(c, key, profile, neighbor);
   set_mss(c, peer_mss(key, 0));
   Busy* const b = need_busy(c);
   if (b == nullptr || !insert_flow(c.key, hash, flow_value(Kind::connection, slot))) {
     count(b == nullptr ? Counter::drop_no_busy : Counter::drop_flow_full);
     release_busy(c);
+    profiles_.release(profile);
     tcbs_.release(slot);
     return {};
   }
@@ -70,6 +61,7 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   c.snd_nxt = c.snd_una + 1;
   b->token = token;
   b->rto_us = 1'000'000;  // RFC 6298 2.1
+  b->progress_ms = now_ms_;
   send_syn(c);
   start_rto(c, *b);
   return handle_of(c);
@@ -80,9 +72,9 @@ void TcpEngine::send_syn(Tcb& c) {
   const bool answers = c.state == TcpState::syn_received;
   Busy& b = busy_.at(c.busy);
   TcpOptions o;
-  o.mss = own_mss(c.key);
+  o.mss = own_mss(c.key, c.profile);
   o.has_window_scale = !answers || c.has(kWindowScaled);
-  o.window_scale = receive_window_scale();
+  o.window_scale = receive_window_scale(c.profile);
   o.sack_permitted = answers ? c.has(kSackPermitted) : config_.sack;
   o.has_timestamps = answers ? c.has(kTimestamps) : config_.timestamps;
   o.ts_value = ts_clock() + c.ts_offset;
@@ -90,8 +82,8 @@ void TcpEngine::send_syn(Tcb& c) {
   uint8_t options[40];
   const uint8_t length = write_syn_options(options, o);
   const int flags = answers ? kSyn | kAck | (c.has(kEcn) ? kEce : 0) : kSyn | syn_ecn_flags(b.retries);
-  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor, static_cast<uint16_t>(initial_receive_window()),
-                           static_cast<uint8_t>(flags)};
+  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor,
+                           static_cast<uint16_t>(initial_receive_window(c.profile)), static_cast<uint8_t>(flags), c.profile};
   send_control(control, options, length);
   if (b.retries == 0) b.recover = now_us_;  // until established: when the SYN left, for the first RTT sample
 }
@@ -137,11 +129,11 @@ void TcpEngine::take_syn(Tcb& c, const TcpSegment& s) {
   if (syn_ecn_flags(busy_.at(c.busy).retries) != 0 && agrees_on_ecn(s, !(s.flags & kAck))) c.set(kEcn);
   if (o.has_window_scale) {
     c.set(kWindowScaled);
-    c.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
+    c.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale(c.profile) << 4));
   }
   set_mss(c, peer_mss(c.key, o.mss));
   c.rcv_nxt = c.last_ack_sent = s.seq + 1;
-  c.rcv_adv = c.rcv_nxt + initial_receive_window();
+  c.rcv_adv = c.rcv_nxt + initial_receive_window(c.profile);
   c.snd_wnd = c.max_snd_wnd = s.window;  // never scaled in a SYN
   c.snd_wl1 = s.seq;
   c.snd_wl2 = s.ack;
@@ -174,7 +166,7 @@ bool TcpEngine::on_syn_received(Tcb& c, Arrival& arrival) {
 
 /// Our SYN is acknowledged. False: the app has no room to hear of it, and the connection stays as it is.
 bool TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
-  const Opened opened = {handle_of(c), local_of(c.key), remote_of(c.key), 0xffff, b.token};
+  const Opened opened = {handle_of(c), local_of(c.key), remote_of(c.key), kNoListener, b.token};
   if (!app_.opened(opened)) return false;
   c.snd_una = s.ack;
   measure_handshake(c, b.retries, now_us_ - b.recover, s);
@@ -193,12 +185,18 @@ bool TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
 
 uint16_t TcpEngine::peer_mss(const FlowKey& key, uint16_t told) {
   if (told == 0) return key.ipv6() ? 1220 : 536;
-  return std::max<uint16_t>(told, 64);
+  return std::max(told, kMssMin);
+}
+
+uint16_t TcpEngine::own_mss(const FlowKey& key, uint16_t profile) const {
+  const uint32_t most = profiles_[profile].options[TcpOption::max_segment];
+  const uint32_t fits = config_.mtu - (key.ipv6() ? 60 : 40);
+  return static_cast<uint16_t>(most == 0 ? fits : std::clamp<uint32_t>(most, kMssMin, fits));
 }
 
 /// Eff.snd.MSS (RFC 9293 3.7.1, RFC 6691): the peer's MSS or ours, less the options that every segment carries.
 void TcpEngine::set_mss(Tcb& c, uint16_t peer) {
-  const uint16_t mss = std::min(peer, own_mss(c.key));
+  const uint16_t mss = std::min(peer, own_mss(c.key, c.profile));
   c.mss = static_cast<uint16_t>(mss - (c.has(kTimestamps) ? 12 : 0));
 }
 

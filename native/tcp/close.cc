@@ -21,10 +21,23 @@ void TcpEngine::shutdown(Handle handle) {
 void TcpEngine::close(Handle handle) {
   Tcb* const c = find_alive(handle);
   if (c == nullptr) return count(Counter::stale_records);
+  const uint32_t linger_ms = option_of(*c, TcpOption::linger_ms);
+  if (linger_ms == 0) return abort(handle, CloseReason::aborted);
   c->set(kAppClosed);
   if (c->busy != kNoIndex && undelivered(*c, busy_.at(c->busy))) return reset_connection(*c, CloseReason::aborted);
   if (c->state == TcpState::fin_wait_2 && c->busy != kNoIndex) limit_fin_wait(*c, busy_.at(c->busy));
+  if (c->state != TcpState::fin_wait_2 && linger_ms != kOptionUnset) linger(*c, linger_ms);
   shutdown(handle);
+}
+
+/// SO_LINGER: what is not acknowledged in time, FIN included, is given up by RST.
+void TcpEngine::linger(Tcb& c, uint32_t limit_ms) {
+  if (c.has(kAckDelayed)) ack_now(c);
+  c.clear(kAckDelayed);
+  heard(c);
+  c.set(kLingers);
+  c.own_deadline_ms = deadline(limit_ms);
+  arm(c, c.own_deadline_ms);
 }
 
 /// Data that the app had no room for, and now never takes: the peer is told by RST that it was lost (RFC 9293 3.6.1).
@@ -46,6 +59,7 @@ void TcpEngine::reset_connection(Tcb& c, CloseReason reason) {
 }
 
 void TcpEngine::fin_acknowledged(Tcb& c) {
+  c.clear(kLingers);
   switch (c.state) {
     case TcpState::fin_wait_1:
       c.state = TcpState::fin_wait_2;
@@ -144,6 +158,7 @@ void TcpEngine::acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSe
 void TcpEngine::finish(Tcb& c, CloseReason reason) {
   if (c.has(kTimerArmed)) wheel_.disarm(slot_of(c));
   release_busy(c);
+  profiles_.release(c.profile);
   if (!c.has(kActiveOpen)) sources_.remove(SourceUse::open, source_of(c.key));
   erase_flow(c.key, hash_of(c.key), flow_value(Kind::connection, slot_of(c)));
   c.state = TcpState::closed;

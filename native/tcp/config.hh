@@ -6,6 +6,7 @@
 
 #include "native/mempool/packet_pool.hh"
 #include "native/tcp/congestion.hh"
+#include "native/tcp/options.hh"
 #include "native/wire/ip_address.hh"
 
 namespace qstack {
@@ -37,6 +38,7 @@ struct TcpConfig {
   bool pacing = false;  ///< segments leave over the RTT, not in bursts
   EcnMode ecn = EcnMode::accept;
   Congestion congestion = Congestion::cubic;
+  SocketOptions options;  ///< what connections have unless their listener says otherwise; they override the above
   uint16_t mtu = 1500;
   uint8_t levels = 1;
   /// Secret of this start: keys the flow hash and the initial sequence numbers (RFC 6528).
@@ -53,9 +55,7 @@ struct ListenerConfig {
   uint16_t port = 0;     ///< 0 only in an active open: what follows then applies to the connection
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
-  bool nagle = false;
-  Congestion congestion = Congestion::standard;
-  uint32_t rate_limit = 0;  ///< bytes of payload per second that one connection may send; 0: no limit
+  SocketOptions options{};    ///< where they differ from the stack's
   Families families = Families::both;
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };

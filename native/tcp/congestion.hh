@@ -11,8 +11,8 @@
 
 namespace qstack {
 
-/// `standard` in a listener: what the stack is configured for.
-enum class Congestion : uint8_t { standard = 0, cubic = 1, newreno = 2, dctcp = 3 };
+/// The values of TcpOption::congestion.
+enum class Congestion : uint8_t { cubic = 1, newreno = 2, dctcp = 3 };
 
 /// RFC 5681 3.1: arbitrarily high. While ssthresh has this value no congestion was seen yet.
 inline constexpr uint32_t kNoThreshold = 0x7fffffff;

@@ -46,8 +46,8 @@ bool TcpEngine::on_cookie(Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
   const bool possible = cookie_sent_ms_ != 0 && now_ms_ - cookie_sent_ms_ < 2 * SynCookies::kLifeMs;
   if (!possible || (s.flags & (kSyn | kAck | kRst)) != kAck) return false;
-  uint16_t number = 0;
-  if (find_listener(keys_.local(arrival.key), arrival.key.local_port, number) == nullptr) return false;
+  const Listener* const listener = find_listener(keys_.local(arrival.key), arrival.key.local_port);
+  if (listener == nullptr) return false;
   const auto mss = cookies_.check(arrival.hash, s.seq - 1, s.ack - 1, now_ms_);
   if (!mss) {
     count(Counter::syn_cookies_rejected);
@@ -57,7 +57,7 @@ bool TcpEngine::on_cookie(Arrival& arrival) {
     return true;
   }
   count(Counter::syn_cookies_accepted);
-  complete(remember(arrival, *mss, number), kNoIndex, arrival);
+  complete(remember(arrival, *mss, listener->profile), kNoIndex, arrival);
   return true;
 }
 
@@ -79,7 +79,7 @@ HalfOpen TcpEngine::remember(const Arrival& arrival, uint16_t mss, uint16_t prof
   if (options.ecn && config_.ecn != EcnMode::off) h.flags |= kEcn;
   if (options.has_window_scale) {
     h.flags |= kWindowScaled;
-    h.scales = static_cast<uint8_t>(options.window_scale | (receive_window_scale() << 4));
+    h.scales = static_cast<uint8_t>(options.window_scale | (receive_window_scale(profile) << 4));
     h.snd_wnd <<= options.window_scale;
   }
   return h;

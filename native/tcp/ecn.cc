@@ -11,7 +11,7 @@ void TcpEngine::take_congestion_marks(Tcb& c, const Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
   const bool marked = ecn_of(arrival.packet->data + arrival.packet->l3) == kEcnCongestion;
   if (marked) count(Counter::ce_in);
-  if (profiles_[c.profile].config.congestion == Congestion::dctcp) {
+  if (option_of(c, TcpOption::congestion) == static_cast<uint32_t>(Congestion::dctcp)) {
     if (s.payload_length != 0 && marked != c.has(kEceDue)) change_echo(c, marked);
     return;
   }

@@ -3,6 +3,25 @@
 #include <algorithm>
 
 namespace qstack {
+namespace {
+
+/// RFC 9293 3.8.4: an interval that is not told MUST be two hours at least. 75 s and 9 probes are what kernels use.
+SocketOptions standard_options(const TcpConfig& config) {
+  SocketOptions standard;
+  standard.put(TcpOption::no_delay, 1).put(TcpOption::quick_ack, 0).put(TcpOption::delayed_ack_ms, config.delayed_ack_ms);
+  standard.put(TcpOption::keepalive, 0).put(TcpOption::keepalive_idle_ms, 7'200'000);
+  standard.put(TcpOption::keepalive_interval_ms, 75'000).put(TcpOption::keepalive_count, 9);
+  standard.put(TcpOption::user_timeout_ms, 0).put(TcpOption::max_segment, 0);
+  standard.put(TcpOption::congestion, static_cast<uint32_t>(config.congestion)).put(TcpOption::pacing_rate, 0);
+  standard.put(TcpOption::receive_buffer, config.receive_buffer).put(TcpOption::send_buffer, config.send_buffer);
+  standard.put(TcpOption::dscp, 0).put(TcpOption::ttl, kTtl).put(TcpOption::rto_min_ms, config.rto_min_ms);
+  standard.put(TcpOption::retries, config.retries_max).put(TcpOption::syn_retries, config.syn_retries_max);
+  SocketOptions options = config.options;
+  options.complete(standard);
+  return options;
+}
+
+}  // namespace
 
 TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, PacketPool& rx, PacketPool& tx, App& app,
                      Counters& counters)
@@ -21,6 +40,7 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       flows_(config.connections + config.half_open + config.time_wait),
       keys_(ip.has_ipv6() ? config.connections + config.half_open + config.time_wait : 0, kBurstMax + 1, config.secret),
       wheel_(TimerNodes{&tcbs_}),
+      standard_(standard_options(config)),
       arrivals_(kBurstMax),
       attention_memory_(size_t{config.connections} * sizeof(uint32_t)),
       cookies_(config.secret),
@@ -194,6 +214,16 @@ uint32_t TcpEngine::unsent(Handle handle) const {
   const Tcb* const c = find_alive(handle);
   if (c == nullptr || c->busy == kNoIndex) return 0;
   return busy_.at(c->busy).unsent_bytes + in_flight(*c);
+}
+
+uint32_t TcpEngine::writable(Handle handle) const {
+  const Tcb* const c = find_alive(handle);
+  if (c == nullptr) return 0;
+  const uint32_t queued = c->busy == kNoIndex ? 0 : busy_.at(c->busy).unsent_bytes;
+  const uint32_t held = queued + in_flight(*c);
+  const uint32_t buffer = option_of(*c, TcpOption::send_buffer);
+  const uint32_t low_water = option_of(*c, TcpOption::not_sent_low_water);
+  return held >= buffer || queued >= low_water ? 0 : std::min(buffer - held, low_water - queued);
 }
 
 }  // namespace qstack

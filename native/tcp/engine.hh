@@ -3,7 +3,7 @@
 // In: TCP segments (IpLayer has checked the IP header), calls of the app, time. Out: segments through IpLayer, App events.
 // Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 8985, RFC 6298, RFC 5961; then tcb.hh.
 // One concern per file: passive, active, input, ecn, acknowledge, sack, rack, recovery, receive, reassembly, output,
-// transmit, path_mtu, close, timers; algorithms for the window behind congestion.hh.
+// transmit, path_mtu, options, info, close, timers, keepalive; algorithms for the window behind congestion.hh.
 // Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
 #pragma once
 
@@ -20,6 +20,7 @@
 #include "native/tcp/app.hh"
 #include "native/tcp/config.hh"
 #include "native/tcp/lowered_mss.hh"
+#include "native/tcp/profile_table.hh"
 #include "native/tcp/source_table.hh"
 #include "native/tcp/syn_cookie.hh"
 #include "native/tcp/tcb.hh"
@@ -67,8 +68,20 @@ class TcpEngine {
   void request_drain(Handle handle, uint32_t low_water, uint32_t cookie);
   void release(Handle handle, Packet* packet, uint16_t length);
   bool alive(Handle handle) const { return find_alive(handle) != nullptr; }
+  /// Bytes that the app may write now: what the connection's send_buffer and not_sent_low_water leave. 0 for a dead
+  /// handle. A larger send() is taken all the same.
+  uint32_t writable(Handle handle) const;
 
-  /// Read-only view for tests, metrics and `connection.info()`.
+  // Options and state of one connection; options.hh says more.
+
+  /// 0, -ENOPROTOOPT, -EINVAL, -ENOTCONN, -ENOBUFS. Takes effect at once.
+  int set_option(Handle handle, TcpOption option, uint32_t value);
+  /// What applies to the connection, its stack's values included. Nothing: a dead handle, or no such option.
+  std::optional<uint32_t> option(Handle handle, TcpOption option) const;
+  /// Nothing: a dead handle.
+  std::optional<TcpInfo> info(Handle handle) const;
+
+  /// Read-only view for tests.
   const Tcb* inspect(Handle handle) const { return find_alive(handle); }
   const Busy* inspect_busy(const Tcb& tcb) const { return tcb.busy == kNoIndex ? nullptr : &busy_.at(tcb.busy); }
   uint32_t busy_used() const { return busy_.used(); }
@@ -77,10 +90,14 @@ class TcpEngine {
   uint32_t half_open_used() const { return half_open_.used(); }
   uint32_t time_wait_used() const { return time_wait_.used(); }
   uint32_t connections_used() const { return tcbs_.used(); }
+  /// Different sets of options and framings in use.
+  size_t profiles_used() const { return profiles_.used(); }
 
  private:
   // A flow table value is a slot with its kind in the two highest bits.
   enum class Kind : uint32_t { connection = 0, half_open = 1, time_wait = 2 };
+  static constexpr uint16_t kNoListener = 0xffff;
+  static constexpr uint16_t kMssMin = 64;
   static constexpr uint32_t kKindShift = 30;
   static constexpr uint32_t kSlotMask = (1u << kKindShift) - 1;
   static uint32_t flow_value(Kind kind, uint32_t slot) { return (static_cast<uint32_t>(kind) << kKindShift) | slot; }
@@ -92,9 +109,10 @@ class TcpEngine {
     TcpSegment segment;
     bool intact;
   };
-  struct Profile {
+  struct Listener {
     ListenerConfig config;
-    bool listening = false;
+    uint16_t profile;
+    bool open;
   };
   /// What one ACK brought, while it is processed.
   struct AckNews {
@@ -114,6 +132,7 @@ class TcpEngine {
     uint32_t neighbor;
     uint16_t window;
     uint8_t flags;
+    uint16_t profile = ProfileTable::kNone;  ///< whose DSCP and TTL it has
   };
   struct TimerNodes {
     SlotPool<Tcb>* tcbs;
@@ -133,6 +152,8 @@ class TcpEngine {
   Tcb* find_alive(Handle handle) { return const_cast<Tcb*>(std::as_const(*this).find_alive(handle)); }
   uint32_t slot_of(const Tcb& c) const { return tcbs_.slot_of(c); }
   Handle handle_of(const Tcb& c) const { return {slot_of(c), c.generation}; }
+  const Profile& profile_of(const Tcb& c) const { return profiles_[c.profile]; }
+  uint32_t option_of(const Tcb& c, TcpOption option) const { return profiles_[c.profile].options[option]; }
   Busy* busy_of(Tcb& c) { return c.busy == kNoIndex ? nullptr : &busy_.at(c.busy); }
   Busy* need_busy(Tcb& c);
   void start_congestion(const Tcb& c, Busy& b);
@@ -183,19 +204,18 @@ class TcpEngine {
   uint64_t source_of(const FlowKey& key) const { return key.ipv6() ? keys_.remote(key).high : key.remote_address; }
 
   // passive.cc, active.cc
-  const Profile* find_listener(const IpAddress& address, uint16_t port, uint16_t& number) const;
-  ListenerConfig resolved(ListenerConfig config) const;
-  uint16_t profile_for(const ListenerConfig& framing);
+  const Listener* find_listener(const IpAddress& address, uint16_t port) const;
+  uint16_t use_profile(const ListenerConfig& config, uint16_t listener);
   void on_syn(Arrival& arrival);
   void open_passively(Arrival& arrival, Seq iss, bool may_cookie);
   uint32_t syn_timeout_ms(uint8_t retries) const;
   uint64_t secret_of(const FlowKey& key, uint64_t purpose) const;
   Seq initial_sequence(const FlowKey& key) const;
   uint32_t timestamp_offset(const FlowKey& key) const;
-  uint8_t receive_window_scale() const;
-  uint32_t initial_receive_window() const;
-  /// RFC 9293 3.7.1: what a segment without options has room for.
-  uint16_t own_mss(const FlowKey& key) const { return static_cast<uint16_t>(config_.mtu - (key.ipv6() ? 60 : 40)); }
+  uint8_t receive_window_scale(uint16_t profile) const;
+  uint32_t initial_receive_window(uint16_t profile) const;
+  /// RFC 9293 3.7.1: what a segment without options has room for, or TcpOption::max_segment.
+  uint16_t own_mss(const FlowKey& key, uint16_t profile) const;
   /// The peer's MSS, by default (3.7.1) or as told; never so small that headers would be all there is.
   static uint16_t peer_mss(const FlowKey& key, uint16_t told);
   bool pick_local_port(FlowKey& key);
@@ -288,6 +308,7 @@ class TcpEngine {
   void tell_ended(Tcb& c);
   uint32_t receive_window(const Tcb& c) const;
   uint16_t advertise(Tcb& c);
+  void open_window(Tcb& c);
   void ack_now(Tcb& c);
   void ack_later(Tcb& c);
 
@@ -312,7 +333,10 @@ class TcpEngine {
 
   // transmit.cc
   void transmit(Tcb& c, Busy& b, Packet* packet);
-  static uint8_t flags_of(Tcb& c, Packet& packet);
+  uint8_t flags_of(Tcb& c, Packet& packet);
+  uint8_t dscp_bits(uint16_t profile) const {
+    return static_cast<uint8_t>(profiles_[profile].options[TcpOption::dscp] << 2);
+  }
   bool retransmit(Tcb& c, Busy& b, Packet* packet);
   void note_retransmission(Tcb& c, Busy& b, Packet& packet);
   void send_segment(Packet* packet, uint8_t* tcp, uint16_t length, const FlowKey& key, uint32_t neighbor,
@@ -334,6 +358,13 @@ class TcpEngine {
   bool cut(Busy& b, Packet* packet, uint16_t length);
   uint16_t mss_of(const Tcb& c, uint16_t mtu) const;
 
+  // options.cc, info.cc
+  void apply_option(Tcb& c, TcpOption option);
+  void change_congestion(Tcb& c);
+  void count_segments(const Busy& b, TcpInfo& info) const;
+  void describe_flow(const Tcb& c, const Busy& b, TcpInfo& info) const;
+  static uint8_t recovery_state(const Busy& b);
+
   // close.cc
   void limit_fin_wait(Tcb& c, Busy& b);
   void fin_acknowledged(Tcb& c);
@@ -341,6 +372,7 @@ class TcpEngine {
   void on_time_wait(uint32_t slot, Arrival& arrival);
   bool opens_anew(const TimeWait& t, const TcpSegment& s) const;
   void acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSegment& s);
+  void linger(Tcb& c, uint32_t limit_ms);
   static bool undelivered(const Tcb& c, const Busy& b);
   void free_time_wait(uint32_t slot);
   void finish(Tcb& c, CloseReason reason);
@@ -358,13 +390,23 @@ class TcpEngine {
   void on_deadline(Tcb& c, Busy& b);
   void start_persist(Tcb& c, Busy& b);
   bool give_up(Tcb& c, Busy& b);
+  uint64_t within_user_timeout(const Tcb& c, const Busy& b, uint64_t delay_us) const;
+  void hurry_timer(Tcb& c, Busy& b);
   void stop_rto(Busy& b) { b.rto_deadline_ms = 0; }
   void on_timer(uint32_t slot);
   void on_retransmission_timeout(Tcb& c, Busy& b);
   void on_persist(Tcb& c, Busy& b);
+  void on_own_deadline(Tcb& c);
   void expire_half_open();
   void expire_time_wait();
-  void sweep_idle();
+
+  // keepalive.cc
+  void sweep_silent();
+  void look_at_silent(Tcb& c);
+  void send_keepalive(Tcb& c);
+  bool owed(const Tcb& c) const;
+  void on_keepalive(Tcb& c);
+  void heard(Tcb& c);
   bool due(uint32_t at_ms) const { return static_cast<int32_t>(now_ms_ - at_ms) >= 0; }
   /// 0 means "not running" in deadlines, so the one tick in 2^32 that is 0 becomes 1.
   uint32_t deadline(uint32_t delay_ms) const { return now_ms_ + delay_ms == 0 ? 1 : now_ms_ + delay_ms; }
@@ -389,7 +431,9 @@ class TcpEngine {
   FlowTable flows_;
   FlowKeys keys_;
   TimerWheel<TimerNodes> wheel_;
-  std::vector<Profile> profiles_;
+  SocketOptions standard_;  ///< options of the stack
+  ProfileTable profiles_;
+  std::vector<Listener> listeners_;
   std::vector<Arrival> arrivals_;
   uint32_t waiting_ = 0;  ///< received segments that TCP has not looked at yet
 

@@ -27,7 +27,7 @@ void TcpEngine::fill_half_open(HalfOpen& h, const Arrival& arrival, uint16_t pro
   if (o.sack_permitted && config_.sack) h.flags |= kSackPermitted;
   if (agrees_on_ecn(s, true)) h.flags |= kEcn;
   if (o.has_window_scale) {
-    h.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale() << 4));
+    h.scales = static_cast<uint8_t>(o.window_scale | (receive_window_scale(profile) << 4));
     h.flags |= kWindowScaled;
   }
 }
@@ -49,7 +49,7 @@ bool TcpEngine::keep_half_open(HalfOpen& h, const Arrival& arrival) {
 /// With `request` it goes back to the station that this came from; else to the neighbour that the route names.
 void TcpEngine::send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet* request) {
   TcpOptions o;
-  o.mss = own_mss(h.key);
+  o.mss = own_mss(h.key, h.profile);
   o.sack_permitted = h.flags & kSackPermitted;
   o.has_window_scale = h.flags & kWindowScaled;
   o.window_scale = h.scales >> 4;
@@ -58,9 +58,9 @@ void TcpEngine::send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet*
   o.ts_echo = h.ts_recent;
   uint8_t options[40];
   const uint8_t length = write_syn_options(options, o);
-  const auto window = static_cast<uint16_t>(initial_receive_window());
+  const auto window = static_cast<uint16_t>(initial_receive_window(h.profile));
   const auto flags = static_cast<uint8_t>(kSyn | kAck | ((h.flags & kEcn) ? kEce : 0));
-  send_control({h.key, h.iss, h.irs + 1, kNoIndex, window, flags}, options, length, request);
+  send_control({h.key, h.iss, h.irs + 1, kNoIndex, window, flags, h.profile}, options, length, request);
 }
 
 void TcpEngine::free_half_open(uint32_t slot) {
@@ -114,7 +114,7 @@ bool TcpEngine::reject_half_open(HalfOpen& h, Arrival& arrival) {
   const bool timed = (h.flags & kTimestamps) && !reset;
   if (timed && !s.options.has_timestamps) return drop(arrival.packet, Counter::drop_paws), true;
   const bool old = timed && seq_lt(s.options.ts_value, h.ts_recent);
-  const bool within = seq_within(s.seq, h.irs + 1, initial_receive_window());
+  const bool within = seq_within(s.seq, h.irs + 1, initial_receive_window(h.profile));
   if (reset && !within) return drop(arrival.packet, Counter::drop_tcp_sequence), true;
   if (old || !within || (s.flags & kSyn) || (reset && s.seq != h.irs + 1)) {
     challenge(h, arrival);
@@ -129,9 +129,9 @@ void TcpEngine::challenge(HalfOpen& h, const Arrival& arrival) {
   uint8_t options[12];
   const uint32_t value = ts_clock() + timestamp_offset(h.key);
   const uint8_t length = (h.flags & kTimestamps) ? write_timestamps(options, value, h.ts_recent) : 0;
-  const auto window = static_cast<uint16_t>(initial_receive_window() >> (h.scales >> 4));
+  const auto window = static_cast<uint16_t>(initial_receive_window(h.profile) >> (h.scales >> 4));
   count(Counter::acks_out);
-  send_control({h.key, h.iss + 1, h.irs + 1, kNoIndex, window, kAck}, options, length, arrival.packet);
+  send_control({h.key, h.iss + 1, h.irs + 1, kNoIndex, window, kAck, h.profile}, options, length, arrival.packet);
 }
 
 /// The third segment of the handshake has come.
@@ -157,7 +157,7 @@ Tcb* TcpEngine::promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arri
   }
   Tcb& c = tcbs_.at(slot);
   init_passive(c, h, arrival.segment, neighbor);
-  const Opened opened = {{slot, c.generation}, local_of(h.key), remote_of(h.key), h.profile, 0};
+  const Opened opened = {{slot, c.generation}, local_of(h.key), remote_of(h.key), profiles_[h.profile].listener, 0};
   if (!app_.opened(opened)) {
     if (!recorded) erase_flow(h.key, arrival.hash, value);
     c.state = TcpState::closed;
@@ -169,6 +169,7 @@ Tcb* TcpEngine::promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arri
     free_half_open(half_open_slot);
   }
   sources_.add(SourceUse::open, source_of(h.key));
+  profiles_.hold(c.profile);
   count(Counter::connections_opened);
   return &c;
 }
@@ -183,7 +184,7 @@ void TcpEngine::init_passive(Tcb& c, const HalfOpen& h, const TcpSegment& s, uin
   c.snd_wl1 = h.irs;
   c.snd_wl2 = h.iss;
   c.rcv_nxt = c.last_ack_sent = h.irs + 1;
-  c.rcv_adv = c.rcv_nxt + initial_receive_window();
+  c.rcv_adv = c.rcv_nxt + initial_receive_window(h.profile);
   c.ts_recent = h.ts_recent;
   c.ts_recent_ms = now_ms_;
   if (h.sent_us != 0) measure_handshake(c, h.retries, now_us_ - h.sent_us, s);  // a cookie does not know

@@ -86,6 +86,7 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
   Packet* const packet = arrival.packet;
   c.last_active_ms = now_ms_;
+  if (c.has(kProbing)) [[unlikely]] heard(c);
   if (c.state == TcpState::syn_sent) return on_syn_sent(c, arrival);
   if (reject_by_timestamps(c, arrival)) return drop(packet, Counter::drop_paws);
   if (c.state == TcpState::syn_received && !on_syn_received(c, arrival)) return;

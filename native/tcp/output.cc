@@ -79,7 +79,7 @@ bool TcpEngine::window_admits(const Tcb& c, const Busy& b, uint32_t length) cons
 /// Bytes per second that segments are spread out to; 0: they are not. With `pacing` a window leaves in less than an RTT,
 /// so that pacing is not what limits it.
 uint64_t TcpEngine::pacing_rate(const Tcb& c, const Busy& b) const {
-  const uint64_t limit = profiles_[c.profile].config.rate_limit;
+  const uint64_t limit = option_of(c, TcpOption::pacing_rate);
   if (!config_.pacing || c.srtt_us == 0) return limit;
   const uint32_t percent = b.congestion.cwnd < b.congestion.ssthresh ? 200 : 120;
   const uint64_t rate = std::max<uint64_t>(uint64_t{b.congestion.cwnd} * percent * 10'000 / c.srtt_us, 1);
@@ -172,6 +172,7 @@ void TcpEngine::add_fin(Tcb& c, Packet& packet) {
 }
 
 void TcpEngine::send_first(Tcb& c, Busy& b, Packet* packet) {
+  if (in_flight(c) == 0) b.progress_ms = now_ms_;
   packet->sequence = c.snd_nxt;
   packet->delivered = b.delivered;
   c.snd_nxt += sequence_length(*packet);
@@ -185,7 +186,7 @@ void TcpEngine::send_first(Tcb& c, Busy& b, Packet* packet) {
 uint32_t TcpEngine::sendable(Tcb& c, Busy& b, const Packet* packet, bool forced) {
   const uint32_t length = std::min<uint32_t>(packet->payload_length, c.mss);
   if (!forced && !window_admits(c, b, length)) return 0;
-  const bool nagle = profiles_[c.profile].config.nagle && !c.has(kFinQueued);
+  const bool nagle = option_of(c, TcpOption::no_delay) == 0 && !c.has(kFinQueued);
   if (!forced && nagle && in_flight(c) != 0 && length < c.mss) return 0;
   const int32_t room = send_room(c);
   if (room >= static_cast<int32_t>(length)) return length;

@@ -25,36 +25,36 @@ bool overlap(const ListenerConfig& a, const ListenerConfig& b) {
 
 int TcpEngine::listen(const ListenerConfig& config) {
   if (!config.address.unspecified() && !ip_.owns(config.address)) return -EADDRNOTAVAIL;
-  for (const Profile& profile : profiles_) {
-    if (profile.listening && overlap(profile.config, config)) return -EADDRINUSE;
+  for (const Listener& other : listeners_) {
+    if (other.open && overlap(other.config, config)) return -EADDRINUSE;
   }
-  const Profile fresh = {resolved(config), true};
-  for (size_t i = 0; i < profiles_.size(); ++i) {  // a listener that was closed comes back
-    if (profiles_[i].config != fresh.config) continue;
-    profiles_[i].listening = true;
+  for (size_t i = 0; i < listeners_.size(); ++i) {  // a listener that was closed comes back
+    if (listeners_[i].config != config) continue;
+    listeners_[i].open = true;
     return static_cast<int>(i);
   }
-  if (profiles_.size() >= 0xffff) return -ENOMEM;
-  profiles_.push_back(fresh);
-  return static_cast<int>(profiles_.size() - 1);
+  if (listeners_.size() >= kNoListener) return -ENOMEM;
+  const auto number = static_cast<uint16_t>(listeners_.size());
+  const uint16_t profile = use_profile(config, number);  // for good: handshakes may still name it
+  if (profile == ProfileTable::kNone) return -ENOMEM;
+  listeners_.push_back({config, profile, true});
+  return number;
 }
 
-ListenerConfig TcpEngine::resolved(ListenerConfig config) const {
-  if (config.congestion == Congestion::standard) config.congestion = config_.congestion;
-  return config;
+/// With one reference more.
+uint16_t TcpEngine::use_profile(const ListenerConfig& config, uint16_t listener) {
+  Profile profile = {config.framing, config.fixed_length, listener, config.options};
+  profile.options.complete(standard_);
+  return profiles_.use(profile);
 }
 
 void TcpEngine::unlisten(uint16_t listener) {
-  if (listener < profiles_.size()) profiles_[listener].listening = false;
+  if (listener < listeners_.size()) listeners_[listener].open = false;
 }
 
-const TcpEngine::Profile* TcpEngine::find_listener(const IpAddress& address, uint16_t port, uint16_t& number) const {
-  for (size_t i = 0; i < profiles_.size(); ++i) {
-    const ListenerConfig& config = profiles_[i].config;
-    if (!profiles_[i].listening || config.port != port) continue;
-    if (!serves(config, address)) continue;
-    number = static_cast<uint16_t>(i);
-    return &profiles_[i];
+const TcpEngine::Listener* TcpEngine::find_listener(const IpAddress& address, uint16_t port) const {
+  for (const Listener& listener : listeners_) {
+    if (listener.open && listener.config.port == port && serves(listener.config, address)) return &listener;
   }
   return nullptr;
 }
@@ -74,14 +74,17 @@ Seq TcpEngine::initial_sequence(const FlowKey& key) const {
 /// RFC 7323 5.4: each connection's clock begins elsewhere.
 uint32_t TcpEngine::timestamp_offset(const FlowKey& key) const { return static_cast<uint32_t>(secret_of(key, 1)); }
 
-uint8_t TcpEngine::receive_window_scale() const {
+uint8_t TcpEngine::receive_window_scale(uint16_t profile) const {
+  const uint32_t buffer = profiles_[profile].options[TcpOption::receive_buffer];
   uint8_t scale = 0;
-  while (scale < kWindowScaleMax && (config_.receive_buffer >> scale) > 0xffff) ++scale;
+  while (scale < kWindowScaleMax && (buffer >> scale) > 0xffff) ++scale;
   return scale;
 }
 
 /// The window in a SYN is never scaled (RFC 7323 2.2).
-uint32_t TcpEngine::initial_receive_window() const { return std::min<uint32_t>(config_.receive_buffer, 0xffff); }
+uint32_t TcpEngine::initial_receive_window(uint16_t profile) const {
+  return std::min<uint32_t>(profiles_[profile].options[TcpOption::receive_buffer], 0xffff);
+}
 
 uint32_t TcpEngine::syn_timeout_ms(uint8_t retries) const { return std::min(1'000u << retries, config_.rto_max_ms); }
 
@@ -91,8 +94,8 @@ void TcpEngine::on_syn(Arrival& arrival) { open_passively(arrival, initial_seque
 void TcpEngine::open_passively(Arrival& arrival, Seq iss, bool may_cookie) {
   count(Counter::syn_in);
   Packet* const packet = arrival.packet;
-  uint16_t number = 0;
-  if (find_listener(keys_.local(arrival.key), arrival.key.local_port, number) == nullptr) {
+  const Listener* const listener = find_listener(keys_.local(arrival.key), arrival.key.local_port);
+  if (listener == nullptr) {
     send_reset_for(arrival);
     return drop(packet, Counter::drop_no_listener);
   }
@@ -106,7 +109,7 @@ void TcpEngine::open_passively(Arrival& arrival, Seq iss, bool may_cookie) {
   if (full && !(may_cookie && config_.syn_cookies)) return drop(packet, Counter::drop_syn_half_open);
   if (full && cookies_left_ == 0) return drop(packet, Counter::drop_syn_flood);
   HalfOpen h;
-  fill_half_open(h, arrival, number);
+  fill_half_open(h, arrival, listener->profile);
   if (full) {
     send_cookie(h, arrival);
   } else {

@@ -93,7 +93,7 @@ void TcpEngine::keep_rest(Tcb& c, Packet* packet, uint32_t taken) {
 uint32_t TcpEngine::deliver(Tcb& c, Packet* packet) {
   const uint16_t length = packet->payload_length;
   packet->tcp_stamp = to_stamp(now_);
-  switch (profiles_[c.profile].config.framing) {
+  switch (profile_of(c).framing) {
     case Framing::fixed:
       return deliver_fixed(c, packet, length);
     case Framing::segment:
@@ -112,7 +112,7 @@ uint32_t TcpEngine::deliver(Tcb& c, Packet* packet) {
 }
 
 bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level) {
-  const Message message = {handle_of(c), remote_of(c.key), packet, offset, length, c.profile, level};
+  const Message message = {handle_of(c), remote_of(c.key), packet, offset, length, profile_of(c).listener, level};
   if (!app_.message(message)) return false;
   count(Counter::messages_in);
   ++counters_.messages_by_level[level];
@@ -122,7 +122,7 @@ bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, 
 /// Messages of n bytes: whole ones straight from the packet (one reference each), one that crosses segments from a
 /// packet of its own.
 uint32_t TcpEngine::deliver_fixed(Tcb& c, Packet* packet, uint16_t length) {
-  const uint16_t want = profiles_[c.profile].config.fixed_length;
+  const uint16_t want = profile_of(c).fixed_length;
   const uint16_t start = packet->payload;
   uint32_t taken = 0;
   if (c.busy != kNoIndex && busy_.at(c.busy).frame != nullptr) {
@@ -220,14 +220,20 @@ void TcpEngine::release(Handle handle, Packet* packet, uint16_t length) {
   Busy& b = busy_.at(c->busy);
   if (b.unread == 0) return;  // not a stream
   b.unread -= std::min<uint32_t>(b.unread, length);
-  const uint32_t gain = c->rcv_nxt + receive_window(*c) - c->rcv_adv;
-  if (static_cast<int32_t>(gain) >= static_cast<int32_t>(config_.receive_buffer / 4)) ack_now(*c);
+  open_window(*c);
   drop_busy_if_idle(*c);
+}
+
+/// The peer is told of room that is worth it.
+void TcpEngine::open_window(Tcb& c) {
+  const uint32_t gain = c.rcv_nxt + receive_window(c) - c.rcv_adv;
+  if (static_cast<int32_t>(gain) >= static_cast<int32_t>(option_of(c, TcpOption::receive_buffer) / 4)) ack_now(c);
 }
 
 uint32_t TcpEngine::receive_window(const Tcb& c) const {
   const uint32_t unread = c.busy == kNoIndex ? 0 : busy_.at(c.busy).unread;
-  const uint32_t room = config_.receive_buffer > unread ? config_.receive_buffer - unread : 0;
+  const uint32_t buffer = option_of(c, TcpOption::receive_buffer);
+  const uint32_t room = buffer > unread ? buffer - unread : 0;
   return std::min<uint32_t>(room, 0xffffu << c.rcv_wscale());
 }
 
@@ -235,7 +241,7 @@ uint32_t TcpEngine::receive_window(const Tcb& c) const {
 /// 3.8.6.2.2).
 uint16_t TcpEngine::advertise(Tcb& c) {
   const Seq edge = c.rcv_nxt + receive_window(c);
-  const uint32_t step = std::min<uint32_t>(own_mss(c.key), config_.receive_buffer / 2);
+  const uint32_t step = std::min<uint32_t>(own_mss(c.key, c.profile), option_of(c, TcpOption::receive_buffer) / 2);
   if (static_cast<int32_t>(edge - c.rcv_adv) >= static_cast<int32_t>(step)) c.rcv_adv = edge;
   return static_cast<uint16_t>(std::min<uint32_t>((c.rcv_adv - c.rcv_nxt) >> c.rcv_wscale(), 0xffff));
 }
@@ -248,10 +254,12 @@ void TcpEngine::ack_now(Tcb& c) {
 
 void TcpEngine::ack_later(Tcb& c) {
   if (c.has(kAckNow) || c.has(kAckDelayed)) return;
-  if (config_.delayed_ack_ms == 0) return ack_now(c);
+  const SocketOptions& options = profile_of(c).options;
+  const uint32_t delay_ms = options[TcpOption::quick_ack] != 0 ? 0 : options[TcpOption::delayed_ack_ms];
+  if (delay_ms == 0) return ack_now(c);
   c.set(kAckDelayed);
-  c.ack_deadline_ms = deadline(config_.delayed_ack_ms);
-  arm(c, c.ack_deadline_ms);
+  c.own_deadline_ms = deadline(delay_ms);
+  arm(c, c.own_deadline_ms);
 }
 
 }  // namespace qstack

@@ -13,7 +13,7 @@ constexpr uint8_t kDupThresh = 3;  // RFC 5681 3.2
 }  // namespace
 
 const CongestionControl& TcpEngine::congestion_of(const Tcb& c) const {
-  return congestion_control(profiles_[c.profile].config.congestion);
+  return congestion_control(static_cast<Congestion>(option_of(c, TcpOption::congestion)));
 }
 
 /// All that an ACK means to the sender but the bytes it frees.

@@ -37,7 +37,7 @@ enum TcbFlag : uint32_t {
   kTimestamps = 1 << 0,     ///< both sides sent the option (RFC 7323 3.2)
   kSackPermitted = 1 << 1,
   kAckNow = 1 << 2,         ///< in the list of ACKs that leave at the end of the turn
-  kAckDelayed = 1 << 3,     ///< ack_deadline_ms is set
+  kAckDelayed = 1 << 3,     ///< own_deadline_ms is when it leaves
   kFinQueued = 1 << 4,      ///< FIN follows what is queued
   kFinSent = 1 << 5,        ///< snd_nxt counts the FIN
   kFinReceived = 1 << 6,    ///< rcv_nxt counts the peer's FIN
@@ -53,7 +53,12 @@ enum TcbFlag : uint32_t {
   kEceDue = 1 << 16,        ///< our ACKs carry ECE
   kCwrDue = 1 << 17,        ///< the next new segment carries CWR
   kSynRepeated = 1 << 18,   ///< the handshake needed its timer (RFC 6298 5.7)
+  kProbing = 1 << 19,       ///< own_deadline_ms is when the next keepalive probe is due
+  kLingers = 1 << 20,       ///< own_deadline_ms is when the close becomes a reset
 };
+
+/// Who may have own_deadline_ms.
+inline constexpr uint32_t kOwnDeadline = kAckDelayed | kProbing | kLingers;
 
 struct alignas(64) Tcb {
   // Line 1: every segment.
@@ -71,9 +76,12 @@ struct alignas(64) Tcb {
   uint16_t mss;      ///< largest payload of a segment that we send, options taken off
   TcpState state;
   uint8_t scales;    ///< snd_wscale | rcv_wscale << 4
-  uint8_t segments_unacked;  ///< data segments received since our last ACK
+  union {
+    uint8_t segments_unacked;  ///< data segments received since our last ACK
+    uint8_t keepalives;        ///< with kProbing: probes since the peer was last heard
+  };
   uint8_t close_reason;
-  uint16_t profile;  ///< number of the ListenerConfig that applies
+  uint16_t profile;  ///< number of the Profile that applies
   uint16_t challenged;    ///< when the last challenge ACK left, in units of 32 ms (RFC 5961 7)
   uint8_t stream_level;  ///< of a stream's bytes, plus 1; 0: none have come yet
   uint8_t remembered;    ///< what congestion control keeps over idle times
@@ -92,7 +100,7 @@ struct alignas(64) Tcb {
   uint32_t neighbor;
   uint32_t ts_offset;  ///< our TSval = clock in ms + this (RFC 7323 5.4)
   uint32_t ts_recent_ms;
-  uint32_t ack_deadline_ms;
+  uint32_t own_deadline_ms;  ///< of kAckDelayed, kProbing or kLingers, which exclude each other
   uint8_t snd_wscale() const { return scales & 15; }
   uint8_t rcv_wscale() const { return scales >> 4; }
   bool has(TcbFlag flag) const { return flags & flag; }
@@ -188,6 +196,7 @@ struct alignas(64) Busy {
   uint8_t reo_wnd_persist;  ///< recoveries until that is forgotten
   Rack rack;
   Seq tlp_end;
+  uint32_t progress_ms;  ///< since when the peer owes us an ACK, or a window (RFC 5482: the user timeout)
   union {
     uint64_t token;  ///< of connect(), until opened
     Episode episode;

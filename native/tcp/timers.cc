@@ -1,4 +1,4 @@
-// Time: retransmission and persist, delayed ACK, half-open and TIME-WAIT records, idle connections (RFC 6298, RFC 9293 3.8).
+// Time: retransmission and persist, delayed ACK, half-open and TIME-WAIT records (RFC 6298, RFC 9293 3.8).
 #include <algorithm>
 
 #include "native/tcp/engine.hh"
@@ -23,7 +23,7 @@ void TcpEngine::arm(Tcb& c, uint32_t at_ms) {
 }
 
 void TcpEngine::arm_earliest(Tcb& c) {
-  if (c.has(kAckDelayed)) arm(c, c.ack_deadline_ms);
+  if (c.flags & kOwnDeadline) arm(c, c.own_deadline_ms);
   if (c.busy != kNoIndex && busy_.at(c.busy).rto_deadline_ms != 0) arm(c, busy_.at(c.busy).rto_deadline_ms);
 }
 
@@ -38,13 +38,31 @@ uint64_t TcpEngine::backed_off_rto_us(const Busy& b) const {
   return std::min(uint64_t{b.rto_us} << std::min<uint8_t>(b.backoff, 16), uint64_t{config_.rto_max_ms} * 1'000);
 }
 
+/// `delay_us`, or what the user timeout leaves of it (RFC 5482).
+uint64_t TcpEngine::within_user_timeout(const Tcb& c, const Busy& b, uint64_t delay_us) const {
+  const uint32_t limit_ms = option_of(c, TcpOption::user_timeout_ms);
+  if (limit_ms == 0) return delay_us;
+  const uint32_t passed_ms = now_ms_ - b.progress_ms;
+  return std::min(delay_us, passed_ms >= limit_ms ? 1'000 : uint64_t{limit_ms - passed_ms} * 1'000);
+}
+
+/// The user timeout is another now.
+void TcpEngine::hurry_timer(Tcb& c, Busy& b) {
+  const bool waits = b.rto_deadline_ms != 0 && (b.timer == TimerKind::rto || b.timer == TimerKind::persist);
+  if (!waits || c.state == TcpState::fin_wait_2) return;
+  const auto left_ms = std::max(static_cast<int32_t>(b.rto_deadline_ms - now_ms_), 1);
+  start_timer(c, b, b.timer, within_user_timeout(c, b, static_cast<uint64_t>(left_ms) * 1'000));
+}
+
 /// RFC 6298 5.1, 5.3: from now on.
-void TcpEngine::start_rto(Tcb& c, Busy& b) { start_timer(c, b, TimerKind::rto, backed_off_rto_us(b)); }
+void TcpEngine::start_rto(Tcb& c, Busy& b) {
+  start_timer(c, b, TimerKind::rto, within_user_timeout(c, b, backed_off_rto_us(b)));
+}
 
 /// Another timer took its place: as if it had run since the oldest segment was sent.
 void TcpEngine::rearm_rto(Tcb& c, Busy& b) {
   b.rto_deadline_ms = 0;
-  start_timer(c, b, TimerKind::rto, std::max<uint64_t>(rto_left_us(b), 1'000));
+  start_timer(c, b, TimerKind::rto, within_user_timeout(c, b, std::max<uint64_t>(rto_left_us(b), 1'000)));
 }
 
 uint64_t TcpEngine::rto_left_us(const Busy& b) const {
@@ -59,13 +77,14 @@ uint64_t TcpEngine::rto_left_us(const Busy& b) const {
 void TcpEngine::start_persist(Tcb& c, Busy& b) {
   if (b.rto_deadline_ms != 0 && b.timer == TimerKind::persist) return;
   b.retries = b.backoff = 0;
-  start_timer(c, b, TimerKind::persist, backed_off_rto_us(b));
+  b.progress_ms = now_ms_;
+  start_timer(c, b, TimerKind::persist, within_user_timeout(c, b, backed_off_rto_us(b)));
 }
 
 uint32_t TcpEngine::run_timers() {
   expire_half_open();
   expire_time_wait();
-  sweep_idle();
+  sweep_silent();
   if (lowered_.oldest() != nullptr) [[unlikely]]
     raise_mss();
   return wheel_.advance(now_ms_, kTimersPerTurn, [this](uint32_t slot) { on_timer(slot); });
@@ -74,10 +93,7 @@ uint32_t TcpEngine::run_timers() {
 void TcpEngine::on_timer(uint32_t slot) {
   Tcb& c = tcbs_.at(slot);
   c.clear(kTimerArmed);
-  if (c.has(kAckDelayed) && due(c.ack_deadline_ms)) {
-    c.clear(kAckDelayed);
-    ack_now(c);
-  }
+  if ((c.flags & kOwnDeadline) && due(c.own_deadline_ms)) on_own_deadline(c);
   Busy* const b = busy_of(c);
   if (b != nullptr && b->rto_deadline_ms != 0 && due(b->rto_deadline_ms)) on_deadline(c, *b);
   if (c.state != TcpState::closed && c.busy != kNoIndex && busy_.at(c.busy).marked(kPaced)) {
@@ -87,6 +103,13 @@ void TcpEngine::on_timer(uint32_t slot) {
   if (c.state == TcpState::closed) return;
   drop_busy_if_idle(c);
   arm_earliest(c);
+}
+
+void TcpEngine::on_own_deadline(Tcb& c) {
+  if (c.has(kProbing)) return on_keepalive(c);
+  if (c.has(kLingers)) return reset_connection(c, CloseReason::aborted);
+  c.clear(kAckDelayed);
+  ack_now(c);
 }
 
 void TcpEngine::on_deadline(Tcb& c, Busy& b) {
@@ -102,11 +125,14 @@ void TcpEngine::on_deadline(Tcb& c, Busy& b) {
   }
 }
 
-/// True: the connection was given up.
+/// True: the connection was given up. A user timeout takes the place of R2, but not of a SYN's.
 bool TcpEngine::give_up(Tcb& c, Busy& b) {
-  const uint8_t most = c.opening() ? config_.syn_retries_max : config_.retries_max;
+  const uint32_t limit_ms = option_of(c, TcpOption::user_timeout_ms);
+  const bool late = limit_ms != 0 && now_ms_ - b.progress_ms >= limit_ms;
+  const uint32_t most = option_of(c, c.opening() ? TcpOption::syn_retries : TcpOption::retries);
+  const bool tried = b.retries >= most && (limit_ms == 0 || c.opening());
   const bool unreachable = b.retries >= 2 && ip_.unreachable(c.neighbor);
-  if (b.retries < most && !unreachable) return false;
+  if (!late && !tried && !unreachable) return false;
   finish(c, unreachable || b.marked(kSoftError) ? CloseReason::unreachable : CloseReason::timed_out);
   return true;
 }
@@ -139,17 +165,18 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
 }
 
 /// A window that is too small for a good segment gets what fits it. A closed one is probed by a segment below it: any TCP
-/// answers that with its current window, and for as long as it does we go on (RFC 9293 3.8.6.1); without answers it ends
-/// like a retransmission.
+/// answers that with its current window, and for as long as it does we go on (RFC 9293 3.8.6.1), unless the app has set a
+/// user timeout (RFC 6429 4); without answers it ends like a retransmission.
 void TcpEngine::on_persist(Tcb& c, Busy& b) {
   const bool answered = now_ms_ - c.last_active_ms < 2 * config_.rto_max_ms;
-  if (!answered && give_up(c, b)) return;
+  const bool limited = option_of(c, TcpOption::user_timeout_ms) != 0;
+  if ((!answered || limited) && give_up(c, b)) return;
   if (send_room(c) > 0 && output_new(c, b, true)) return;
   if (b.retries < 255) ++b.retries;
   if (b.backoff < 255) ++b.backoff;
   count(Counter::zero_window_probes);
   send_flags(c, c.snd_una - 1, kAck);
-  start_timer(c, b, TimerKind::persist, backed_off_rto_us(b));
+  start_timer(c, b, TimerKind::persist, within_user_timeout(c, b, backed_off_rto_us(b)));
 }
 
 /// In a flood most records wait for nobody: they go sooner (RFC 4987 3.3).
@@ -179,23 +206,6 @@ void TcpEngine::expire_half_open() {
 void TcpEngine::expire_time_wait() {
   while (time_wait_list_.front() != kNoIndex && due(time_wait_.at(time_wait_list_.front()).deadline_ms)) {
     free_time_wait(time_wait_list_.front());
-  }
-}
-
-/// Looks at every slot once per eighth of the idle timeout, a few in each millisecond: no timer per idle connection.
-void TcpEngine::sweep_idle() {
-  if (config_.idle_timeout_ms == 0 || now_ms_ == sweep_ms_ || tcbs_.touched() == 0) return;
-  const uint32_t period_ms = std::max(config_.idle_timeout_ms / 8, 1u);
-  const uint32_t elapsed_ms = std::min(now_ms_ - sweep_ms_, period_ms);
-  uint32_t looks = static_cast<uint32_t>(uint64_t{tcbs_.touched()} * elapsed_ms / period_ms) + 1;
-  sweep_ms_ = now_ms_;
-  for (; looks > 0; --looks) {
-    if (++sweep_slot_ >= tcbs_.touched()) sweep_slot_ = 0;
-    Tcb& c = tcbs_.at(sweep_slot_);
-    const bool open = c.state == TcpState::established || c.state == TcpState::close_wait;
-    if (!open || now_ms_ - c.last_active_ms < config_.idle_timeout_ms) continue;
-    count(Counter::idle_closed);
-    reset_connection(c, CloseReason::idle);
   }
 }
 

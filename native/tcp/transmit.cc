@@ -42,9 +42,10 @@ uint8_t TcpEngine::flags_of(Tcb& c, Packet& packet) {
   if (packet.tx_flags & kTxMessageEnd) flags |= kPsh;
   if (packet.tx_flags & kTxFin) flags |= kFin;
   if (c.has(kEceDue)) flags |= kEce;
-  packet.ecn = kEcnNotCapable;
+  packet.traffic_class = dscp_bits(c.profile) | kEcnNotCapable;
+  packet.ttl = static_cast<uint8_t>(option_of(c, TcpOption::ttl));
   if (!c.has(kEcn) || packet.tx_count != 1 || packet.payload_length == 0) return flags;
-  packet.ecn = kEcnCapable;
+  packet.traffic_class |= kEcnCapable;
   if (c.has(kCwrDue)) flags |= kCwr;
   c.clear(kCwrDue);
   return flags;
@@ -139,7 +140,7 @@ void TcpEngine::send_ack(Tcb& c, const SackBlock* duplicate) {
     if (n != 0) length = static_cast<uint8_t>(length + write_sack(options + length, blocks, n));
   }
   const Control control = {c.key, c.snd_nxt, c.rcv_nxt, c.neighbor, advertise(c),
-                           static_cast<uint8_t>(kAck | (c.has(kEceDue) ? kEce : 0))};
+                           static_cast<uint8_t>(kAck | (c.has(kEceDue) ? kEce : 0)), c.profile};
   acked_by_output(c);
   c.clear(kAckNow);
   count(Counter::acks_out);
@@ -150,7 +151,7 @@ void TcpEngine::send_ack(Tcb& c, const SackBlock* duplicate) {
 void TcpEngine::send_flags(Tcb& c, Seq seq, uint8_t flags) {
   uint8_t options[12];
   const uint8_t length = c.has(kTimestamps) ? write_timestamps(options, ts_clock() + c.ts_offset, c.ts_recent) : 0;
-  const Control control = {c.key, seq, c.rcv_nxt, c.neighbor, advertise(c), flags};
+  const Control control = {c.key, seq, c.rcv_nxt, c.neighbor, advertise(c), flags, c.profile};
   if (!(flags & kRst)) acked_by_output(c);
   send_control(control, options, length);
 }
@@ -166,7 +167,9 @@ void TcpEngine::send_control(const Control& control, const uint8_t* options, uin
   packet->level = level;
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
   packet->data = PacketRegion::buffer(packet);
-  packet->ecn = kEcnNotCapable;
+  const bool known = control.profile != ProfileTable::kNone;
+  packet->traffic_class = known ? dscp_bits(control.profile) : kEcnNotCapable;
+  packet->ttl = known ? static_cast<uint8_t>(profiles_[control.profile].options[TcpOption::ttl]) : kTtl;
   uint8_t* const tcp = packet->data + kControlAt;
   write_tcp_header(tcp, control.key.local_port, control.key.remote_port, control.seq, control.ack,
                    static_cast<uint8_t>(length), control.flags, control.window);

@@ -42,15 +42,15 @@ inline Ipv4Fault parse_ipv4(const uint8_t* at, uint16_t length, Ipv4Header& out)
 }
 
 inline void write_ipv4(uint8_t* at, uint32_t source, uint32_t destination, uint8_t protocol, uint16_t total_length,
-                       uint8_t ecn = kEcnNotCapable) {
+                       uint8_t traffic_class = kEcnNotCapable, uint8_t ttl = kTtl) {
   constexpr uint32_t kDontFragment = 0x4000;
-  uint32_t sum = (0x4500u | ecn) + total_length + kDontFragment + (uint32_t{kTtl} << 8) + protocol;
+  uint32_t sum = (0x4500u | traffic_class) + total_length + kDontFragment + (uint32_t{ttl} << 8) + protocol;
   sum += (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff);
   sum = (sum & 0xffff) + (sum >> 16);
   sum += sum >> 16;
-  store_be32(at, 0x4500'0000u | uint32_t{ecn} << 16 | total_length);
+  store_be32(at, 0x4500'0000u | uint32_t{traffic_class} << 16 | total_length);
   store_be32(at + 4, kDontFragment);
-  store_be16(at + 8, static_cast<uint16_t>((kTtl << 8) | protocol));
+  store_be16(at + 8, static_cast<uint16_t>((ttl << 8) | protocol));
   store_be16(at + 10, static_cast<uint16_t>(~sum));
   store_be32(at + 12, source);
   store_be32(at + 16, destination);

@@ -76,8 +76,8 @@ inline void write_ipv6_piece(uint8_t* at, uint8_t next_header, const Ipv6Piece& 
 Ipv6Chain walk_ipv6(const uint8_t* at, uint16_t length, uint8_t next_header);
 
 inline void write_ipv6(uint8_t* at, const IpAddress& source, const IpAddress& destination, uint8_t next_header,
-                       uint16_t payload_length, uint8_t hop_limit = kTtl, uint8_t ecn = kEcnNotCapable) {
-  store_be32(at, 0x6000'0000u | uint32_t{ecn} << 20);
+                       uint16_t payload_length, uint8_t hop_limit = kTtl, uint8_t traffic_class = kEcnNotCapable) {
+  store_be32(at, 0x6000'0000u | uint32_t{traffic_class} << 20);
   store_be16(at + 4, payload_length);
   at[6] = next_header;
   at[7] = hop_limit;

@@ -6,7 +6,7 @@ import { ipv6NetworkOf, ipv6Number, isIpv6HostAddress, isLinkLocal } from './ipv
 import { KEYS, type KeyName } from './keys.js';
 import type { Machine } from './machine.js';
 import type { Ipv6Settings, StackSettings } from './settings.js';
-import { formatSize } from './units.js';
+import { formatDuration, formatSize } from './units.js';
 
 /** What a stack of these settings allocates at its start, by mempool/plan.ts. */
 export type Planner = (settings: StackSettings) => { bytes: number; arenaBytes: number };
@@ -33,6 +33,16 @@ export class Checks {
 
   private warn(key: KeyName, fault: string, accepts = ''): void {
     this.warnings.push({ where: this.where(key), key, fault, accepts });
+  }
+
+  times(): void {
+    const { rtoMinMs, tcp } = this.settings;
+    if (rtoMinMs <= tcp.rtoMaxMs) return;
+    this.fault(
+      'rto_min',
+      `${formatDuration(rtoMinMs)} is more than rto_max`,
+      `at most ${formatDuration(tcp.rtoMaxMs)}`,
+    );
   }
 
   addresses(): void {

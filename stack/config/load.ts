@@ -113,6 +113,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   const origin = (name: KeyName) => chosen.get(name)?.[0]?.where ?? sources.file ?? 'defaults';
   const checks = new Checks(settings, origin, machine);
   checks.addresses();
+  checks.times();
   checks.threads(values.num_cores);
   if (faults.length === 0) checks.memory(judges.planner ?? plannedBytes);
   faults.push(...checks.faults);

@@ -67,6 +67,7 @@ export interface StackSettings {
   timeWaitMs: number;
   rtoMinMs: number;
   delayedAckMs: number;
+  tcp: TcpSettings;
   redis: RedisAddress[];
   redisClient: 'native' | 'ioredis';
   answer: 'requests' | 'all';
@@ -78,6 +79,27 @@ export interface StackSettings {
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Undefined: the device is used as it is. */
   faults: { seed: number; delayMaxMs: number; rx: FaultShares; tx: FaultShares } | undefined;
+}
+
+export interface TcpSettings {
+  rtoMaxMs: number;
+  retries: number;
+  synRetries: number;
+  /** 0: `retries` decides. */
+  userTimeoutMs: number;
+  /** 0: nobody is probed unless a connection asks for it. */
+  keepaliveMs: number;
+  keepaliveIntervalMs: number;
+  keepaliveCount: number;
+  congestion: 'cubic' | 'newreno' | 'dctcp';
+  ecn: 'off' | 'accept' | 'on';
+  pacing: boolean;
+  /** Bytes per second; 0: no limit. */
+  pacingRate: number;
+  synCookies: boolean;
+  /** 0: no limit. */
+  halfOpenPerSource: number;
+  connectionsPerSource: number;
 }
 
 /** A rule as it was written; stack/classifier.ts parses it, and names `where` in its own faults. */
@@ -151,6 +173,22 @@ function tcp(values: Values) {
     timeWaitMs: values.tcp_timewait ?? 60_000,
     rtoMinMs: values.rto_min ?? 200,
     delayedAckMs: values.delayed_ack ?? 40,
+    tcp: {
+      rtoMaxMs: values.rto_max ?? 60_000,
+      retries: values.tcp_retries ?? 15,
+      synRetries: values.syn_retries ?? 6,
+      userTimeoutMs: values.user_timeout ?? 0,
+      keepaliveMs: values.keepalive ?? 0,
+      keepaliveIntervalMs: values.keepalive_interval ?? 75_000,
+      keepaliveCount: values.keepalive_count ?? 9,
+      congestion: values.congestion ?? 'cubic',
+      ecn: values.ecn ?? 'accept',
+      pacing: values.pacing ?? false,
+      pacingRate: values.pacing_rate ?? 0,
+      synCookies: values.syn_cookies ?? true,
+      halfOpenPerSource: values.half_open_per_source ?? 0,
+      connectionsPerSource: values.connections_per_source ?? 0,
+    } satisfies TcpSettings,
   };
 }
 

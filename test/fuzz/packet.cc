@@ -59,7 +59,8 @@ struct Setup {
     tcp.levels = mode & 8 ? 4 : 1;
     tcp.secret = {1, 22, 333, 4444};
     const Framing framings[] = {Framing::stream, Framing::stream, Framing::segment, Framing::fixed};
-    listener = {0, kPort, framings[mode >> 4 & 3], 48, (mode & 64) != 0};
+    listener = {0, kPort, framings[mode >> 4 & 3], 48};
+    listener.options.put(TcpOption::no_delay, (mode & 64) == 0);
   }
 };
 
@@ -174,7 +175,7 @@ void PacketWorld::app_step() {
 void PacketWorld::connect() {
   const uint8_t how = script_.u8();
   const Peer& peer = peers_[how & (kPeers - 1)];
-  const ListenerConfig framing = {{}, 0, setup_.listener.framing, setup_.listener.fixed_length, false};
+  const ListenerConfig framing = {{}, 0, setup_.listener.framing, setup_.listener.fixed_length};
   if (how & 4) {
     connecting_ = stack_.connect({}, {kPeerIpv6, peer.port()}, framing, how, now_);
     return;

@@ -176,7 +176,7 @@ class RingWorld {
 RingWorld::RingWorld(Script& script) : script_(script) {
   PairPort::connect(client_port_, port_);
   for (uint32_t app = 0; app < kApps; ++app) apps_.emplace_back(arena_, app);
-  const ListenerConfig listener = {0, 80, script.below(2) == 0 ? Framing::stream : Framing::fixed, 24, false};
+  const ListenerConfig listener = {0, 80, script.below(2) == 0 ? Framing::stream : Framing::fixed, 24};
   rings_.set_framing(static_cast<uint16_t>(stack_.listen(listener)), listener);
   ListenerConfig client = listener;
   client.port = 90;

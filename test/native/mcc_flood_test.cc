@@ -26,7 +26,7 @@ struct Flood {
     app.stack = &client;
     app.now = &now;
     PairPort::connect(wire, server.wire);
-    server.stack.listen({0, 80, Framing::stream, 0, false});
+    server.stack.listen({0, 80, Framing::stream, 0});
   }
 
   static mcc::FloodConfig flood_config() {

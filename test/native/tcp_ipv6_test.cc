@@ -64,11 +64,11 @@ TEST_CASE("RFC 9293 3.7.1: the MSS leaves room for the longer header, and bytes 
 
 TEST_CASE("listeners on one address take its family only, and addresses that are not ours are refused") {
   World6 world;
-  CHECK(world.server.stack.listen({kServer6, 81, Framing::stream, 0, false}) >= 0);
-  CHECK(world.server.stack.listen({World::kServer, 81, Framing::stream, 0, false}) >= 0);
-  CHECK(world.server.stack.listen({kServer6, 81, Framing::stream, 0, false}) == -EADDRINUSE);
-  CHECK(world.server.stack.listen({{}, 81, Framing::stream, 0, false}) == -EADDRINUSE);
-  CHECK(world.server.stack.listen({kClient6, 82, Framing::stream, 0, false}) == -EADDRNOTAVAIL);
+  CHECK(world.server.stack.listen({kServer6, 81, Framing::stream, 0}) >= 0);
+  CHECK(world.server.stack.listen({World::kServer, 81, Framing::stream, 0}) >= 0);
+  CHECK(world.server.stack.listen({kServer6, 81, Framing::stream, 0}) == -EADDRINUSE);
+  CHECK(world.server.stack.listen({{}, 81, Framing::stream, 0}) == -EADDRINUSE);
+  CHECK(world.server.stack.listen({kClient6, 82, Framing::stream, 0}) == -EADDRNOTAVAIL);
   CHECK(world.client.stack.connect({World::kClient, 0}, {kServer6, 81}, {}, 0, world.now).slot == kNoIndex);
 }
 

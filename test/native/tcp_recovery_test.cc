@@ -373,7 +373,7 @@ TEST_CASE("a window below the initial one is not widened by idleness") {
 
 TEST_CASE("a rate limit holds for one connection, over idle moments too") {
   ListenerConfig limited;
-  limited.rate_limit = 100'000;
+  limited.options.put(TcpOption::pacing_rate, 100'000);
   Scene scene;
   scene.begin(limited);
   CHECK(scene.transfer(pattern(100'000)) == doctest::Approx(1'000).epsilon(0.08));

@@ -192,11 +192,11 @@ class World {
   }
 
   int listen(Framing framing = Framing::stream, uint16_t fixed_length = 0, uint16_t port = kPort) {
-    return server.stack.listen({0, port, framing, fixed_length, false});
+    return server.stack.listen({0, port, framing, fixed_length});
   }
   /// Connects and returns {client's handle, server's handle}.
   std::pair<Handle, Handle> open(Framing framing = Framing::stream, uint16_t fixed_length = 0) {
-    const Handle c = client.stack.connect({kClient, 0}, {kServer, kPort}, {0, 0, framing, fixed_length, false}, 7, now);
+    const Handle c = client.stack.connect({kClient, 0}, {kServer, kPort}, {0, 0, framing, fixed_length}, 7, now);
     const uint32_t before = server.app.opened_count;
     run_until([&] { return client.app.of(c).opened && server.app.opened_count > before; }, 10'000);
     return {c, server.app.last};

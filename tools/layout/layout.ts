@@ -26,7 +26,13 @@ export interface Enumeration {
   readonly name: string;
   readonly type: FieldType;
   readonly doc: string;
-  readonly values: readonly { readonly name: string; readonly value: number; readonly doc: string }[];
+  readonly values: readonly {
+    readonly name: string;
+    readonly value: number;
+    readonly doc: string;
+    /** Smallest and largest value that an option of this number takes. */
+    readonly range?: readonly [number, number];
+  }[];
 }
 
 export interface Constant {
@@ -59,6 +65,11 @@ function sequence(lines: readonly (readonly [string, FieldType, string])[], star
   });
 }
 
+/** `name, smallest, largest, doc` each, numbered from 0. */
+function socketOptions(lines: readonly (readonly [string, number, number, string])[]) {
+  return lines.map(([name, min, max, doc], value) => ({ name, value, doc, range: [min, max] as const }));
+}
+
 const header: Struct = {
   name: 'ArenaHeader',
   bytes: 256,
@@ -82,6 +93,7 @@ const header: Struct = {
       ['slab_bytes', 'u32', 'size of that slab'],
       ['mss', 'u32', 'largest payload of one segment that this stack sends'],
       ['addresses_at', 'u32', 'offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6'],
+      ['infos_at', 'u32', 'offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app'],
     ]),
     ...sequence(
       [
@@ -145,13 +157,13 @@ const event: Struct = {
     ['slot', 'u32', 'connection'],
     ['generation', 'u32', 'connection'],
     ['packet', 'u32', 'index of the packet that holds the message; NO_INDEX in other events'],
-    ['offset', 'u32', "message: first byte, from the arena's start"],
-    ['length', 'u32', 'message: bytes'],
+    ['offset', 'u32', "message, info: first byte, from the arena's start"],
+    ['length', 'u32', 'message, info: bytes'],
     ['remote_address', 'u32', "IPv4, host order; 0: IPv6, in the slot's AddressEntry"],
     ['remote_port', 'u16', ''],
     ['local_port', 'u16', ''],
     ['local_address', 'u32', 'IPv4, host order; 0: IPv6, or not known'],
-    ['cookie', 'u32', 'drained: as given in the drain record'],
+    ['cookie', 'u32', 'drained, info: as given in the record that asked'],
     ['token_low', 'u32', 'opened: cookie of the connect record, low half; 0 for a passive open'],
     ['token_high', 'u32', 'opened: high half'],
     ['rx_stamp', 'u32', 'when the frame was polled'],
@@ -172,12 +184,16 @@ const send: Struct = {
     ['flags', 'u16', 'SendFlag bits'],
     ['slot', 'u32', 'connection; connect: remote address'],
     ['generation', 'u32', 'connection; connect: remote port | local port << 16'],
-    ['packet', 'u32', 'index of a TX packet that this app owns; drain: low water; connect: listener number'],
+    [
+      'packet',
+      'u32',
+      'index of a TX packet that this app owns; drain: low water; connect: listener number; option: its number; info: place of the answer',
+    ],
     ['offset', 'u16', 'first payload byte, from payload_at of the element'],
     ['length', 'u16', 'payload bytes'],
     ['rx_stamp', 'u32', 'rx_stamp of the message that this answers, else 0'],
     ['send_stamp', 'u32', 'when the record was written'],
-    ['cookie', 'u32', 'drain: comes back in the event; connect: token'],
+    ['cookie', 'u32', 'drain, info: comes back in the event; connect: token; option: its value'],
   ]),
 };
 
@@ -209,6 +225,49 @@ const release: Struct = {
     ['slot', 'u32', 'connection that the message came from'],
     ['generation', 'u32', ''],
     ['length', 'u32', 'bytes that leave the receive window: the length of the message'],
+  ]),
+};
+
+const info: Struct = {
+  name: 'ConnectionInfo',
+  bytes: 128,
+  align: 4,
+  doc: 'State of one connection, as TCP_INFO of Linux gives it. NO_INDEX: not known. SocketOption values follow, a u32 each.',
+  fields: sequence([
+    ['state', 'u8', 'ConnectionState'],
+    ['ca_state', 'u8', 'RecoveryState'],
+    ['retransmits', 'u8', 'time-outs and zero-window probes in a row without an answer'],
+    ['probes', 'u8', 'keepalive probes in a row without an answer'],
+    ['backoff', 'u8', 'doublings of the RTO'],
+    ['options', 'u8', 'InfoOption bits: what both sides agreed to'],
+    ['snd_wscale', 'u8', "shift of the peer's windows"],
+    ['rcv_wscale', 'u8', 'shift of our windows'],
+    ['rto_us', 'u32', 'retransmission time-out, backoff included'],
+    ['ato_us', 'u32', 'how long an ACK may be delayed'],
+    ['snd_mss', 'u32', 'largest payload of a segment that we send'],
+    ['advmss', 'u32', 'MSS that we announce'],
+    ['pmtu', 'u32', 'bytes of an IP packet that we send at most'],
+    ['unacked', 'u32', 'segments sent and not acknowledged'],
+    ['sacked', 'u32', 'of these: reported as received'],
+    ['lost', 'u32', 'of these: taken as lost and not sent again yet'],
+    ['retrans', 'u32', 'of these: sent more than once'],
+    ['last_data_sent_ms', 'u32', 'since the newest of these was sent; NO_INDEX: none is in flight'],
+    ['last_recv_ms', 'u32', 'since the last segment of any kind came'],
+    ['rtt_us', 'u32', 'smoothed round-trip time; 0: not measured yet'],
+    ['rttvar_us', 'u32', 'its variation'],
+    ['min_rtt_us', 'u32', 'smallest since data last began to flow; NO_INDEX while idle'],
+    ['snd_cwnd', 'u32', 'congestion window, in segments'],
+    ['snd_ssthresh', 'u32', 'slow start threshold, in segments; NO_INDEX: no congestion was seen yet'],
+    ['reord_window_us', 'u32', 'how long RACK waits for reordered segments; NO_INDEX while idle'],
+    ['total_retrans', 'u32', 'segments sent again since the connection was opened; stays at 65,535'],
+    ['pacing_rate', 'u32', 'bytes per second that segments are spread out to; 0: they are not'],
+    ['delivery_rate', 'u32', 'bytes per second over the newest RTT; NO_INDEX while idle'],
+    ['notsent_bytes', 'u32', 'queued and not sent yet'],
+    ['unacked_bytes', 'u32', 'sent and not acknowledged'],
+    ['unread_bytes', 'u32', 'stream: handed to the app and not released'],
+    ['rcv_ooopack', 'u32', 'segments held behind a hole'],
+    ['snd_wnd', 'u32', "the peer's window, in bytes"],
+    ['rcv_wnd', 'u32', 'our window, in bytes'],
   ]),
 };
 
@@ -284,6 +343,8 @@ export const layout: Layout = {
     { name: 'empty_record_bytes', value: 4, doc: 'A record of the empty ring is the u32 index of a TX packet.' },
     { name: 'no_index', value: 0xffffffff, hex: true, doc: 'No packet, no slot.' },
     { name: 'no_listener', value: 0xffff, hex: true, doc: 'Listener number of an active open.' },
+    { name: 'infos_per_app', value: 16, doc: 'Info questions that an app thread may have open.' },
+    { name: 'info_bytes', value: 256, doc: 'A ConnectionInfo, and a u32 for each SocketOption.' },
     { name: 'redis_arguments_max', value: 4, doc: 'Arguments of one RedisCommand.' },
     { name: 'redis_by_key', value: 0xffff, hex: true, doc: 'RedisCommand.shard: chosen by the key.' },
     {
@@ -306,6 +367,11 @@ export const layout: Layout = {
         { name: 'ended', value: 3, doc: 'the peer sent FIN; in the lowest ring' },
         { name: 'closed', value: 4, doc: 'last event of a connection; in the lowest ring' },
         { name: 'drained', value: 5, doc: 'a drain request is answered; in the lowest ring' },
+        {
+          name: 'info',
+          value: 6,
+          doc: "a ConnectionInfo and options are in the app's place; in the lowest ring",
+        },
       ],
     },
     {
@@ -324,6 +390,12 @@ export const layout: Layout = {
           value: 7,
           doc: 'the same to an IPv6 address, in wire order: slot, offset and length, rx_stamp, send_stamp',
         },
+        {
+          name: 'option',
+          value: 8,
+          doc: 'sets an option: its number in packet, its value in cookie; in the lowest ring',
+        },
+        { name: 'info', value: 9, doc: 'asks for an info event; in the lowest ring' },
       ],
     },
     {
@@ -347,6 +419,72 @@ export const layout: Layout = {
         { name: 'stack_stopped', value: 7, doc: 'the stack goes down' },
         { name: 'app_lost', value: 8, doc: 'the app thread that owned it died' },
       ],
+    },
+    {
+      name: 'ConnectionState',
+      type: 'u8',
+      doc: 'ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh',
+      values: [
+        { name: 'closed', value: 0, doc: '' },
+        { name: 'syn_sent', value: 1, doc: '' },
+        { name: 'syn_received', value: 2, doc: 'simultaneous open' },
+        { name: 'established', value: 3, doc: '' },
+        { name: 'fin_wait_1', value: 4, doc: '' },
+        { name: 'fin_wait_2', value: 5, doc: '' },
+        { name: 'close_wait', value: 6, doc: '' },
+        { name: 'closing', value: 7, doc: '' },
+        { name: 'last_ack', value: 8, doc: '' },
+      ],
+    },
+    {
+      name: 'RecoveryState',
+      type: 'u8',
+      doc: 'ConnectionInfo.ca_state, as in Linux',
+      values: [
+        { name: 'open', value: 0, doc: 'nothing is missing' },
+        { name: 'disorder', value: 1, doc: 'something is missing, and may be reordered' },
+        { name: 'cwr', value: 2, doc: 'the window was reduced, nothing is sent again' },
+        { name: 'recovery', value: 3, doc: 'fast recovery' },
+        { name: 'loss', value: 4, doc: 'after a time-out' },
+      ],
+    },
+    {
+      name: 'InfoOption',
+      type: 'u8',
+      doc: 'ConnectionInfo.options, bits as in Linux',
+      values: [
+        { name: 'timestamps', value: 1, doc: '' },
+        { name: 'sack', value: 2, doc: '' },
+        { name: 'wscale', value: 4, doc: '' },
+        { name: 'ecn', value: 8, doc: '' },
+      ],
+    },
+    {
+      name: 'SocketOption',
+      type: 'u8',
+      doc: 'SendRecord.packet of an option record, and the place of its value. docs/sockets.md says more',
+      values: socketOptions([
+        ['no_delay', 0, 1, '0: small segments wait for the ACK of those before (Nagle)'],
+        ['quick_ack', 0, 1, '1: no ACK is delayed'],
+        ['delayed_ack_ms', 0, 500, 'how long an ACK may wait for data'],
+        ['keepalive', 0, 1, '1: a silent peer is probed'],
+        ['keepalive_idle_ms', 1_000, 604_800_000, 'silence before the first probe, to within an eighth'],
+        ['keepalive_interval_ms', 100, 86_400_000, 'from one probe to the next'],
+        ['keepalive_count', 1, 127, 'probes without an answer until the connection is given up'],
+        ['user_timeout_ms', 0, 86_400_000, 'how long data may stay unacknowledged; 0: `retries` decides'],
+        ['linger_ms', 0, 86_400_000, 'close: RST when it takes longer, 0 at once; NO_INDEX: FIN, and no hurry'],
+        ['max_segment', 0, 65_535, 'bounds the MSS of both directions; 0: only the path does'],
+        ['congestion', 1, 3, 'Congestion in native/tcp/congestion.hh: 1 cubic, 2 newreno, 3 dctcp'],
+        ['pacing_rate', 0, 0xfffffffe, 'bytes of payload per second; 0: no limit'],
+        ['receive_buffer', 2_048, 2 ** 30, 'the largest window that we offer, as far as the agreed scale goes'],
+        ['send_buffer', 2_048, 2 ** 30, 'bytes unsent and unacknowledged up to which the app may write'],
+        ['not_sent_low_water', 1, 2 ** 30, 'bytes unsent up to which the app may write; NO_INDEX: send_buffer decides'],
+        ['dscp', 0, 63, 'code point of what we send (RFC 2474)'],
+        ['ttl', 1, 255, 'TTL or hop limit of what we send'],
+        ['rto_min_ms', 1, 60_000, 'the shortest retransmission time-out'],
+        ['retries', 1, 255, 'time-outs in a row until the connection is given up (R2 of RFC 9293 3.8.3)'],
+        ['syn_retries', 0, 7, 'the same for a SYN'],
+      ]),
     },
     {
       name: 'RedisStatus',
@@ -380,5 +518,5 @@ export const layout: Layout = {
       ],
     },
   ],
-  structs: [header, appLine, ringEntry, ringHeader, event, address, send, release, redisCommand, redisCompletion],
+  structs: [header, appLine, ringEntry, ringHeader, event, address, send, release, info, redisCommand, redisCompletion],
 };

@@ -62,7 +62,20 @@ function cxxEnumeration({ name, type, doc, values }: Enumeration): string[] {
   return [
     `/// ${doc}`,
     `enum class ${name} : ${CXX_TYPE[type]} {`,
-    ...values.map((value) => `  ${value.name} = ${value.value},  ///< ${value.doc}`),
+    ...values.map((value) => `  ${value.name} = ${value.value},${value.doc ? `  ///< ${value.doc}` : ''}`),
+    '};',
+    '',
+    ...cxxRanges(name, values),
+  ];
+}
+
+/** What each option takes, by its number. */
+function cxxRanges(name: string, values: Enumeration['values']): string[] {
+  if (values.every(({ range }) => range === undefined)) return [];
+  return [
+    `/// Smallest and largest value of each ${name}.`,
+    `inline constexpr uint32_t k${name}Ranges[${values.length}][2] = {`,
+    ...values.map((value) => `  {${value.range?.map((bound) => `${bound}u`).join(', ')}},  ///< ${value.name}`),
     '};',
     '',
   ];
@@ -111,6 +124,18 @@ function tsEnumeration({ name, doc, values }: Enumeration): string[] {
     `// ${name}: ${doc}.`,
     '',
     ...values.flatMap((value) => tsConstant(`${snake(name)}_${value.name}`, `${value.value}`, value.doc)),
+    ...tsRanges(name, values),
+  ];
+}
+
+function tsRanges(name: string, values: Enumeration['values']): string[] {
+  if (values.every(({ range }) => range === undefined)) return [];
+  return [
+    `/** Name, smallest and largest value of each ${name}, by its number. */`,
+    `export const ${snake(name).toUpperCase()}S: readonly (readonly [name: string, min: number, max: number])[] = [`,
+    ...values.map((value) => `  ['${value.name}', ${value.range?.join(', ')}],`),
+    '];',
+    '',
   ];
 }
 
