@@ -31,6 +31,7 @@ export {
 export type { CloseReason } from './stack/close-reason.js';
 export type { Column } from './stack/column.js';
 export type { Connection, DrainOptions } from './stack/connection.js';
+export type { ConnectionInfo } from './stack/connection-info.js';
 export type { ColumnType, ConnectionId, ConnectionRef } from './stack/connection-table.js';
 export type { Stack } from './stack/control.js';
 export { ERROR_CODES, type ErrorCode, QstackError } from './stack/errors.js';
@@ -54,4 +55,5 @@ export type { RedisItem, RedisReply } from './stack/redis-reply.js';
 export type { RedisPeer } from './stack/redis-template.js';
 export type { RuleHits } from './stack/rule-set.js';
 export { type ServeDefinition, type ServeOptions, serve } from './stack/serve.js';
+export type { CongestionName, KeepAlive, SocketOptionName, SocketOptions } from './stack/socket-options.js';
 export { type StartOptions, start, stopOnSignals } from './stack/start.js';

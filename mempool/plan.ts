@@ -32,6 +32,8 @@ export interface PlanInput {
   userColumnBytes?: number;
   /** Bytes from one packet to the next; DPDK's 2,112 unless told otherwise. */
   stride?: number;
+  /** Connections per remote address are limited. */
+  limitsSources?: boolean;
 }
 
 export interface PlanItem {
@@ -61,6 +63,8 @@ const HALF_OPEN_RECORD = 64;
 const TIME_WAIT_RECORD = 64;
 /** FlowKeys: the two addresses of an IPv6 connection. */
 const ADDRESS_PAIR = 40;
+/** SourceTable: an address and its two counts; 1.5 places for each connection that can be. */
+const SOURCE = 24;
 /** A bucket of ten flows; 6.5 are in it on average, and one overflow bucket stands by for eight. */
 const FLOW_BUCKET = 64;
 /** AppRings: the app and the generation of each slot. */
@@ -169,6 +173,7 @@ export function plan(input: PlanInput): Plan {
   add('half-open records', halfOpen, HALF_OPEN_RECORD, 'handshakes under way');
   add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections that must not be mistaken for new ones');
   if (input.ipv6) add('IPv6 addresses', flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');
+  if (input.limitsSources) add('source table', connections + halfOpen, SOURCE, 'connections per remote address');
   add('slot bookkeeping', connections, APP_OF_SLOT + ATTENTION, 'which app has a connection, and which wants a turn');
   add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
   add('user columns', connections * apps, input.userColumnBytes ?? 0, 'app.column()');

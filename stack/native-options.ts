@@ -15,6 +15,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     ipv6: settings.ipv6 !== undefined,
     stride: settings.device.kind === 'af_xdp' ? AF_XDP_STRIDE : DPDK_STRIDE,
     ordersByLevel: levels > 1,
+    limitsSources: settings.tcp.halfOpenPerSource > 0 || settings.tcp.connectionsPerSource > 0,
   });
 }
 

@@ -38,7 +38,7 @@ struct TcpConfig {
   bool pacing = false;  ///< segments leave over the RTT, not in bursts
   EcnMode ecn = EcnMode::accept;
   Congestion congestion = Congestion::cubic;
-  SocketOptions options;  ///< what connections have unless their listener says otherwise; they override the above
+  SocketOptions options{};  ///< what connections have unless their listener says otherwise; they override the above
   uint16_t mtu = 1500;
   uint8_t levels = 1;
   /// Secret of this start: keys the flow hash and the initial sequence numbers (RFC 6528).
@@ -55,6 +55,7 @@ struct ListenerConfig {
   uint16_t port = 0;     ///< 0 only in an active open: what follows then applies to the connection
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
+  SocketOptions options{};    ///< where they differ from the stack's
   SocketOptions options{};    ///< where they differ from the stack's
   Families families = Families::both;
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;

@@ -327,8 +327,13 @@ class TcpEngine {
   int32_t send_room(const Tcb& c) const { return static_cast<int32_t>(c.snd_una + c.snd_wnd - c.snd_nxt); }
   uint32_t sendable(Tcb& c, Busy& b, const Packet* packet, bool forced);
   bool lane_open(Tcb& c, uint8_t level);
-  void coalesce(const Tcb& c, Busy& b, uint8_t level);
   Packet* take_sendable(Tcb& c, Busy& b, uint8_t level, bool forced);
+  /// Small writes are collected (Nagle). A write is a segment otherwise, and always where a segment is a message.
+  bool collects(const Tcb& c) const {
+    const Profile& profile = profile_of(c);
+    return profile.options[TcpOption::no_delay] == 0 && profile.framing != Framing::segment;
+  }
+  void fill_segment(const Tcb& c, PacketQueue& queue);
   Packet* split(Packet* packet, uint16_t length);
 
   // transmit.cc

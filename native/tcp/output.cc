@@ -186,7 +186,7 @@ void TcpEngine::send_first(Tcb& c, Busy& b, Packet* packet) {
 uint32_t TcpEngine::sendable(Tcb& c, Busy& b, const Packet* packet, bool forced) {
   const uint32_t length = std::min<uint32_t>(packet->payload_length, c.mss);
   if (!forced && !window_admits(c, b, length)) return 0;
-  const bool nagle = option_of(c, TcpOption::no_delay) == 0 && !c.has(kFinQueued);
+  const bool nagle = collects(c) && !c.has(kFinQueued);
   if (!forced && nagle && in_flight(c) != 0 && length < c.mss) return 0;
   const int32_t room = send_room(c);
   if (room >= static_cast<int32_t>(length)) return length;
@@ -195,25 +195,9 @@ uint32_t TcpEngine::sendable(Tcb& c, Busy& b, const Packet* packet, bool forced)
   return 0;
 }
 
-/// Small writes that Nagle's algorithm keeps waiting leave together, in as few segments as hold them (RFC 9293 3.7.4).
-void TcpEngine::coalesce(const Tcb& c, Busy& b, uint8_t level) {
-  PacketQueue& queue = b.unsent[level];
-  Packet* const first = queue.pop_front();
-  while (!queue.empty()) {
-    Packet* const next = queue.front();
-    const uint32_t both = uint32_t{first->payload_length} + next->payload_length;
-    if (both > c.mss || first->payload + both > kHeadroom + kRoom) break;
-    std::memcpy(first->data + first->payload + first->payload_length, next->data + next->payload, next->payload_length);
-    first->payload_length = static_cast<uint16_t>(both);
-    first->tx_flags |= next->tx_flags;
-    tx_.release(queue.pop_front());
-  }
-  queue.push_front(first);
-}
-
 /// The first unsent packet of `level`, cut to what may be sent; its rest takes its place in the queue. Null: not now.
 Packet* TcpEngine::take_sendable(Tcb& c, Busy& b, uint8_t level, bool forced) {
-  if (profiles_[c.profile].config.nagle && in_flight(c) != 0) coalesce(c, b, level);
+  if (collects(c)) fill_segment(c, b.unsent[level]);
   Packet* const packet = b.unsent[level].front();
   const uint32_t length = sendable(c, b, packet, forced);
   if (length == 0) return nullptr;
@@ -229,6 +213,27 @@ Packet* TcpEngine::take_sendable(Tcb& c, Busy& b, uint8_t level, bool forced) {
   b.unsent[level].pop_front();
   if (rest != nullptr) b.unsent[level].push_front(rest);
   return packet;
+}
+
+/// Small writes that had to wait share a segment (RFC 9293 3.7.4).
+void TcpEngine::fill_segment(const Tcb& c, PacketQueue& queue) {
+  Packet* const first = queue.front();
+  if (first->payload_length >= c.mss || queue.after(first) == nullptr) return;
+  queue.pop_front();
+  const uint32_t room = kHeadroom + kRoom - first->payload;
+  const uint32_t most = std::min<uint32_t>(c.mss, room);
+  while (!queue.empty() && first->payload_length < most) {
+    Packet* const next = queue.front();
+    const auto taken = static_cast<uint16_t>(std::min<uint32_t>(next->payload_length, most - first->payload_length));
+    std::memcpy(first->data + first->payload + first->payload_length, next->data + next->payload, taken);
+    first->payload_length = static_cast<uint16_t>(first->payload_length + taken);
+    next->payload = static_cast<uint16_t>(next->payload + taken);
+    next->payload_length = static_cast<uint16_t>(next->payload_length - taken);
+    const bool whole = next->payload_length == 0;
+    first->tx_flags = whole ? next->tx_flags : 0;  // a message that has begun is not at its end
+    if (whole) tx_.release(queue.pop_front());
+  }
+  queue.push_front(first);
 }
 
 /// Cuts `packet` to `length` bytes; returns a new packet with the rest, or null without a free packet.

@@ -294,7 +294,7 @@ TEST_CASE("an app without room gets each event later, once, and nothing was ackn
 TEST_CASE("levels: what waits is sent highest level first, and a message is never cut by another") {
   World world;
   world.listen(Framing::segment);
-  const auto [c, s] = world.open();
+  const auto [c, s] = world.open(Framing::segment);
   world.client.wire.set_link(false);
   for (int i = 0; i < 12; ++i) world.client.send(c, std::string(1'400, 'x'), 3);  // fills the congestion window
   world.client.send(c, "low-1", 3, false);

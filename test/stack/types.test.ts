@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   type App,
+  type Connection,
   type Coroutine,
   fixed,
   type Handler,
@@ -77,6 +78,38 @@ test('framings are checked when they are made', () => {
     (error: { code?: string; message: string }) =>
       error.code === 'QST_ERR_FRAMING_UNAVAILABLE' && error.message.includes('not available yet'),
   );
+});
+
+test('a wrong option, or a wrong value of one, is a compile error', () => {
+  const use = (connection: Connection) => {
+    connection.setOption('ttl', 5);
+    connection.setOption('keepAlive', { idleMs: 60_000 });
+    connection.setOption('lingerMs', null);
+    // @ts-expect-error no such option
+    connection.setOption('ttll', 5);
+    // @ts-expect-error a number is wanted
+    connection.setOption('ttl', '5');
+    // @ts-expect-error the unit is part of the name
+    connection.setOption('keepAlive', { idle: 60 });
+    // @ts-expect-error no such algorithm
+    connection.setOption('congestion', 'bbr');
+  };
+  const read = function* (connection: Connection): Coroutine<void> {
+    const ttl: number = yield* connection.option('ttl');
+    // @ts-expect-error null: no lingering
+    const lingerMs: number = yield* connection.option('lingerMs');
+    const { state, rttUs } = yield* connection.info();
+    // @ts-expect-error it may be unknown
+    const rttMs: number = rttUs / 1000;
+    // @ts-expect-error states have the names of RFC 9293
+    if (state === 'established') throw new Error(`${ttl} ${lingerMs} ${rttMs}`);
+  };
+  const listenWith = (app: App<Levels>) => {
+    app.listen({ port: 1, socket: { noDelay: false } });
+    // @ts-expect-error no such option
+    app.listen({ port: 1, socket: { nagle: true } });
+  };
+  for (const each of [use, read, listenWith]) assert.type(each, 'function');
 });
 
 test('a pooled coroutine is typed by the levels of its app', () => {
