@@ -85,7 +85,7 @@ long Sockets::bind(int fd, const sockaddr* address, socklen_t length) {
 ListenerConfig Sockets::framing_of(const Socket& socket) const {
   ListenerConfig config;
   config.framing = Framing::stream;
-  config.nagle = true;
+  config.options.put(TcpOption::no_delay, 0);
   config.families = families_of(socket);
   return config;
 }

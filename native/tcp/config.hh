@@ -56,7 +56,6 @@ struct ListenerConfig {
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
   SocketOptions options{};    ///< where they differ from the stack's
-  SocketOptions options{};    ///< where they differ from the stack's
   Families families = Families::both;
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };

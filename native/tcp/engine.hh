@@ -216,6 +216,10 @@ class TcpEngine {
   uint32_t initial_receive_window(uint16_t profile) const;
   /// RFC 9293 3.7.1: what a segment without options has room for, or TcpOption::max_segment.
   uint16_t own_mss(const FlowKey& key, uint16_t profile) const;
+  /// The same less the options that every segment of the connection carries.
+  uint16_t largest_mss(const Tcb& c) const {
+    return static_cast<uint16_t>(own_mss(c.key, c.profile) - (c.has(kTimestamps) ? 12 : 0));
+  }
   /// The peer's MSS, by default (3.7.1) or as told; never so small that headers would be all there is.
   static uint16_t peer_mss(const FlowKey& key, uint16_t told);
   bool pick_local_port(FlowKey& key);

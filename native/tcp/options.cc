@@ -45,11 +45,9 @@ void TcpEngine::apply_option(Tcb& c, TcpOption option) {
     case TcpOption::user_timeout_ms:
       if (b != nullptr) hurry_timer(c, *b);
       return;
-    case TcpOption::max_segment: {  // what the peer or the path does not take it does not make possible
-      const uint16_t most = own_mss(c.key, c.profile);
-      c.mss = std::min<uint16_t>(c.mss, static_cast<uint16_t>(most - (c.has(kTimestamps) ? 12 : 0)));
+    case TcpOption::max_segment:  // what the peer or the path does not take it does not make possible
+      c.mss = std::min(c.mss, largest_mss(c));
       return;
-    }
     case TcpOption::congestion:
       return change_congestion(c);
     case TcpOption::receive_buffer:

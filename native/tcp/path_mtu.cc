@@ -89,8 +89,8 @@ void TcpEngine::raise_mss() {
   while (const LoweredMss::Entry* const entry = lowered_.oldest()) {
     if (!due(entry->deadline_ms)) return;
     Tcb* const c = find_alive(entry->handle);
-    if (c != nullptr && c->mss < entry->mss) {
-      c->mss = entry->mss;
+    if (c != nullptr && c->mss < std::min(entry->mss, largest_mss(*c))) {
+      c->mss = std::min(entry->mss, largest_mss(*c));
       count(Counter::path_mtu_raised);
     }
     lowered_.drop_oldest();

@@ -234,6 +234,11 @@ void RingWorld::send_record(RingApp& app, uint8_t how) {
     record.packet = script_.u8();
   }
   record.cookie = script_.u8();
+  if (record.type == static_cast<uint8_t>(abi::SendType::option)) {
+    record.packet = script_.below(kTcpOptions + 1);
+    if (how & 4) record.cookie = script_.u32();
+  }
+  if (record.type == static_cast<uint8_t>(abi::SendType::info)) record.packet = script_.below(abi::kInfosPerApp + 1);
   app.write(abi::kRingSend + script_.below(kLevels), record);
 }
 

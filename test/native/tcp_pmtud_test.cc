@@ -120,7 +120,7 @@ TEST_CASE("without SACK and timestamps, and at the end of a stream, a cut segmen
 
 TEST_CASE("framed messages that are cut on the way arrive as the messages they were") {
   Narrow world(900);
-  world.server.stack.listen({0, 81, Framing::fixed, 1'400, false});
+  world.server.stack.listen({0, 81, Framing::fixed, 1'400});
   const Handle c = world.client.stack.connect({World::kClient, 0}, {World::kServer, 81}, {}, 7, world.now);
   REQUIRE(world.path.run_until([&] { return world.client.app.of(c).opened && world.server.app.opened_count > 0; }, 10'000));
   const Handle s = world.server.app.last;
