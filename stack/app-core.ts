@@ -481,7 +481,7 @@ export class AppCore<L extends string = string>
     for (let i = 0; i < words.length; i += 2) {
       const [number, value] = [words[i] as number, words[i + 1] as number];
       if (number === SOCKET_OPTION_SEND_BUFFER) this.sender.setWindow(slot, generation, value);
-      this.sender.command(SEND_TYPE_OPTION, slot, generation, number, value);
+      this.sender.tell(SEND_TYPE_OPTION, slot, generation, number, value);
     }
     return this.kick();
   }

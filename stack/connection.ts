@@ -120,7 +120,7 @@ export class Connection<L extends string = string> implements AsyncDisposable, A
   }
 
   /**
-   * Takes effect behind what was sent before. False when the connection is gone. Throws ENOPROTOOPT for a name that is no
+   * Takes effect at once, also for bytes that still wait to be sent. False when the connection is gone. Throws ENOPROTOOPT for a name that is no
    * option, QST_ERR_INVALID_ARGUMENT for a value that it does not take.
    */
   setOption<K extends SocketOptionName>(name: K, value: SocketOptions[K]): boolean {

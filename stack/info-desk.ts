@@ -98,7 +98,7 @@ export class InfoDesk {
     this.lastCookie = (this.lastCookie + 1) >>> 0;
     op.place = place;
     this.open.set(this.lastCookie, op);
-    this.sender.command(SEND_TYPE_INFO, op.slot, op.generation, place, this.lastCookie);
+    this.sender.tell(SEND_TYPE_INFO, op.slot, op.generation, place, this.lastCookie);
     this.host.kick();
   }
 

@@ -275,6 +275,12 @@ export class Sender implements Heads {
     }
   }
 
+  /** option and info: at once, past what waits for the connection, unless the ring is full. */
+  tell(type: number, slot: number, generation: number, packet: number, cookie: number): void {
+    if (!(this.rings[this.lowest] as RingProducer).hasRoom(1)) this.command(type, slot, generation, packet, cookie);
+    else this.writeRecord(type, this.lowest, this.lowest, 0, slot, generation, packet, cookie);
+  }
+
   private writeCommand(slot: number, generation: number, entry: Entry): boolean {
     if (!(this.rings[this.lowest] as RingProducer).hasRoom(1)) return false;
     this.writeRecord(entry.type, this.lowest, this.lowest, 0, slot, generation, entry.packet, entry.cookie);

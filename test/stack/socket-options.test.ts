@@ -4,7 +4,6 @@ import * as assert from 'uvu/assert';
 import {
   all,
   type Connection,
-  type ConnectionInfo,
   type Message,
   type SocketOptionName,
   type SocketOptions,
@@ -196,12 +195,12 @@ test('a connection that is gone takes no option, and who asks about it is told',
   const other = await both.client.app.connect(at(7));
   await until(() => connections.length === 2);
   const left = (connections[1] as Connection<'normal'>).closed;
-  const questions = Array.from({ length: 40 }, () => other.info());
+  const answers = Promise.allSettled(Array.from({ length: 40 }, async () => await other.info()));
   (connections[1] as Connection<'normal'>).abort();
   await left;
-  for (const { status, ...outcome } of await Promise.allSettled(questions)) {
-    if (status === 'fulfilled') assert.match((outcome as { value: ConnectionInfo }).value.state, /ESTABLISHED|CLOSE/);
-    else assert.is((outcome as { reason: { code: string } }).reason.code, 'ECONNRESET');
+  for (const answer of await answers) {
+    if (answer.status === 'fulfilled') assert.is(answer.value.state, 'ESTABLISHED');
+    else assert.match((answer.reason as { code: string }).code, /^(ECONNRESET|QST_ERR_CONNECTION_CLOSED)$/);
   }
   const third = await both.client.app.connect(at(7));
   assert.is((await third.info()).state, 'ESTABLISHED', 'the places of those questions are free again');
@@ -269,8 +268,6 @@ test('info() tells state, what was agreed, round trip and windows', async () => 
   assert.equal([idle.minRttUs, idle.deliveryRate, idle.lastDataSentMs], [undefined, undefined, undefined]);
   assert.ok((idle.rttUs as number) > 0);
   assert.ok(idle.rtoUs >= 200_000);
-  const values = Object.values(idle satisfies ConnectionInfo);
-  assert.is(values.length, 33);
   connections[0]?.end();
   await until(async () => (await connection.info()).state === 'CLOSE-WAIT');
   connection.end();
@@ -353,9 +350,9 @@ test('connections_per_source limits what one address has, and those that it clos
 test('half_open_per_source limits what one address is opening; a handshake that ends is none any more', async () => {
   const { definition } = server();
   await using both = await pair(definition, { serverConfig: { half_open_per_source: 1 } });
-  const opened = await Promise.all(Array.from({ length: 5 }, () => both.client.app.connect(at(7))));
-  assert.is(opened.length, 5);
+  const opened = await Promise.all([both.client.app.connect(at(7)), both.client.app.connect(at(7))]);
   assert.ok(opened.every((connection) => connection.isOpen));
+  assert.ok((both.server.counters().counters.drop_syn_source as number) >= 1, 'one of the two had to ask again');
 });
 
 test.run();
