@@ -307,10 +307,10 @@ test('lingerMs 0 makes close() a reset, which the peer sees as one', async () =>
   await using both = await pair(definition);
   const connection = await both.client.app.connect({ ...at(7), socket: { lingerMs: 0 } });
   await until(() => connections.length === 1);
-  const seen = (connections[0] as Connection<'normal'>).closed;
+  const [own, seen] = [connection.closed, (connections[0] as Connection<'normal'>).closed];
   connection.close();
   assert.is(await seen, 'reset');
-  assert.is(await connection.closed, 'aborted');
+  assert.is(await own, 'aborted');
 });
 
 test('userTimeoutMs ends a connect() that nobody answers, as ETIMEDOUT', async () => {
