@@ -42,8 +42,9 @@ bool SimApp::connect(uint32_t transfer, const TransferPlan& t, uint16_t port) {
   const Endpoint remote = {t.ipv6 ? ipv6_of(server) : IpAddress(ipv4_of(server)),
                            static_cast<uint16_t>(kFirstPort + t.framing[1])};
   const FramingPlan& framing = kFramings[t.framing[0]];
-  const Handle handle =
-      stack_->connect(local, remote, {{}, 0, framing.framing, framing.fixed_length, t.nagle}, transfer, now_);
+  ListenerConfig config = {{}, 0, framing.framing, framing.fixed_length};
+  config.options.put(TcpOption::no_delay, t.nagle ? 0 : 1);
+  const Handle handle = stack_->connect(local, remote, config, transfer, now_);
   const Tcb* const c = handle.slot == kNoIndex ? nullptr : stack_->engine().inspect(handle);
   if (c == nullptr) return false;
   take(ledger_.begin(transfer, host_, life_, handle, port, c->snd_una), 0, handle);

@@ -59,7 +59,7 @@ SimHost::Life::Life(const Plan& plan, uint8_t number, uint32_t life, Network& ne
   }
   for (uint32_t i = 0; i < kFramingCount; ++i) {
     const auto port_number = static_cast<uint16_t>(kFirstPort + i);
-    stack.listen({{}, port_number, kFramings[i].framing, kFramings[i].fixed_length, false});
+    stack.listen({{}, port_number, kFramings[i].framing, kFramings[i].fixed_length});
   }
 }
 

@@ -379,7 +379,8 @@ TEST_CASE("an app that holds all it was given does not keep ACKs out: what it se
 TEST_CASE("RFC 9293 3.7.4: with Nagle's algorithm small writes wait while data are in flight, and leave in one segment then") {
   World world;
   world.listen();
-  const ListenerConfig nagle = {{}, 0, Framing::stream, 0, true};
+  ListenerConfig nagle;
+  nagle.options.put(TcpOption::no_delay, 0);
   const Handle c = world.client.stack.connect({World::kClient, 0}, {World::kServer, World::kPort}, nagle, 7, world.now);
   REQUIRE(world.run_until([&] { return world.server.app.opened_count == 1; }));
   const Handle s = world.server.app.last;
