@@ -35,11 +35,13 @@ void TcpEngine::init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t 
 Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token) {
   if (local.address.unspecified()) local.address = ip_.source_for(remote.address);
   if (local.address.is_ipv4() != remote.address.is_ipv4()) return {};
-  FlowKey key = keys_.make(kBurstMax, remote.address, remote.port, local.address, local.port);
+  // Before anything else: only an address that one host can have makes a key (RFC 9293 3.9.1, MUST-46).
   const uint32_t neighbor = ip_.route(remote.address, now_);
+  if (neighbor == kNoIndex) return {};
+  FlowKey key = keys_.make(kBurstMax, remote.address, remote.port, local.address, local.port);
   const bool port_found = local.port != 0 || pick_local_port(key);
   const uint64_t hash = hash_of(key);
-  if (neighbor == kNoIndex || !port_found || find_flow(key, hash) != kNoIndex) return {};
+  if (!port_found || find_flow(key, hash) != kNoIndex) return {};
   const uint16_t profile = use_profile(framing, kNoListener);
   if (profile == ProfileTable::kNone) return {};
   const uint32_t slot = tcbs_.allocate();
