@@ -272,10 +272,12 @@ class TcpEngine {
   const CongestionControl& congestion_of(const Tcb& c) const;
   static bool repairing(const Busy& b) { return b.recovery == RecoveryKind::fast || b.recovery == RecoveryKind::timeout; }
   void recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& news);
-  void grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked);
+  void grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked, bool deflates);
+  static bool recovered(const Tcb& c, const Busy& b);
   void mark_lost(Busy& b, Packet* packet);
   void duplicate_ack(Tcb& c, Busy& b);
   void partial_ack(Tcb& c, Busy& b, const AckNews& news);
+  void repair_first(Tcb& c, Busy& b);
   void begin_episode(const Tcb& c, Busy& b, uint32_t flight);
   void lower_threshold(Tcb& c, Busy& b, CongestionEvent event, uint32_t flight);
   void reduce_window(Tcb& c, Busy& b, CongestionEvent event, uint32_t flight);
@@ -313,6 +315,9 @@ class TcpEngine {
   uint32_t receive_window(const Tcb& c) const;
   uint16_t advertise(Tcb& c);
   void open_window(Tcb& c);
+  uint32_t window_step(const Tcb& c) const {
+    return std::min<uint32_t>(own_mss(c.key, c.profile), option_of(c, TcpOption::receive_buffer) / 2);
+  }
   void ack_now(Tcb& c);
   void ack_later(Tcb& c);
 

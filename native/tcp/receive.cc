@@ -227,7 +227,9 @@ void TcpEngine::release(Handle handle, Packet* packet, uint16_t length) {
 /// The peer is told of room that is worth it.
 void TcpEngine::open_window(Tcb& c) {
   const uint32_t gain = c.rcv_nxt + receive_window(c) - c.rcv_adv;
-  if (static_cast<int32_t>(gain) >= static_cast<int32_t>(option_of(c, TcpOption::receive_buffer) / 4)) ack_now(c);
+  // Less than a step would not be advertised, and an ACK that says nothing new is not worth its way.
+  const uint32_t worth = std::max(option_of(c, TcpOption::receive_buffer) / 4, window_step(c));
+  if (static_cast<int32_t>(gain) >= static_cast<int32_t>(worth)) ack_now(c);
 }
 
 uint32_t TcpEngine::receive_window(const Tcb& c) const {
@@ -241,8 +243,7 @@ uint32_t TcpEngine::receive_window(const Tcb& c) const {
 /// 3.8.6.2.2).
 uint16_t TcpEngine::advertise(Tcb& c) {
   const Seq edge = c.rcv_nxt + receive_window(c);
-  const uint32_t step = std::min<uint32_t>(own_mss(c.key, c.profile), option_of(c, TcpOption::receive_buffer) / 2);
-  if (static_cast<int32_t>(edge - c.rcv_adv) >= static_cast<int32_t>(step)) c.rcv_adv = edge;
+  if (static_cast<int32_t>(edge - c.rcv_adv) >= static_cast<int32_t>(window_step(c))) c.rcv_adv = edge;
   return static_cast<uint16_t>(std::min<uint32_t>((c.rcv_adv - c.rcv_nxt) >> c.rcv_wscale(), 0xffff));
 }
 

@@ -19,10 +19,11 @@ const CongestionControl& TcpEngine::congestion_of(const Tcb& c) const {
 /// All that an ACK means to the sender but the bytes it frees.
 void TcpEngine::recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& news) {
   if (news.acked != 0 && began_in_vain(c, b, s)) undo_reduction(c, b);
-  if (b.recovery != RecoveryKind::none && seq_ge(c.snd_una, b.recover)) leave_recovery(c, b);
+  const bool deflates = b.recovery == RecoveryKind::fast && !c.has(kSackPermitted);
+  if (recovered(c, b)) leave_recovery(c, b);
   const bool marked = c.has(kEcn) && (s.flags & kEce);
   if (marked && b.recovery == RecoveryKind::none && news.flight_before != 0) reduce_window(c, b, CongestionEvent::mark, news.flight_before);
-  grow_window(c, b, news, marked);
+  grow_window(c, b, news, marked, deflates);
   rack_after_ack(c, b);
   probe_answered(c, b, s, news);
   if (!c.has(kSackPermitted)) {
@@ -35,13 +36,21 @@ void TcpEngine::recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& new
   if (news.acked != 0) schedule_probe(c, b);
 }
 
-/// RFC 5681 3.1, and no growth while the window is not what holds us back (RFC 7661 4.1).
-void TcpEngine::grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked) {
+/// All that was in flight when it began is acknowledged. After a mark the segment that carries CWR must be among it: until
+/// then each ACK repeats the mark (RFC 3168 6.1.2).
+bool TcpEngine::recovered(const Tcb& c, const Busy& b) {
+  if (b.recovery == RecoveryKind::reduced) return seq_gt(c.snd_una, b.recover);
+  return b.recovery != RecoveryKind::none && seq_ge(c.snd_una, b.recover);
+}
+
+/// RFC 5681 3.1, and no growth while the window is not what holds us back (RFC 7661 4.1). `deflates`: without SACK the ACK
+/// that ends a recovery leaves a window far below the threshold, so that no burst follows (RFC 6582 3.2).
+void TcpEngine::grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked, bool deflates) {
   if (news.acked == 0) return;
   const bool slow_start = b.congestion.cwnd < b.congestion.ssthresh;
   const bool in_use = slow_start ? 2 * uint64_t{news.flight_before} >= b.congestion.cwnd
                                  : news.flight_before + c.mss >= b.congestion.cwnd;
-  const bool reducing = b.recovery == RecoveryKind::fast || b.recovery == RecoveryKind::reduced;
+  const bool reducing = deflates || b.recovery == RecoveryKind::fast || b.recovery == RecoveryKind::reduced;
   const AckedData data = {c.mss, news.acked, news.rtt_us, c.srtt_us, now_ms_, c.snd_una, c.snd_nxt, marked,
                           in_use && !reducing && !marked};
   congestion_of(c).acked(b.congestion, data);
@@ -62,16 +71,24 @@ void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {
   if (b.recovery == RecoveryKind::timeout || b.duplicate_acks < kDupThresh || b.retransmit.empty()) return;
   // RFC 6582 3.2 step 2: not again for losses of the window that the last recovery repaired.
   if (b.recovery == RecoveryKind::none && seq_le(c.snd_una, b.recover)) return;
-  mark_lost(b, b.retransmit.front());
   enter_recovery(c, b, in_flight(c));
   b.congestion.cwnd = b.congestion.ssthresh + kDupThresh * c.mss;
+  repair_first(c, b);
+}
+
+/// At once, whatever the window says: the flight may be twice what it now allows (RFC 5681 3.2 step 3, RFC 6582 3.2).
+void TcpEngine::repair_first(Tcb& c, Busy& b) {
+  if (b.retransmit.empty()) return;
+  Packet* const first = b.retransmit.front();
+  mark_lost(b, first);
+  if (lane_open(c, first->level)) retransmit(c, b, first);
 }
 
 /// RFC 6582 3.2 step 3: the next segment is lost as well.
 void TcpEngine::partial_ack(Tcb& c, Busy& b, const AckNews& news) {
   const uint32_t deflated = b.congestion.cwnd > news.acked ? b.congestion.cwnd - news.acked : 0;
   b.congestion.cwnd = deflated + c.mss;
-  if (!b.retransmit.empty()) mark_lost(b, b.retransmit.front());
+  repair_first(c, b);
 }
 
 /// What an undo restores is noted before the first reduction of an episode. Where a time-out ends a fast recovery that is
