@@ -83,7 +83,7 @@ void TcpEngine::limit_fin_wait(Tcb& c, Busy& b) {
 
 /// The slot is free from here on; a 64 B record answers for the connection during 2 MSL (RFC 9293 3.6.1).
 void TcpEngine::enter_time_wait(Tcb& c) {
-  send_ack(c);
+  if (c.has(kAckNow)) send_ack(c);  // of the peer's FIN; out of CLOSING it has left already
   if (time_wait_.available() == 0 && time_wait_list_.front() != kNoIndex) free_time_wait(time_wait_list_.front());
   const uint32_t slot = config_.time_wait_ms == 0 ? kNoIndex : time_wait_.allocate();
   if (slot != kNoIndex) {
@@ -141,6 +141,9 @@ bool TcpEngine::opens_anew(const TimeWait& t, const TcpSegment& s) const {
 }
 
 void TcpEngine::acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSegment& s) {
+  // The ACK that the peer sent when it entered TIME-WAIT itself: two ends that answered each other's would not stop.
+  const bool expected = s.sequence_length() == 0 && s.seq == t.rcv_nxt && (s.flags & kAck) && s.ack == t.snd_nxt;
+  if (expected) return;
   const bool last_again = (s.flags & kFin) && s.seq + s.sequence_length() == t.rcv_nxt;
   if (!last_again && !may_challenge(t.challenged)) return;
   uint8_t options[12];

@@ -29,7 +29,7 @@ struct TcpConfig {
   uint32_t time_wait_ms = 60'000;  ///< 2 MSL
   uint32_t idle_timeout_ms = 0;    ///< 0: never
   uint8_t retries_max = 15;        ///< R2 of RFC 9293 3.8.3, in retransmissions
-  uint8_t syn_retries_max = 6;
+  uint8_t syn_retries_max = 7;     ///< R2 of a SYN: three minutes at least (RFC 9293 3.8.3, MUST-23)
   bool syn_cookies = true;  ///< while no half-open record is left (RFC 4987 3.6)
   uint32_t half_open_per_source = 0;    ///< passive opens that one remote address may have under way; 0: no limit
   uint32_t connections_per_source = 0;  ///< that one remote address may have opened; 0: no limit
