@@ -165,7 +165,7 @@ function native(variant, output) {
   step({
     name: `native-${variant}`,
     says: `building the native core (${variant})`,
-    inputs: [...NATIVE_INPUTS, ...(variant === 'release' ? [] : ['test/native', 'test/fuzz'])],
+    inputs: [...NATIVE_INPUTS, ...(variant === 'release' ? [] : ['test/native', 'test/fuzz', 'test/script'])],
     more: [process.env.CI ?? ''],
     outputs: [output],
     command: [process.execPath, 'tools/build-native.mjs', '--variant', variant, ...(tests ? ['--tests'] : [])],
@@ -211,7 +211,7 @@ function hand(args, who = identity()) {
 function main() {
   const [task = 'build', ...rest] = process.argv.slice(2);
   checkNode();
-  const testing = ['test', 'fuzz', 'bench', 'tidy', 'interop'];
+  const testing = ['script', 'test', 'fuzz', 'bench', 'tidy', 'interop'];
   systemPackages(testing.includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
   npmPackages();
   native('release', 'build/release/node/qstack.node');
@@ -224,8 +224,9 @@ function main() {
   if (task === 'sim') return hand(['dist/tools/sim/main.js', ...rest]);
   if (task === 'test' || task === 'fuzz') native('fuzz', 'build/fuzz/build.ninja');
   if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
+  if (task === 'test' || task === 'script') native('asan', 'build/asan/build.ninja');
+  if (task === 'script') return hand(['dist/tools/script/main.js', ...rest]);
   if (task !== 'test') return say('built');
-  native('asan', 'build/asan/build.ninja');
   native('tsan', 'build/tsan/build.ninja');
   return hand(['tools/test-runner.mjs', ...rest]);
 }
