@@ -65,7 +65,7 @@ const std::vector<Named>& setters() {
       {"ecn", [](Settings& s, Cursor& at) { s.stack.tcp.ecn = ecn_named(at); }},
       {"congestion", [](Settings& s, Cursor& at) { s.stack.tcp.congestion = congestion_named(at); }},
       {"mtu", [](Settings& s, Cursor& at) { s.stack.ip.mtu = static_cast<uint16_t>(at.number_up_to(9'000)); }},
-      {"rate_limit", [](Settings& s, Cursor& at) { s.socket.rate_limit = at.number(); }},
+      {"rate_limit", [](Settings& s, Cursor& at) { s.socket.options.put(TcpOption::pacing_rate, at.number()); }},
       {"peer_isn", [](Settings& s, Cursor& at) { s.peer_isn = at.number(); }},
       {"tolerance_usecs", [](Settings& s, Cursor& at) { s.tolerance = Nanos{at.number()} * 1'000; }},
       {"burst", [](Settings& s, Cursor& at) { s.burst = at.number() != 0; }},

@@ -38,7 +38,51 @@ const std::string& argument(const std::vector<std::string>& all, size_t index) {
 int64_t number_in(const std::string& text) {
   const size_t at = text.find_first_of("0123456789");
   if (at == std::string::npos) throw Fault{"'" + text + "' holds no number"};
-  return std::stoll(text.substr(at));
+  return std::stoll(text.substr(at), nullptr, 0);
+}
+
+/// {onoff=1, linger=2}: seconds.
+uint32_t linger_in(const std::string& text) {
+  const size_t at = text.find("linger=");
+  if (text.find("onoff=1") == std::string::npos || at == std::string::npos) return kOptionUnset;
+  return static_cast<uint32_t>(number_in(text.substr(at)) * 1'000);
+}
+
+uint32_t congestion_in(const std::string& text) {
+  if (text.find("dctcp") != std::string::npos) return static_cast<uint32_t>(Congestion::dctcp);
+  const bool reno = text.find("reno") != std::string::npos;
+  return static_cast<uint32_t>(reno ? Congestion::newreno : Congestion::cubic);
+}
+
+/// The names are those of Linux, with their units; TCP_RETRIES is R2.
+std::optional<std::pair<TcpOption, uint32_t>> option_named(const std::string& name, const std::string& text) {
+  if (name == "SO_LINGER") return std::pair{TcpOption::linger_ms, linger_in(text)};
+  if (name == "TCP_CONGESTION") return std::pair{TcpOption::congestion, congestion_in(text)};
+  struct Named {
+    const char* name;
+    TcpOption option;
+    uint32_t times, divided;
+  };
+  constexpr Named kNamed[] = {
+      {"TCP_NODELAY", TcpOption::no_delay, 1, 1},
+      {"TCP_QUICKACK", TcpOption::quick_ack, 1, 1},
+      {"SO_KEEPALIVE", TcpOption::keepalive, 1, 1},
+      {"TCP_KEEPIDLE", TcpOption::keepalive_idle_ms, 1'000, 1},
+      {"TCP_KEEPINTVL", TcpOption::keepalive_interval_ms, 1'000, 1},
+      {"TCP_KEEPCNT", TcpOption::keepalive_count, 1, 1},
+      {"TCP_USER_TIMEOUT", TcpOption::user_timeout_ms, 1, 1},
+      {"TCP_MAXSEG", TcpOption::max_segment, 1, 1},
+      {"SO_MAX_PACING_RATE", TcpOption::pacing_rate, 1, 1},
+      {"SO_RCVBUF", TcpOption::receive_buffer, 1, 1},
+      {"SO_SNDBUF", TcpOption::send_buffer, 1, 1},
+      {"IP_TOS", TcpOption::dscp, 1, 4},
+      {"IP_TTL", TcpOption::ttl, 1, 1},
+      {"TCP_RETRIES", TcpOption::retries, 1, 1},
+      {"TCP_SYNCNT", TcpOption::syn_retries, 1, 1},
+  };
+  const auto* const named = std::ranges::find_if(kNamed, [&](const Named& known) { return name == known.name; });
+  if (named == std::end(kNamed)) return {};
+  return std::pair{named->option, static_cast<uint32_t>(number_in(text) * named->times / named->divided)};
 }
 
 /// What a sockaddr says: sin_port = htons(80), sin_addr = inet_addr("10.0.0.2"); `...` says nothing.
@@ -110,7 +154,7 @@ Sockets::Result Sockets::call(const Call& call, Nanos now) {
   if (call.name == "listen") return listen(s);
   if (call.name == "accept") return accept(s);
   if (call.name == "connect") return connect(s, call.arguments, now);
-  if (call.name == "setsockopt") return set_option(s, call.arguments);
+  if (call.name == "setsockopt") return set_option(s, call.arguments, now);
   if (call.name == "getsockopt") return get_option(s, call.arguments);
   if (call.name == "fcntl") return {};
   if (call.name == "close") return close(fd, now);
@@ -155,7 +199,7 @@ Sockets::Result Sockets::accept(Socket& s) {
   for (const auto& connection : in_order_) {
     if (connection->accepted || connection->listener != *s.listener) continue;
     connection->accepted = true;
-    sockets_[next_fd_] = {s.config, {}, connection, false};
+    sockets_[next_fd_] = {s.config, {}, connection};
     return {next_fd_++};
   }
   return failed("EAGAIN");
@@ -236,34 +280,23 @@ Sockets::Result Sockets::close(int fd, Nanos now) {
   sockets_.erase(fd);
   if (s.listener) stack_->unlisten(*s.listener);
   if (s.connection == nullptr) return {};
-  if (stack_->alive(s.connection->handle)) {
-    if (s.resets_on_close) {
-      stack_->abort(s.connection->handle, CloseReason::aborted, now);
-    } else {
-      stack_->close(s.connection->handle, now);
-    }
-  }
+  if (stack_->alive(s.connection->handle)) stack_->close(s.connection->handle, now);
   release(*s.connection, now);
   return {};
 }
 
-Sockets::Result Sockets::set_option(Socket& s, const Arguments& arguments) {
+/// Before the connection is there an option belongs to the socket, then to the connection.
+Sockets::Result Sockets::set_option(Socket& s, const Arguments& arguments, Nanos now) {
   const std::string& name = argument(arguments, 2);
   const std::string& value = argument(arguments, 3);
   if (name == "SO_REUSEADDR") return {};
-  if (name == "SO_LINGER") {
-    s.resets_on_close = value.find("onoff=1") != std::string::npos && value.find("linger=0") != std::string::npos;
-  } else if (name == "TCP_NODELAY") {
-    s.config.nagle = number_in(value) == 0;
-  } else if (name == "SO_MAX_PACING_RATE") {
-    s.config.rate_limit = static_cast<uint32_t>(number_in(value));
-  } else if (name == "TCP_CONGESTION") {
-    const bool dctcp = value.find("dctcp") != std::string::npos, reno = value.find("reno") != std::string::npos;
-    s.config.congestion = dctcp ? Congestion::dctcp : reno ? Congestion::newreno : Congestion::cubic;
-  } else {
-    return failed("ENOPROTOOPT");
-  }
-  return {};
+  const auto option = option_named(name, value);
+  if (!option) return failed("ENOPROTOOPT");
+  const int fault = s.connection == nullptr
+                        ? s.config.options.set(option->first, option->second)
+                        : stack_->set_option(s.connection->handle, option->first, option->second, now);
+  if (fault == 0) return {};
+  return failed(fault == -EINVAL ? "EINVAL" : fault == -ENOTCONN ? "ENOTCONN" : "ENOPROTOOPT");
 }
 
 /// SO_ERROR alone: the reason why a connection has ended, once, as the number of an errno.

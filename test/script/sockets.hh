@@ -58,7 +58,6 @@ class Sockets final : public App {
     ListenerConfig config;
     std::optional<uint16_t> listener{};
     std::shared_ptr<Connection> connection{};
-    bool resets_on_close = false;
   };
   using Arguments = std::vector<std::string>;
 
@@ -71,7 +70,7 @@ class Sockets final : public App {
   Result read(Connection& c, size_t length, Nanos now);
   Result shutdown(Connection& c, Nanos now);
   Result close(int fd, Nanos now);
-  Result set_option(Socket& socket, const Arguments& arguments);
+  Result set_option(Socket& socket, const Arguments& arguments, Nanos now);
   Result get_option(Socket& socket, const Arguments& arguments);
   Result on_connection(Socket& socket, const Call& call, Nanos now);
   Connection& of(Handle handle) { return *connections_.at({handle.slot, handle.generation}); }
