@@ -76,8 +76,10 @@ long Sockets::writable(Socket& socket) const {
   return socket.state == SocketState::connecting ? -EAGAIN : 0;
 }
 
-uint32_t Sockets::send_room(const Socket& socket) const {
-  return socket.send_buffer - std::min(socket.send_buffer, stack_->unsent(socket.handle));
+/// Room from which on a socket is writable: a third of what there can be.
+uint32_t Sockets::write_threshold(const Socket& socket) {
+  const uint32_t most = std::min(socket.options[TcpOption::send_buffer], socket.options[TcpOption::not_sent_low_water]);
+  return std::max(most / 3, 1u);
 }
 
 long Sockets::write(int fd, Pieces& pieces) {
@@ -85,7 +87,7 @@ long Sockets::write(int fd, Pieces& pieces) {
   if (socket == nullptr) return -EBADF;
   if (const long fault = writable(*socket)) return fault;
   if (pieces.left() == 0) return 0;
-  const size_t written = copy_in(*socket, pieces, send_room(*socket));
+  const size_t written = copy_in(*socket, pieces, stack_->writable(socket->handle));
   if (pieces.contiguous() != 0 && socket->state == SocketState::connected) want_space(*socket);
   return written == 0 ? -EAGAIN : static_cast<long>(written);
 }
@@ -128,12 +130,16 @@ size_t Sockets::send_packet(Socket& socket, Pieces& pieces, size_t most) {
   return stack_->send(socket.handle, packet, now_) ? length : 0;
 }
 
-/// Says by an event when a third of the send buffer is free, or packets are.
+/// Says by an event when the socket may be writable: so many bytes are acknowledged as there is room too little, or there are
+/// packets again.
 void Sockets::want_space(Socket& socket) {
   if (!packets_left(8)) return starve(socket);
   if (socket.space_wanted) return;
   socket.space_wanted = true;
-  stack_->request_drain(socket.handle, socket.send_buffer / 3 * 2, 0, now_);
+  const uint32_t room = stack_->writable(socket.handle), threshold = write_threshold(socket);
+  const uint32_t unsent = stack_->unsent(socket.handle);
+  const uint32_t missing = threshold > room ? threshold - room : 1;
+  stack_->request_drain(socket.handle, unsent - std::min(unsent, missing), 0, now_);
 }
 
 }  // namespace qstack::capi

@@ -64,7 +64,7 @@ bool Sockets::take_passive(Socket& listener, const Opened& event) {
   socket.v6_only = listener.v6_only;
   socket.lingers = listener.lingers;
   socket.linger_seconds = listener.linger_seconds;
-  socket.send_buffer = listener.send_buffer;
+  socket.options = listener.options;
   socket.receive_timeout = listener.receive_timeout;
   socket.send_timeout = listener.send_timeout;
   socket.link = kNoIndex;

@@ -19,6 +19,20 @@ constexpr Nanos kManualStart = 1'000'000'000;
 /// As a stack thread rests (native/stack/stack_thread.cc): yield, then short naps, and long ones when it stays quiet.
 constexpr Nanos kYieldFor = 3'000, kShortNap = 20'000, kShortNapsFor = 10'000'000, kLongNap = 500'000;
 
+/// What a program finds that asks before it has set anything.
+SocketOptions options_of(const TcpConfig& tcp) {
+  SocketOptions out;
+  out.put(TcpOption::no_delay, 0).put(TcpOption::quick_ack, 0).put(TcpOption::delayed_ack_ms, tcp.delayed_ack_ms);
+  out.put(TcpOption::keepalive, 0).put(TcpOption::keepalive_idle_ms, 7'200'000);
+  out.put(TcpOption::keepalive_interval_ms, 75'000).put(TcpOption::keepalive_count, 9);
+  out.put(TcpOption::user_timeout_ms, 0).put(TcpOption::max_segment, 0).put(TcpOption::pacing_rate, 0);
+  out.put(TcpOption::congestion, static_cast<uint32_t>(tcp.congestion));
+  out.put(TcpOption::receive_buffer, tcp.receive_buffer).put(TcpOption::send_buffer, tcp.send_buffer);
+  out.put(TcpOption::dscp, 0).put(TcpOption::ttl, 64).put(TcpOption::rto_min_ms, tcp.rto_min_ms);
+  out.put(TcpOption::retries, tcp.retries_max).put(TcpOption::syn_retries, tcp.syn_retries_max);
+  return out;
+}
+
 SocketsConfig sockets_config(const InstanceConfig& config) {
   const TcpConfig& tcp = config.stack.tcp;
   SocketsConfig out;
@@ -26,8 +40,7 @@ SocketsConfig sockets_config(const InstanceConfig& config) {
   out.epolls = config.epolls;
   out.interests = config.interests;
   out.connections = tcp.connections;
-  out.send_buffer = tcp.send_buffer;
-  out.receive_buffer = tcp.receive_buffer;
+  out.options = options_of(tcp);
   out.first_port = static_cast<uint16_t>(32'768 + tcp.secret[1] % 28'232);
   return out;
 }

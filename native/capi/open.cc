@@ -85,7 +85,7 @@ long Sockets::bind(int fd, const sockaddr* address, socklen_t length) {
 ListenerConfig Sockets::framing_of(const Socket& socket) const {
   ListenerConfig config;
   config.framing = Framing::stream;
-  config.options.put(TcpOption::no_delay, 0);
+  config.options = socket.options;
   config.families = families_of(socket);
   return config;
 }
@@ -122,6 +122,7 @@ long Sockets::accept(int fd, sockaddr* address, socklen_t* length, int flags) {
   listener->first_waiting = socket.link;
   if (listener->first_waiting == kNoIndex) listener->last_waiting = kNoIndex;
   --listener->waiting;
+  if (listener->options_changed) apply_options(socket);
   socket.nonblocking = (flags & SOCK_NONBLOCK) != 0;
   return name(socket);
 }

@@ -43,7 +43,7 @@ uint32_t Sockets::ready_events(Socket& socket, uint32_t wanted) {
       if (read_ended || !socket.received.empty()) events |= kIn;
       if (read_ended) events |= EPOLLRDHUP;
       if (read_ended && socket.write_shut) events |= EPOLLHUP;
-      if (socket.write_shut || (send_room(socket) >= socket.send_buffer / 3 && packets_left(8))) {
+      if (socket.write_shut || (stack_->writable(socket.handle) >= write_threshold(socket) && packets_left(8))) {
         events |= kOut;
       } else if (wanted & kOut) {
         want_space(socket);

@@ -8,6 +8,7 @@
 #include "native/mempool/packet_queue.hh"
 #include "native/mempool/slot_list.hh"
 #include "native/tcp/app.hh"
+#include "native/tcp/options.hh"
 
 namespace qstack::capi {
 
@@ -47,7 +48,8 @@ struct Socket {
   uint32_t first_waiting, last_waiting;
   // options
   uint32_t linger_seconds;
-  uint32_t send_buffer;
+  bool options_changed;   ///< listening: connections have those of listen() until they are accepted
+  SocketOptions options;  ///< complete, but for those that are off
   Nanos receive_timeout;  ///< 0: none
   Nanos send_timeout;
 };

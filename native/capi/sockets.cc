@@ -42,7 +42,7 @@ uint32_t Sockets::allocate(int family) {
   socket.family = static_cast<uint16_t>(family);
   socket.interests = kNoIndex;
   socket.first_waiting = socket.last_waiting = kNoIndex;
-  socket.send_buffer = config_.send_buffer;
+  socket.options = config_.options;
   return index;
 }
 

@@ -13,6 +13,7 @@
 
 #include <vector>
 
+#include "native/capi/options_table.hh"
 #include "native/capi/socket.hh"
 #include "native/stack/stack.hh"
 
@@ -23,8 +24,7 @@ struct SocketsConfig {
   uint32_t epolls = 0;
   uint32_t interests = 0;
   uint32_t connections = 0;  ///< control blocks of the stack
-  uint32_t send_buffer = 0;
-  uint32_t receive_buffer = 0;
+  SocketOptions options{};   ///< what a new socket has
   uint16_t first_port = 32'768;  ///< where the search for a free one begins
 };
 
@@ -132,7 +132,7 @@ class Sockets final : public App {
   static size_t peek(const Socket& socket, Pieces& pieces);
   size_t copy_in(Socket& socket, Pieces& pieces, size_t most);
   size_t send_packet(Socket& socket, Pieces& pieces, size_t most);
-  uint32_t send_room(const Socket& socket) const;
+  static uint32_t write_threshold(const Socket& socket);
   bool packets_left(uint32_t part) const { return tx_.available() > tx_.capacity() / part && stack_->send_ready(0); }
   void want_space(Socket& socket);
   void starve(Socket& socket);
@@ -144,6 +144,14 @@ class Sockets final : public App {
   void doom(Handle handle);
 
   // options.cc
+  static long give_option(const void* bytes, socklen_t size, void* value, socklen_t* length);
+  static long give_int(int number, void* value, socklen_t* length);
+  long get_tcp_info(const Socket& socket, void* value, socklen_t* length) const;
+  long get_number(const Socket& socket, const OptionName& name, void* value, socklen_t* length) const;
+  long set_number(Socket& socket, const OptionName& name, const void* value, socklen_t length);
+  long set_congestion(Socket& socket, const void* value, socklen_t length);
+  long change(Socket& socket, TcpOption option, uint32_t value);
+  void apply_options(const Socket& socket);
   long get_socket_option(Socket& socket, int name, void* value, socklen_t* length);
   long set_socket_option(Socket& socket, int name, const void* value, socklen_t length);
 

@@ -1,6 +1,7 @@
 // Sockets of the C API: names, connections, their ends and their errors, as POSIX and Linux have them.
 #include "test/native/capi_world.hh"
 
+using namespace qstack;
 using namespace qstack::test;
 
 namespace {
@@ -551,6 +552,96 @@ TEST_CASE("options that are known are read back, and others are ENOPROTOOPT") {
   CHECK_ERRNO(qst_getsockopt(world.client, fd, SOL_SOCKET, SO_TYPE, nullptr, &length), EFAULT);
   const timeval odd{0, 1'000'000};
   CHECK_ERRNO(qst_setsockopt(world.client, fd, SOL_SOCKET, SO_RCVTIMEO, &odd, sizeof(odd)), EDOM);
+}
+
+TEST_CASE("TCP's options: set before or after the handshake, read back, refused out of range") {
+  CapiWorld world;
+  const int before = qst_socket(world.client, AF_INET, SOCK_STREAM, 0);
+  auto [c, s] = world.open();
+  struct Case {
+    int level, name, standard, good, bad;
+  };
+  const Case cases[] = {
+      {SOL_SOCKET, SO_KEEPALIVE, 0, 1, 0},         {SOL_SOCKET, SO_RCVBUF, 65'536, 30'000, 0},
+      {SOL_SOCKET, SO_SNDBUF, 262'144, 30'000, 0}, {SOL_SOCKET, SO_MAX_PACING_RATE, -1, 1'000'000, 0},
+      {IPPROTO_TCP, TCP_NODELAY, 0, 1, 0},         {IPPROTO_TCP, TCP_QUICKACK, 0, 1, 0},
+      {IPPROTO_TCP, TCP_KEEPIDLE, 7'200, 10, -1},  {IPPROTO_TCP, TCP_KEEPINTVL, 75, 3, -1},
+      {IPPROTO_TCP, TCP_KEEPCNT, 9, 4, 128},       {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 5'000, -5},
+      {IPPROTO_TCP, TCP_SYNCNT, 6, 3, 8},          {IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, 4'096, 0},
+      {IPPROTO_IP, IP_TTL, 64, 9, 256},            {IPPROTO_IP, IP_TOS, 0, 0x28, 256},
+  };
+  for (const Case& one : cases) {
+    INFO("level " << one.level << ", option " << one.name);
+    for (const int fd : {before, c}) {
+      CHECK(world.option(world.client, fd, one.level, one.name) == one.standard);
+      CHECK(qst_setsockopt(world.client, fd, one.level, one.name, &one.good, sizeof(one.good)) == 0);
+      CHECK(world.option(world.client, fd, one.level, one.name) == one.good);
+      if (one.bad != 0) CHECK_ERRNO(qst_setsockopt(world.client, fd, one.level, one.name, &one.bad, sizeof(one.bad)), EINVAL);
+    }
+  }
+  world.listen(81);
+  const sockaddr_in to = ipv4("10.0.0.1", 81);
+  CHECK(qst_connect(world.client, before, generic(to), sizeof(to)) == 0);
+  for (const Case& one : cases) CHECK(world.option(world.client, before, one.level, one.name) == one.good);
+}
+
+TEST_CASE("TCP_NODELAY lets a small segment go at once, and without it it waits for the ACK of the one before") {
+  CapiWorld world;
+  for (const int on : {0, 1}) {
+    auto [c, s] = world.open(SOCK_STREAM, static_cast<uint16_t>(80 + on));
+    CHECK(qst_setsockopt(world.client, c, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+    CHECK(qst_write(world.client, c, "a", 1) == 1);
+    world.run_ms(2);
+    CHECK(qst_write(world.client, c, "b", 1) == 1);
+    world.run_ms(2);
+    CHECK(world.read_all(world.server, s) == (on ? "ab" : "a"));
+  }
+}
+
+TEST_CASE("TCP_CONGESTION is a name, TCP_MAXSEG bounds segments, TCP_INFO tells the connection") {
+  CapiWorld world;
+  const int c = qst_socket(world.client, AF_INET, SOCK_STREAM, 0);
+  char text[16];
+  socklen_t length = sizeof(text);
+  CHECK(qst_getsockopt(world.client, c, IPPROTO_TCP, TCP_CONGESTION, text, &length) == 0);
+  CHECK(std::string(text) == "cubic");
+  CHECK(qst_setsockopt(world.client, c, IPPROTO_TCP, TCP_CONGESTION, "dctcp", 5) == 0);
+  CHECK_ERRNO(qst_setsockopt(world.client, c, IPPROTO_TCP, TCP_CONGESTION, "vegas", 5), ENOENT);
+  length = sizeof(text);
+  CHECK(qst_getsockopt(world.client, c, IPPROTO_TCP, TCP_CONGESTION, text, &length) == 0);
+  CHECK(std::string(text) == "dctcp");
+  CHECK(world.option(world.client, c, IPPROTO_TCP, TCP_MAXSEG) == 536);
+  const int most = 600;
+  CHECK(qst_setsockopt(world.client, c, IPPROTO_TCP, TCP_MAXSEG, &most, sizeof(most)) == 0);
+  tcp_info info{};
+  length = sizeof(info);
+  CHECK(qst_getsockopt(world.client, c, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+  CHECK(info.tcpi_state == TCP_CLOSE);
+  const int listener = world.listen();
+  length = sizeof(info);
+  CHECK(qst_getsockopt(world.server, listener, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+  CHECK(info.tcpi_state == TCP_LISTEN);
+  const sockaddr_in to = ipv4("10.0.0.1", 80);
+  CHECK(qst_connect(world.client, c, generic(to), sizeof(to)) == 0);
+  CHECK(world.option(world.client, c, IPPROTO_TCP, TCP_MAXSEG) == 588);  // timestamps take 12
+  length = sizeof(info);
+  CHECK(qst_getsockopt(world.client, c, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+  CHECK(info.tcpi_state == TCP_ESTABLISHED);
+  CHECK(info.tcpi_snd_mss == 588);
+  CHECK(info.tcpi_rtt > 0);
+  CHECK((info.tcpi_options & TCPI_OPT_TIMESTAMPS) != 0);
+}
+
+TEST_CASE("an option of the listener is the connection's, also where it was set after listen()") {
+  CapiWorld world;
+  const int listener = world.listen();
+  const int idle = 33;
+  CHECK(qst_setsockopt(world.server, listener, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) == 0);
+  world.connect();
+  const int s = qst_accept(world.server, listener, nullptr, nullptr);
+  CHECK(world.option(world.server, s, IPPROTO_TCP, TCP_KEEPIDLE) == 33);
+  const Handle handle = world.server->sockets().find(s)->handle;
+  CHECK(world.server->stack().option(handle, TcpOption::keepalive_idle_ms) == 33'000u);
 }
 
 TEST_CASE("fcntl() switches blocking, and knows nothing else") {
