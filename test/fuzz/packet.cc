@@ -81,7 +81,7 @@ class PacketWorld {
   Frame echo(uint8_t how);
   Frame raw_ipv6();
   Frame unknown_protocol();
-  Frame icmp_error(const Frame& about, uint8_t how);
+  Frame icmp_error(uint8_t how);
   void inject(const Frame& frame);
   void heard(const Frame& frame);
   void turn();
@@ -218,7 +218,7 @@ void PacketWorld::other_frame(uint8_t kind) {
     case 2:
       return pieces(echo(how));
     case 3:
-      return inject(icmp_error(how & 1 ? last_sent_ipv6_ : last_sent_, how));
+      return inject(icmp_error(how));
     case 4:
       return port_.inject(tagged(segment_of_any_peer(how), how & 8 ? script_.u16() : kVlan));
     case 5:
@@ -305,11 +305,13 @@ Frame PacketWorld::unknown_protocol() {
 }
 
 /// A router's word about a segment of the stack, or about one that is nearly one.
-Frame PacketWorld::icmp_error(const Frame& about, uint8_t how) {
+Frame PacketWorld::icmp_error(uint8_t how) {
   constexpr std::pair<uint8_t, uint8_t> kErrors[] = {{3, 4}, {3, 4}, {3, 3}, {3, 1}, {11, 0}, {12, 0}, {3, 13}, {3, 2}};
   constexpr std::pair<uint8_t, uint8_t> kErrorsIpv6[] = {{2, 0}, {2, 0}, {1, 4}, {1, 3}, {3, 0}, {4, 1}, {1, 1}, {4, 0}};
   const bool ipv4 = !(how & 1);
-  const auto [type, code] = (ipv4 ? kErrors : kErrorsIpv6)[how >> 1 & 7];
+  const Frame& about = ipv4 ? last_sent_ : last_sent_ipv6_;
+  const uint32_t place = how >> 1 & 7;
+  const std::pair<uint8_t, uint8_t> error = ipv4 ? kErrors[place] : kErrorsIpv6[place];
   const uint32_t at = kEthernetHeader + (ipv4 ? kIpv4Header : kIpv6Header);
   Frame frame(at + kIcmpHeader);
   write_ethernet(frame.data(), kStackMac, kPeerMac, ipv4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
@@ -319,8 +321,8 @@ Frame PacketWorld::icmp_error(const Frame& about, uint8_t how) {
   } else {
     write_ipv6(ip, kStrangerIpv6, kStackIpv6, kProtocolIcmpv6, 0);
   }
-  frame[at] = type;
-  frame[at + 1] = code;
+  frame[at] = error.first;
+  frame[at + 1] = error.second;
   store_be16(frame.data() + at + 6, script_.u16() % 1'600);
   const size_t most = how & 128 ? script_.u8() : 68;
   if (about.size() > kEthernetHeader) {
