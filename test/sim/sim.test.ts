@@ -1,5 +1,5 @@
 // The simulation (tools/sim, native/sim): seeds that failed once, plans for a short time, and faults that are planted to see
-// whether it notices. QSTACK_SIM_SECONDS asks for fresh plans, for so long: about one in a thousand still breaks a promise
+// whether it notices. QSTACK_SIM_SECONDS asks for fresh plans, for so long: some of them still break a promise
 // (docs/simulation.md), so the tests run known ones.
 // watchdog: 240s
 import { existsSync, readFileSync } from 'node:fs';
