@@ -161,14 +161,13 @@ const NATIVE_INPUTS = ['native', 'meson.build', 'meson_options.txt', 'tools/buil
 
 /** @param {string} variant @param {string} output */
 function native(variant, output) {
-  const tests = variant === 'asan' || variant === 'tsan';
   step({
     name: `native-${variant}`,
     says: `building the native core (${variant})`,
     inputs: [...NATIVE_INPUTS, ...(variant === 'release' ? [] : ['test/native', 'test/fuzz', 'test/script'])],
     more: [process.env.CI ?? ''],
     outputs: [output],
-    command: [process.execPath, 'tools/build-native.mjs', '--variant', variant, ...(tests ? ['--tests'] : [])],
+    command: [process.execPath, 'tools/build-native.mjs', '--variant', variant],
   });
 }
 
@@ -222,9 +221,8 @@ function main() {
   // Namespaces are root's, whoever owns the clone.
   if (task === 'interop') return hand(['dist/test/interop/main.js', ...rest], { env: process.env });
   if (task === 'sim') return hand(['dist/tools/sim/main.js', ...rest]);
-  if (task === 'test' || task === 'fuzz') native('fuzz', 'build/fuzz/build.ninja');
+  if (['test', 'script', 'fuzz'].includes(task)) native('asan', 'build/asan/build.ninja');
   if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
-  if (task === 'test' || task === 'script') native('asan', 'build/asan/build.ninja');
   if (task === 'script') return hand(['dist/tools/script/main.js', ...rest]);
   if (task !== 'test') return say('built');
   native('tsan', 'build/tsan/build.ninja');

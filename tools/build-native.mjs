@@ -1,5 +1,5 @@
-// Builds the native code: `node tools/build-native.mjs [--variant release|asan|tsan|fuzz] [--tests]`.
-// In: the sources. Out: build/<variant> by Meson and ninja (with --tests: the test programs as well); for release also the addon,
+// Builds the native code: `node tools/build-native.mjs [--variant release|asan|tsan]`.
+// In: the sources. Out: build/<variant> by Meson and ninja (with a sanitizer: the test programs); for release also the addon,
 // build/release/node/qstack.node, by node-gyp. Quiet when nothing changed; on a failure the tools' own output, and their exit code.
 import { spawnSync } from 'node:child_process';
 import {
@@ -23,18 +23,24 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Compilers at a time: all cores, unless the environment wants fewer. */
 const JOBS = process.env.QSTACK_JOBS ?? String(availableParallelism());
 
-/** Meson options per variant. Sanitizers run native test programs, never the addon. @type {Record<string, string[]>} */
+/** A build with a sanitizer is made to be compiled quickly: several sources at a time (unity), no more optimization than keeps
+ * the tests quick, and of debugging data the lines for stack traces. @param {string} sanitizers */
+const sanitized = (sanitizers) => [
+  '-Dunity=on',
+  '-Dunity_size=12',
+  '-Dbuildtype=custom',
+  '-Doptimization=1',
+  '-Ddebug=true',
+  '-Dcpp_args=-g1',
+  `-Db_sanitize=${sanitizers}`,
+  '-Db_lundef=false',
+];
+
+/** Meson options per variant. Sanitizers run native test programs and fuzzers, never the addon. @type {Record<string, string[]>} */
 const VARIANTS = {
   release: ['-Dbuildtype=release', '-Ddebug=true', '-Db_ndebug=false'],
-  asan: ['-Dbuildtype=debugoptimized', '-Db_sanitize=address,undefined', '-Db_lundef=false'],
-  tsan: ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Db_lundef=false'],
-  fuzz: [
-    '-Dbuildtype=debugoptimized',
-    '-Db_sanitize=address,undefined',
-    '-Db_lundef=false',
-    '-Ddpdk=false',
-    '-Dfuzz=true',
-  ],
+  asan: [...sanitized('address,undefined'), '-Dfuzz=true'],
+  tsan: sanitized('thread'),
 };
 
 /** libFuzzer is clang's; a compiler cache in front of the usual compiler stays in front. */
@@ -80,20 +86,20 @@ function lock(file) {
   }
 }
 
-/** @param {string} variant @param {boolean} tests */
-function configure(variant, tests) {
+/** @param {string} variant */
+function configure(variant) {
   const folder = join(ROOT, 'build', variant);
   const options = [
     ...(VARIANTS[variant] ?? []),
-    `-Dtests=${tests}`,
+    `-Dtests=${variant !== 'release'}`,
     `-Dwerror=${process.env.CI !== undefined && process.env.CI !== ''}`,
   ];
   const known = join(folder, 'qstack-options');
   const wanted = options.join(' ');
-  const configured = existsSync(join(folder, 'build.ninja'));
-  if (configured && existsSync(known) && readFileSync(known, 'utf8') === wanted) return folder;
-  const env = variant === 'fuzz' ? CLANG : {};
-  run('meson', ['setup', ...(configured ? ['--reconfigure'] : []), folder, ROOT, ...options], env);
+  if (existsSync(join(folder, 'build.ninja')) && existsSync(known) && readFileSync(known, 'utf8') === wanted)
+    return folder;
+  rmSync(folder, { recursive: true, force: true }); // Meson keeps a folder's compiler whatever it is told.
+  run('meson', ['setup', folder, ROOT, ...options], variant === 'asan' ? CLANG : {});
   writeFileSync(known, wanted);
   return folder;
 }
@@ -149,29 +155,32 @@ function buildAddon(folder) {
   console.log(`${relative(ROOT, placed)} built`);
 }
 
-/** What is built of a variant. ThreadSanitizer needs the programs that test what threads share, nothing else.
+/** What is built with a sanitizer: what runs with it, and of ThreadSanitizer what tests the sharing of threads.
  * @param {string} variant @param {string} folder @returns {string[]} */
 function ninjaTargets(variant, folder) {
-  if (variant === 'tsan') return sharedTests(folder);
-  return [variant === 'fuzz' ? 'fuzzers' : 'all'];
+  if (variant === 'asan')
+    return [...testPrograms(folder, 'asan'), 'fuzzers', 'test/script/play', 'native/sim/qstack_sim'];
+  if (variant === 'tsan') return testPrograms(folder, 'tsan');
+  return ['all'];
 }
 
-/** @param {string} folder @returns {string[]} */
-function sharedTests(folder) {
+/** @param {string} folder @param {string} variant @returns {string[]} */
+function testPrograms(folder, variant) {
   const tests = JSON.parse(run('meson', ['introspect', '--tests', folder]));
   return tests
-    .filter((/** @type {{ suite: string[] }} */ test) => test.suite.some((name) => name.endsWith('tsan')))
+    .filter(
+      (/** @type {{ suite: string[] }} */ test) =>
+        variant !== 'tsan' || test.suite.some((name) => name.endsWith('tsan')),
+    )
     .map((/** @type {{ cmd: string[] }} */ test) => relative(folder, test.cmd[0] ?? ''));
 }
 
-const { values } = parseArgs({
-  options: { variant: { type: 'string', default: 'release' }, tests: { type: 'boolean', default: false } },
-});
+const { values } = parseArgs({ options: { variant: { type: 'string', default: 'release' } } });
 if (!(values.variant in VARIANTS)) {
   console.error(`--variant ${values.variant}: one of ${Object.keys(VARIANTS).join(', ')} is expected`);
   process.exit(2);
 }
 lock(join(ROOT, 'build', `${values.variant}.lock`));
-const folder = configure(values.variant, values.tests);
+const folder = configure(values.variant);
 run('ninja', ['-C', folder, `-j${JOBS}`, ...ninjaTargets(values.variant, folder)]);
 if (values.variant === 'release') buildAddon(folder);

@@ -3,7 +3,6 @@
 namespace qstack {
 namespace {
 
-constexpr Nanos kSecond = 1'000'000'000;
 /// RFC 4861 10: RETRANS_TIMER, MAX_RTR_SOLICITATIONS and RTR_SOLICITATION_INTERVAL.
 constexpr Nanos kRetransTimer = kSecond;
 constexpr uint8_t kRouterSolicitations = 3;

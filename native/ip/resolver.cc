@@ -8,7 +8,6 @@ namespace qstack {
 
 namespace {
 
-constexpr Nanos kSecond = 1'000'000'000;
 /// RFC 1122 2.3.2.1: the same address is asked for at most once a second.
 constexpr Nanos kRequestInterval = kSecond;
 constexpr uint8_t kRequestsMax = 3;

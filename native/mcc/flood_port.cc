@@ -9,7 +9,6 @@
 namespace qstack::mcc {
 
 namespace {
-constexpr Nanos kSecond = 1'000'000'000;
 /// What a thread that was away owes: more would be a burst that no attacker's wire can carry.
 constexpr Nanos kDebtMax = 10'000'000;
 /// Bursts of SYNs, and of answers, between two turns of the stack.

@@ -12,7 +12,6 @@
 
 namespace qstack::mcc {
 
-inline constexpr Nanos kSecond = 1'000'000'000;
 inline constexpr Nanos kNever = ~Nanos{0};
 
 /// One message that has to leave.

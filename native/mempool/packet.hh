@@ -13,6 +13,7 @@ namespace qstack {
 
 /// Time in nanoseconds on the monotonic clock that the caller of Stack::turn passes in.
 using Nanos = uint64_t;
+inline constexpr Nanos kSecond = 1'000'000'000;
 /// A stage stamp: Nanos / 64, modulo 2^32 (wraps after 274 s, resolution 64 ns).
 using Stamp = uint32_t;
 constexpr Stamp to_stamp(Nanos now) { return static_cast<Stamp>(now >> 6); }

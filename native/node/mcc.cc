@@ -63,7 +63,7 @@ EngineConfig read_engine(const OptionReader& options) {
   config.answered_all = options.boolean("answeredAll", false);
   config.reply = options.boolean("echo", false) ? mcc::ReplyKind::echo : mcc::ReplyKind::iot_or_http;
   config.seed = options.integer("seed", 1, 0, (uint64_t{1} << 53) - 1);
-  config.think_time = options.integer("thinkNs", 0, 0, mcc::kSecond);
+  config.think_time = options.integer("thinkNs", 0, 0, kSecond);
   config.clock = monotonic_now;
   config.pending_max = options.u32("pendingMax", config.pending_max, 1, 1u << 26);
   return config;
@@ -143,16 +143,16 @@ mcc::ArrivalKind read_kind(const OptionReader& options) {
 }
 
 Napi::Value run(const Napi::CallbackInfo& info) {
-  constexpr uint64_t kYear = 365ull * 24 * 3600 * mcc::kSecond;
+  constexpr uint64_t kYear = 365ull * 24 * 3600 * kSecond;
   const auto instance = find(info);
   const OptionReader options(info[1], "mccRun");
   mcc::Plan plan;
   plan.kind = read_kind(options);
   plan.burst = options.u32("burst", 1, 1);
-  plan.epoch = options.integer("epochNs", mcc::kSecond, 1, kYear);
-  plan.rate = options.integer("rate", 1, 1, mcc::kSecond);
+  plan.epoch = options.integer("epochNs", kSecond, 1, kYear);
+  plan.rate = options.integer("rate", 1, 1, kSecond);
   plan.window = options.u32("window", 1, 1);
-  plan.duration = options.integer("durationNs", mcc::kSecond, 1, kYear);
+  plan.duration = options.integer("durationNs", kSecond, 1, kYear);
   if (!instance->host->run(plan)) throw CodedError("QST_ERR_MCC_BUSY", "mccRun: connections are not ready");
   return info.Env().Undefined();
 }

@@ -3,7 +3,7 @@
 namespace qstack::sim {
 namespace {
 
-constexpr Nanos kMs = 1'000'000, kSecond = 1'000 * kMs;
+constexpr Nanos kMs = 1'000'000;
 constexpr Nanos kTryAgain = 200 * kMs;
 
 Weather weather_of(const Plan& plan, uint8_t host, Nanos at) {

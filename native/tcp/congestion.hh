@@ -16,6 +16,7 @@ enum class Congestion : uint8_t { cubic = 1, newreno = 2, dctcp = 3 };
 
 /// RFC 5681 3.1: arbitrarily high. While ssthresh has this value no congestion was seen yet.
 inline constexpr uint32_t kNoThreshold = 0x7fffffff;
+inline constexpr uint8_t kDupThresh = 3;  ///< RFC 5681 3.2, RFC 8985 6.2
 
 struct RenoState {
   uint32_t acked_in_round;  ///< bytes acknowledged since cwnd last grew (congestion avoidance)

@@ -8,7 +8,7 @@
 #include "native/tcp/congestion.hh"
 
 namespace qstack {
-namespace {
+namespace cubic {
 
 constexpr float kC = 0.4f;     // RFC 9438 5.1
 constexpr float kBeta = 0.7f;  // RFC 9438 4.6
@@ -143,8 +143,8 @@ void undone(CongestionState& state) {
   }
 }
 
-}  // namespace
+}  // namespace cubic
 
-const CongestionControl kCubic = {"cubic", start, remember, acked, reduce, undone};
+const CongestionControl kCubic = {"cubic", cubic::start, cubic::remember, cubic::acked, cubic::reduce, cubic::undone};
 
 }  // namespace qstack

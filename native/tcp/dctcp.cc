@@ -5,7 +5,7 @@
 #include "native/tcp/congestion.hh"
 
 namespace qstack {
-namespace {
+namespace dctcp {
 
 constexpr uint32_t kOne = 1u << 20;  ///< alpha = 1
 constexpr uint32_t kGainShift = 4;   ///< g = 1/16 (RFC 8257 4.2)
@@ -52,8 +52,8 @@ void reduce(CongestionState& state, CongestionEvent event, uint32_t mss, uint32_
 
 void undone(CongestionState&) {}
 
-}  // namespace
+}  // namespace dctcp
 
-const CongestionControl kDctcp = {"dctcp", start, remember, acked, reduce, undone};
+const CongestionControl kDctcp = {"dctcp", dctcp::start, dctcp::remember, dctcp::acked, dctcp::reduce, dctcp::undone};
 
 }  // namespace qstack

@@ -19,7 +19,7 @@ void grow_like_reno(CongestionState& state, RenoState& reno, const AckedData& da
   }
 }
 
-namespace {
+namespace newreno {
 
 void start(CongestionState&, uint8_t) {}
 
@@ -35,9 +35,10 @@ void reduce(CongestionState& state, CongestionEvent, uint32_t mss, uint32_t in_f
 
 void undone(CongestionState&) {}
 
-}  // namespace
+}  // namespace newreno
 
-const CongestionControl kNewReno = {"newreno", start, remember, acked, reduce, undone};
+const CongestionControl kNewReno = {"newreno",         newreno::start,  newreno::remember,
+                                    newreno::acked, newreno::reduce, newreno::undone};
 
 const CongestionControl& congestion_control(Congestion which) {
   switch (which) {

@@ -9,7 +9,6 @@
 namespace qstack {
 namespace {
 
-constexpr uint32_t kDupThresh = 3;
 constexpr uint8_t kReoWndPersist = 16;          // RFC 8985 6.2 step 4
 constexpr uint32_t kMaxAckDelayUs = 200'000;    // RFC 8985 7.2: what a peer may delay the ACK of a lone segment
 /// A peer's threads are scheduled in milliseconds; a probe sent sooner than that is a duplicate.

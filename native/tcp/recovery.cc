@@ -6,11 +6,6 @@
 #include "native/tcp/engine.hh"
 
 namespace qstack {
-namespace {
-
-constexpr uint8_t kDupThresh = 3;  // RFC 5681 3.2
-
-}  // namespace
 
 const CongestionControl& TcpEngine::congestion_of(const Tcb& c) const {
   return congestion_control(static_cast<Congestion>(option_of(c, TcpOption::congestion)));

@@ -25,7 +25,7 @@ namespace {
 constexpr uint32_t kSockets = 6, kPackets = 64;
 constexpr const char* kAddresses[] = {"10.0.0.1", "10.0.0.2"};
 constexpr const char* kAddresses6[] = {"fd00::1", "fd00::2"};
-constexpr const char* kMacs[] = {"02:00:00:00:00:01", "02:00:00:00:00:02"};
+constexpr const char* kMacTexts[] = {"02:00:00:00:00:01", "02:00:00:00:00:02"};
 
 /// Name of one direction of a connection: the writer's port and the reader's.
 struct Way {
@@ -117,12 +117,13 @@ CapiTarget::CapiTarget(Script& script) : script_(script) {
 
 void CapiTarget::make(uint32_t number, uint8_t mode) {
   const std::string own = std::string(kAddresses[number]) + "/24", own6 = std::string(kAddresses6[number]) + "/64";
-  const qst_neighbor neighbors[] = {{kAddresses[1 - number], kMacs[1 - number]}, {kAddresses6[1 - number], kMacs[1 - number]}};
+  const qst_neighbor neighbors[] = {{kAddresses[1 - number], kMacTexts[1 - number]},
+                                    {kAddresses6[1 - number], kMacTexts[1 - number]}};
   qst_config config;
   qst_config_init(&config);
   config.ipv4 = own.c_str();
   if (mode & 1) config.ipv6 = own6.c_str();
-  config.mac = kMacs[number];
+  config.mac = kMacTexts[number];
   config.neighbors = neighbors;
   config.neighbor_count = mode & 1 ? 2 : 1;
   config.sockets = kSockets;

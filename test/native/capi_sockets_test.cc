@@ -344,7 +344,8 @@ TEST_CASE("after shutdown(SHUT_RD) what comes is thrown away, and reads give 0")
   CHECK(qst_read(world.server, s, &byte, 1) == 0);
   const std::string sent = bytes_of(300'000);  // more than any window
   CHECK(qst_write(world.client, c, sent.data(), sent.size()) == static_cast<ssize_t>(sent.size()));
-  CHECK(world.run_until([&] { return world.client->stack().unsent(world.client->sockets().find(c)->handle) == 0; }));
+  const auto* client = world.client->sockets().find(c);
+  CHECK(world.run_until([&] { return world.client->stack().unsent(client->handle) == 0; }));
   CHECK(qst_read(world.server, s, &byte, 1) == 0);
   CHECK(qst_close(world.client, c) == 0);
   CHECK(qst_close(world.server, s) == 0);
@@ -357,7 +358,7 @@ TEST_CASE("the window closes when nobody reads, and opens when somebody does") {
   const std::string sent = bytes_of(100'000);
   size_t written = 0;
   std::string received;
-  const auto write = [&] {
+  const auto write = [&, &c = c] {
     const ssize_t n = qst_write(world.client, c, sent.data() + written, sent.size() - written);
     if (n > 0) written += static_cast<size_t>(n);
     return n;
@@ -367,7 +368,7 @@ TEST_CASE("the window closes when nobody reads, and opens when somebody does") {
   CHECK_ERRNO(write(), EAGAIN);
   CHECK(written <= 8'192 + 16'384);
   CHECK(written >= 16'384);
-  CHECK(world.run_until([&] {
+  CHECK(world.run_until([&, &s = s] {
     write();
     received += world.read_all(world.server, s);
     return received.size() == sent.size();
@@ -393,7 +394,7 @@ TEST_CASE("small writes that wait travel in few segments") {
   const uint64_t before = world.count(world.client, "tx_packets");
   for (size_t at = 0; at < sent.size(); at += 7) CHECK(qst_write(world.client, c, sent.data() + at, 7) == 7);
   std::string received;
-  CHECK(world.run_until([&] { return (received += world.read_all(world.server, s)).size() == sent.size(); }));
+  CHECK(world.run_until([&, &s = s] { return (received += world.read_all(world.server, s)).size() == sent.size(); }));
   CHECK(received == sent);
   CHECK(world.count(world.client, "tx_packets") - before < 40);
 }
@@ -427,7 +428,7 @@ TEST_CASE("MSG_PEEK leaves the bytes, MSG_WAITALL waits for all, MSG_DONTWAIT fo
   CHECK(qst_recv(world.server, s, buffer, 16, MSG_PEEK) == 4);
   CHECK(std::string(buffer, 4) == "abcd");
   bool more = true;
-  world.on_wait = [&] {
+  world.on_wait = [&, &c = c] {
     if (more) qst_send(world.client, c, "efgh", 4, MSG_DONTWAIT);
     more = false;
   };
@@ -663,7 +664,7 @@ TEST_CASE("when packets to send run out, writes are EAGAIN until there are some 
   size_t written = 0;
   std::string received;
   bool refused = false;
-  CHECK(world.run_until([&] {
+  CHECK(world.run_until([&, &c = c, &s = s] {
     while (written < sent.size()) {
       const ssize_t n = qst_write(world.client, c, sent.data() + written, sent.size() - written);
       if (n < 0) {

@@ -13,7 +13,6 @@ namespace qstack::test {
 
 using Frame = PairPort::Frame;
 
-inline constexpr Nanos kSecond = 1'000'000'000;
 inline constexpr MacAddress kOurMac = {2, 0, 0, 0, 0, 1};
 inline constexpr MacAddress kPeerMac = {2, 0, 0, 0, 0, 0x64};
 inline constexpr MacAddress kOtherMac = {2, 0, 0, 0, 0, 0x65};

@@ -151,7 +151,8 @@ TEST_CASE("RFC 792, RFC 1122 3.2.2.1: an error about a segment of ours says whic
       {{3, 0}, Kind::soft},     {{3, 1}, Kind::soft},        {{3, 2}, Kind::prohibited}, {{3, 3}, Kind::refused},
       {{3, 4}, Kind::too_big},  {{3, 5}, Kind::soft},        {{3, 9}, Kind::prohibited}, {{3, 10}, Kind::prohibited},
       {{3, 13}, Kind::prohibited}, {{11, 0}, Kind::soft},    {{12, 0}, Kind::soft}};
-  for (const auto& [what, kind] : cases) {
+  for (const auto& [type_and_code, kind] : cases) {
+    const auto what = type_and_code;
     INFO(int{what.first} << "/" << int{what.second});
     REQUIRE(bench.feed(ipv4_frame(kProtocolIcmp, icmp(what.first, what.second, 1'300, our_segment()), 0x0a0000fe)) == kError);
     const IcmpError& error = bench.ip.error();
@@ -174,7 +175,8 @@ TEST_CASE("RFC 4443: an error about a segment of ours over IPv6 says which and w
   const std::pair<std::pair<uint8_t, uint8_t>, Kind> cases[] = {
       {{1, 0}, Kind::soft}, {{1, 1}, Kind::prohibited}, {{1, 3}, Kind::soft},       {{1, 4}, Kind::refused}, {{1, 5}, Kind::prohibited},
       {{2, 0}, Kind::too_big}, {{3, 0}, Kind::soft},    {{4, 1}, Kind::prohibited}, {{4, 0}, Kind::soft},    {{100, 0}, Kind::soft}};
-  for (const auto& [what, kind] : cases) {
+  for (const auto& [type_and_code, kind] : cases) {
+    const auto what = type_and_code;
     INFO(int{what.first} << "/" << int{what.second});
     const Bytes message = icmpv6(what.first, what.second, 1'300, our_segment_ipv6());
     REQUIRE(bench.feed(ipv6_frame(kProtocolIcmpv6, message)) == kError);

@@ -106,7 +106,7 @@ TEST_CASE("two stacks of one VLAN speak TCP over it, with losses; one of another
     REQUIRE(world.run_until([&] { return world.client.stack.send_ready(0) && world.client.tx.available() > 100; }));
     world.client.send(c, std::string_view(bytes).substr(at, 1'400));
   }
-  REQUIRE(world.run_until([&] { return world.server.app.of(s).bytes.size() == bytes.size(); }));
+  REQUIRE(world.run_until([&, &s = s] { return world.server.app.of(s).bytes.size() == bytes.size(); }));
   CHECK(world.server.app.of(s).bytes == bytes);
   CHECK(world.client.count(Counter::retransmits) > 0);
   CHECK(world.client.tcb(c)->mss == 1'448);

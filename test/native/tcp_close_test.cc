@@ -153,8 +153,8 @@ TEST_CASE("fixed framing: a message that the app refuses is not acknowledged, an
   CHECK(world.client.stack.unsent(c) == 8 + 1);
   CHECK_FALSE(world.server.app.of(s).ended);
   world.server.app.refuse_messages = false;
-  CHECK(world.run_until([&] { return world.server.app.of(s).ended; }));
+  CHECK(world.run_until([&, &s = s] { return world.server.app.of(s).ended; }));
   REQUIRE(world.server.app.of(s).messages.size() == 1);
   CHECK(world.server.app.of(s).messages[0] == "1234567887654321");
-  CHECK(world.run_until([&] { return world.client.stack.unsent(c) == 0; }));
+  CHECK(world.run_until([&, &c = c] { return world.client.stack.unsent(c) == 0; }));
 }

@@ -56,8 +56,9 @@ TEST_CASE("RFC 9293 3.7.1: the MSS leaves room for the longer header, and bytes 
     world.client.send(c, std::string_view(bytes).substr(at, 1'000));
     world.server.send(s, std::string_view(bytes).substr(at, 1'000));
   }
-  REQUIRE(world.run_until([&] { return world.server.app.of(s).bytes.size() == bytes.size() &&
-                                       world.client.app.of(c).bytes.size() == bytes.size(); }));
+  REQUIRE(world.run_until([&, &s = s, &c = c] {
+    return world.server.app.of(s).bytes.size() == bytes.size() && world.client.app.of(c).bytes.size() == bytes.size();
+  }));
   CHECK(world.server.app.of(s).bytes == bytes);
   CHECK(world.client.app.of(c).bytes == bytes);
 }

@@ -30,7 +30,7 @@ void echo_under(const FaultConfig& fault, bool sack, bool timestamps, uint64_t s
   };
   size_t echoed = 0;
   const bool done = world.run_until(
-      [&] {
+      [&, &c = c, &s = s] {
         push(world.client, c, bytes, sent);
         push(world.server, s, pending, echoed);
         return world.client.app.of(c).bytes.size() >= size;
@@ -213,6 +213,6 @@ TEST_CASE("a burst that fills the receive pool by itself is not refused as a who
   auto frames = world.capture(world.client);
   World::deliver(world.server, frames, {0});
   world.client.send(c, std::string_view(bytes).substr(40'000));
-  CHECK(world.run_until([&] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 120'000));
+  CHECK(world.run_until([&, &s = s] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 120'000));
   CHECK(world.server.app.of(s).bytes == bytes);
 }

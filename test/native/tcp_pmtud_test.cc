@@ -108,11 +108,11 @@ TEST_CASE("without SACK and timestamps, and at the end of a stream, a cut segmen
   const auto [c, s] = world.path.open();
   for (const char seed : {1, 2}) world.client.send(c, pattern(1'448, static_cast<uint32_t>(seed)));
   world.client.stack.close(c, world.now);
-  REQUIRE(world.path.run_until([&] { return world.server.app.of(s).ended; }, 5'000));
+  REQUIRE(world.path.run_until([&, &s = s] { return world.server.app.of(s).ended; }, 5'000));
   CHECK(world.server.app.of(s).bytes == pattern(1'448, 1) + pattern(1'448, 2));
   CHECK(world.client.count(Counter::path_mtu_lowered) == 1);
   world.server.stack.close(s, world.now);
-  CHECK(world.path.run_until([&] { return world.client.app.of(c).closed; }, 5'000));
+  CHECK(world.path.run_until([&, &c = c] { return world.client.app.of(c).closed; }, 5'000));
   CHECK(world.client.app.of(c).reason == CloseReason::finished);
   world.path.run_ms(500);
   CHECK(world.nothing_leaked());
@@ -252,7 +252,7 @@ TEST_CASE("with no packet left to cut with, what was too big waits for one and a
   CHECK(world.client.tcb(c)->mss == 1'248);
   CHECK(world.client.count(Counter::drop_no_packet) > 0);
   for (Packet* const packet : taken) world.client.tx.release(packet);
-  REQUIRE(world.path.run_until([&] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 10'000));
+  REQUIRE(world.path.run_until([&, &s = s] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 10'000));
   CHECK(world.server.app.of(s).bytes == bytes);
 }
 
@@ -313,11 +313,11 @@ TEST_CASE("RFC 5927 5.2: no error ends an open connection; one that is followed 
   world.client.send(c, pattern(100));
   world.path.run_ms(500);
   broken = false;
-  REQUIRE(world.path.run_until([&] { return world.server.app.of(s).bytes.size() == 100; }, 5'000));
+  REQUIRE(world.path.run_until([&, &s = s] { return world.server.app.of(s).bytes.size() == 100; }, 5'000));
   // Errors of an episode that has passed are no reason for a later one.
   world.path.to_server = [](Frame&, const TcpSegment&) -> uint64_t { return Path::kLost; };
   world.client.send(c, pattern(100));
-  REQUIRE(world.path.run_until([&] { return world.client.app.of(c).closed; }, 60'000));
+  REQUIRE(world.path.run_until([&, &c = c] { return world.client.app.of(c).closed; }, 60'000));
   CHECK(world.client.app.of(c).reason == CloseReason::timed_out);
 
   Narrow other(1'500, true, client);
@@ -327,7 +327,7 @@ TEST_CASE("RFC 5927 5.2: no error ends an open connection; one that is followed 
     return Path::kLost;
   };
   other.client.send(c2, pattern(100));
-  REQUIRE(other.path.run_until([&] { return other.client.app.of(c2).closed; }, 60'000));
+  REQUIRE(other.path.run_until([&, &c2 = c2] { return other.client.app.of(c2).closed; }, 60'000));
   CHECK(other.client.app.of(c2).reason == CloseReason::unreachable);
 }
 

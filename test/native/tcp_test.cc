@@ -54,7 +54,7 @@ TEST_CASE("bytes arrive complete and in order, both ways, whatever their number"
     const auto [c, s] = world.open();
     const std::string bytes = pattern(size);
     size_t sent = 0;
-    REQUIRE(world.run_until([&] {
+    REQUIRE(world.run_until([&, &c = c, &s = s] {
       while (sent < size && world.client.stack.unsent(c) < 60'000) {
         const size_t part = std::min<size_t>(1448, size - sent);
         if (!world.client.send(c, std::string_view(bytes).substr(sent, part))) break;
@@ -193,7 +193,7 @@ TEST_CASE("RFC 9293 3.8.6: a reader that does not read closes the window, a prob
   world.run_ms(5'000);
   world.server.app.keep = false;
   world.server.app.release_kept(s);
-  CHECK(world.run_until([&] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 20'000));
+  CHECK(world.run_until([&, &s = s] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 20'000));
   CHECK(world.server.app.of(s).bytes == bytes);
   world.run_ms(1'000);
   CHECK(world.nothing_leaked());
@@ -373,7 +373,7 @@ TEST_CASE("an app that holds all it was given does not keep ACKs out: what it se
   CHECK(world.server.stack.unsent(s) == 0);
   world.server.app.keep = false;
   world.server.app.release_kept(s);
-  CHECK(world.run_until([&] { return world.server.app.of(s).messages.size() >= 400; }));
+  CHECK(world.run_until([&, &s = s] { return world.server.app.of(s).messages.size() >= 400; }));
 }
 
 TEST_CASE("RFC 9293 3.7.4: with Nagle's algorithm small writes wait while data are in flight, and leave in one segment then") {

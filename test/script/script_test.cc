@@ -54,8 +54,8 @@ TEST_CASE("every script of test/script comes true, and each shows something else
   for (const std::string& path : paths) {
     const Outcome outcome = run_script_file(path);
     CHECK_MESSAGE(outcome.fault.empty(), outcome.fault << "\n" << outcome.conversation);
-    const auto [other, fresh] = said.emplace(read_script_file(path).says, path);
-    CHECK_MESSAGE(fresh, path << " opens with the same sentence as " << other->second);
+    const auto other = said.emplace(read_script_file(path).says, path);
+    CHECK_MESSAGE(other.second, path << " opens with the same sentence as " << other.first->second);
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const BUILD = join(ROOT, 'build/fuzz');
+const BUILD = join(ROOT, 'build/asan');
 
 export interface NativeTarget {
   readonly name: string;
