@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include "native/wire/ethernet.hh"
-#include "native/wire/ipv4.hh"
-#include "native/wire/tcp.hh"
+#include "native/wire/vlan.hh"
 
 namespace qstack::mcc {
 
@@ -14,6 +12,9 @@ constexpr Nanos kDebtMax = 10'000'000;
 /// Bursts of SYNs, and of answers, between two turns of the stack.
 constexpr uint32_t kBurstsPerTurn = 8;
 constexpr uint16_t kTcpAt = kEthernetHeader + kIpv4Header;
+
+/// Where the type of a frame's payload stands, behind the tag that it has in a VLAN.
+uint16_t behind_tag(uint16_t vlan) { return vlan == 0 ? 0 : kVlanTag; }
 }  // namespace
 
 FloodPort::FloodPort(const FloodConfig& config, Port& inner, PacketPool& rx, PacketPool& tx)
@@ -47,11 +48,11 @@ uint32_t FloodPort::tx_burst(Packet** packets, uint32_t n, Nanos now) {
 
 /// False: the frame was an answer to a SYN of the flood, and is gone.
 bool FloodPort::listens_to(Packet* packet) {
-  const uint8_t* const frame = packet->data;
-  if (packet->length < kTcpAt || ethernet_type(frame) != kEtherTypeIpv4) return true;
-  const uint8_t* const ip = frame + kEthernetHeader;
+  const uint16_t tag = behind_tag(config_.vlan);
+  if (packet->length < kTcpAt + tag || ethernet_type(packet->data + tag) != kEtherTypeIpv4) return true;
+  const uint8_t* const ip = packet->data + tag + kEthernetHeader;
   if (load_be32(ip + 12) != config_.destination) return true;
-  station_ = ethernet_source(frame);
+  station_ = ethernet_source(packet->data);
   station_known_ = true;
   const uint32_t address = load_be32(ip + 16);
   if (address - config_.first_address >= config_.addresses || spared(address)) return true;
@@ -86,12 +87,14 @@ void FloodPort::flood(Nanos now) {
 void FloodPort::write_syn(Packet* packet) {
   const uint32_t source = random_address();
   const uint64_t bits = random_();
+  const uint16_t tag = behind_tag(config_.vlan);
   packet->data = PacketRegion::buffer(packet);
-  packet->length = kTcpAt + kTcpHeader + kOptions;
-  write_ethernet(packet->data, station_, inner_.mac(), kEtherTypeIpv4);
-  write_ipv4(packet->data + kEthernetHeader, source, config_.destination, kProtocolTcp,
-             kIpv4Header + kTcpHeader + kOptions);
-  uint8_t* const tcp = packet->data + kTcpAt;
+  packet->length = static_cast<uint16_t>(kSynLength + tag);
+  uint8_t* const frame = packet->data + tag;
+  write_ethernet(frame, station_, inner_.mac(), kEtherTypeIpv4);
+  if (tag != 0) insert_tag(packet->data, config_.vlan);
+  write_ipv4(frame + kEthernetHeader, source, config_.destination, kProtocolTcp, kIpv4Header + kTcpHeader + kOptions);
+  uint8_t* const tcp = frame + kTcpAt;
   write_tcp_header(tcp, static_cast<uint16_t>(1'024 + bits % 64'512), config_.port, static_cast<Seq>(bits >> 32), 0,
                    kTcpHeader + kOptions, kSyn, 64'240);
   std::copy(options_.begin(), options_.end(), tcp + kTcpHeader);

@@ -11,6 +11,9 @@
 #include <random>
 
 #include "native/port/port.hh"
+#include "native/wire/ethernet.hh"
+#include "native/wire/ipv4.hh"
+#include "native/wire/tcp.hh"
 
 namespace qstack::mcc {
 
@@ -21,6 +24,7 @@ struct FloodConfig {
   uint32_t spared_count = 0;
   uint32_t destination = 0;
   uint16_t port = 80;
+  uint16_t vlan = 0;  ///< 0: frames are untagged
   uint64_t seed = 0;
 };
 
@@ -44,6 +48,7 @@ class FloodPort final : public Port {
  private:
   static constexpr uint32_t kBurst = 64;
   static constexpr uint16_t kOptions = 20;
+  static constexpr uint16_t kSynLength = kEthernetHeader + kIpv4Header + kTcpHeader + kOptions;
 
   bool listens_to(Packet* packet);
   void flood(Nanos now);

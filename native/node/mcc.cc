@@ -15,6 +15,7 @@
 #include "native/node/device.hh"
 #include "native/node/env_data.hh"
 #include "native/node/options.hh"
+#include "native/wire/vlan.hh"
 
 namespace qstack::node {
 
@@ -78,6 +79,7 @@ StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, 
   config.ip.address_count = engine.addresses;
   config.ip.prefix_length = static_cast<uint8_t>(options.u32("prefixLength", 16, 8, 30));
   config.ip.gateway = options.u32("gateway", 0);
+  config.ip.vlan = options.u16("vlan", 0, 0, kVlanMax);
   config.ip.mac = device.mac;
   config.ip.mtu = config.tcp.mtu = device.mtu;
   config.tcp.connections = engine.slots;
@@ -95,6 +97,7 @@ mcc::FloodConfig read_flood(const OptionReader& options, const EngineConfig& eng
   config.addresses = options.u32("floodAddresses", 0);
   config.spared = engine.first_address;
   config.spared_count = engine.addresses;
+  config.vlan = options.u16("vlan", 0, 0, kVlanMax);
   config.destination = remote.address.ipv4();  // the generator speaks IPv4
   config.port = remote.port;
   config.seed = engine.seed;

@@ -15,26 +15,32 @@ constexpr Nanos kMillisecond = 1'000'000;
 
 /// A client whose port floods the server between its own frames.
 struct Flood {
-  explicit Flood(uint32_t connections = 64)
+  explicit Flood(uint32_t connections = 64, uint16_t vlan = 0)
       : region(4'096),
         rx(region.region(), 0, 2'048),
         tx(region.region(), 2'048, 2'048),
         wire(rx, tx, {2, 0, 0, 0, 0, 2}, 1u << 14),
-        port(flood_config(), wire, rx, tx),
-        client(host_config(2), port, rx, tx, app),
-        server(server_options(connections), {2, 0, 0, 0, 0, 1}, &now) {
+        port(flood_config(vlan), wire, rx, tx),
+        client(client_config(vlan), port, rx, tx, app),
+        server(server_options(connections, vlan), {2, 0, 0, 0, 0, 1}, &now) {
     app.stack = &client;
     app.now = &now;
     PairPort::connect(wire, server.wire);
     server.stack.listen({0, 80, Framing::stream, 0});
   }
 
-  static mcc::FloodConfig flood_config() {
+  static mcc::FloodConfig flood_config(uint16_t vlan) {
     return {.first_address = 0x0a000001, .addresses = 254, .spared = World::kClient, .spared_count = 1,
-            .destination = World::kServer, .port = 80, .seed = 3};
+            .destination = World::kServer, .port = 80, .vlan = vlan, .seed = 3};
   }
-  static HostOptions server_options(uint32_t connections) {
+  static StackConfig client_config(uint16_t vlan) {
+    StackConfig config = host_config(2);
+    config.ip.vlan = vlan;
+    return config;
+  }
+  static HostOptions server_options(uint32_t connections, uint16_t vlan) {
     HostOptions options{host_config(1)};
+    options.stack.ip.vlan = vlan;
     options.stack.tcp.connections = connections;
     return options;
   }
@@ -79,6 +85,19 @@ TEST_CASE("the flood waits until it knows the server's station, keeps its rate, 
   const uint64_t stopped = f.port.sent();
   f.run_ms(10);
   CHECK(f.port.sent() == stopped);
+}
+
+TEST_CASE("in a VLAN the SYNs of the flood carry its tag, and their answers are found behind it") {
+  Flood f(64, 5);
+  f.open();
+  f.port.set_rate(10'000);
+  const uint64_t before = f.server.count(Counter::syn_in);
+  f.run_ms(50);
+  CHECK(f.port.sent() > 400);
+  CHECK(f.server.count(Counter::syn_in) - before > 400);
+  CHECK(f.server.count(Counter::drop_vlan) == 0);
+  CHECK(f.server.count(Counter::drop_tcp_checksum) == 0);
+  CHECK(f.port.answered() > 0);
 }
 
 TEST_CASE("SYNs of the flood are whole, come from many addresses, never from ours or the server's") {

@@ -37,13 +37,21 @@ function run(arguments_: readonly string[], onStart: (child: ChildProcess) => vo
   });
 }
 
-const mcc = suite<Context>('mcc over memif');
-
-mcc.before(async (context) => {
+/** echo_server at a memif socket of its own. */
+async function start(context: Context, ...flags: string[]): Promise<void> {
   context.folder = mkdtempSync(join(tmpdir(), 'qstack-mcc-'));
   context.socket = join(context.folder, 'memif', 'q.sock');
   const device = `memif:${context.socket}?server`;
-  const line = [dist('apps/echo_server/main.js'), '--device', device, '--http-port', '0', '--max-concurrency', '1000'];
+  const line = [
+    dist('apps/echo_server/main.js'),
+    '--device',
+    device,
+    '--http-port',
+    '0',
+    '--max-concurrency',
+    '1000',
+    ...flags,
+  ];
   context.server = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'pipe'] });
   context.said = '';
   await new Promise<void>((resolve, reject) => {
@@ -56,12 +64,16 @@ mcc.before(async (context) => {
     });
     context.server.on('close', () => reject(new Error(`echo_server ended: ${context.said}`)));
   });
-});
+}
 
-mcc.after((context) => {
+function stop(context: Context): void {
   context.server.kill('SIGKILL');
   rmSync(context.folder, { recursive: true, force: true });
-});
+}
+
+const mcc = suite<Context>('mcc over memif');
+mcc.before((context) => start(context));
+mcc.after(stop);
 
 function line({ socket }: Context, text: string): string[] {
   return [dist('tools/mcc/main.js'), ...text.split(' '), '--port', '7', '--reply', 'echo', '--socket', socket];
@@ -126,3 +138,26 @@ mcc('the server survives its clients, and ends in order', async (context) => {
 });
 
 mcc.run();
+
+const tagged = suite<Context>('mcc in a VLAN');
+tagged.before((context) => start(context, '--vlan', '5', '--mtu', '1000'));
+tagged.after(stop);
+
+tagged('with the same --vlan every message is answered, over a link with the MTU of the server', async (context) => {
+  const { code, out, err } = await run(
+    line(context, '--vlan 5 -c 20 -s 1 -w 0 -l 900 --rate 200/s -d 1s --json --quiet'),
+  );
+  assert.is(code, 0, err);
+  const report = JSON.parse(out);
+  assert.is(report.connections, 20);
+  assert.is(report.mismatched, 0);
+  const [high, low] = report.phases[0].levels;
+  assert.is(high.answered + low.answered, 200);
+});
+
+tagged('without it nobody is heard', async (context) => {
+  const { code } = await run(line(context, '-c 1 -s 1 -w 0 --connect-limit 1s --rate 10/s -d 1s --quiet'));
+  assert.is(code, 1);
+});
+
+tagged.run();

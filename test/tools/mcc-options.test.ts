@@ -26,6 +26,12 @@ test("the README's command line is accepted with another destination and count",
   assert.ok(warnings.some((sentence) => sentence.includes('--smp 9')));
 });
 
+test('--vlan is a VLAN of 802.1Q; without it frames are untagged', () => {
+  assert.is(parse('--vlan 5').options?.vlan, 5);
+  assert.is(parse('').options?.vlan, 0);
+  assert.match(parse('--vlan 4095').faults[0] ?? '', /^--vlan: "4095" is not accepted; a whole number from 0 to 4094/);
+});
+
 test('--smp 1 still has one engine, and no warning', () => {
   assert.equal(parse('--smp 1').warnings, []);
   assert.equal(parse('--smp 2').warnings, []);

@@ -9,6 +9,7 @@ export interface NativeMccOptions {
   readonly addressCount: number;
   readonly prefixLength: number;
   readonly gateway: number;
+  readonly vlan: number;
   readonly destination: number;
   readonly port: number;
   readonly connections: number;

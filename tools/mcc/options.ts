@@ -40,6 +40,8 @@ export interface MccOptions {
   ips: number;
   prefixLength: number;
   gateway: number;
+  /** 802.1Q; 0: frames are untagged. */
+  vlan: number;
   device: Device;
   mac: string | undefined;
   core: number;
@@ -61,6 +63,7 @@ Examples:
   mcc -c 100000 --rate 50k/s -r 0.05 -d 30s --json                 the same connections, a constant rate
   mcc -c 100000 --answer all --phases 'wave:20000/1s/10s,capacity:3s,paced:150%/5s'
   mcc --flood syn --rate 1M/s -d 30s                               a SYN flood, and one connection that watches the server
+  mcc -c 1000 --vlan 5 --device af_packet:veth0 --rate 1k/s -d 10s        on VLAN 5 of an interface
   mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
 Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits.`;
 
@@ -91,6 +94,7 @@ export function mccCommand(): Command {
     .option('--source <address>', 'first local address')
     .option('--prefix <bits>', 'prefix length of the network', '16')
     .option('--gateway <address>', 'router, when --dest is outside the network')
+    .option('--vlan <n>', '802.1Q VLAN of our frames, in and out (0: untagged)', '0')
     .option('--smp <n>', '1 control thread and n - 1 engine threads', '2')
     .option('--network-stack <name>', 'qstack | mtcp (the same)', 'qstack')
     .option('--socket <path>', "memif socket of the server's stack")
@@ -310,6 +314,7 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
     ips,
     prefixLength,
     gateway: reader.address('gateway', '--gateway') ?? 0,
+    vlan: reader.count('vlan', '--vlan', 0, 4_094),
     device: readDevice(reader),
     mac: reader.text('mac'),
     core: reader.count('core', '--core', 0, cores - 1, -1),

@@ -32,14 +32,14 @@ function packets(options: MccOptions): { rxPackets: number; txPackets: number } 
 }
 
 export function nativeOptions(options: MccOptions): NativeMccOptions {
-  const { destination, port, prefixLength, gateway, connections, batches, seed, core } = options;
+  const { destination, port, prefixLength, gateway, vlan, connections, batches, seed, core } = options;
   const { messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs } = options;
   return {
     device: formatDevice(options.device),
     ...(options.mac === undefined ? {} : { mac: options.mac }),
     firstAddress: options.source,
     addressCount: options.ips,
-    ...{ destination, port, prefixLength, gateway, connections, batches, seed, core },
+    ...{ destination, port, prefixLength, gateway, vlan, connections, batches, seed, core },
     ...{ messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs },
     // Every address of the network; the server's own and the generator's are left out.
     floodAddress: networkOf(destination, prefixLength) + 1,
