@@ -23,6 +23,8 @@ export interface PlanInput {
   halfOpen?: number;
   timeWait?: number;
   busy?: number;
+  /** Connections that may have their sums kept; 1,024 unless told otherwise. */
+  sums?: number;
   slabBytes?: number;
   /** Listeners of order `level` exist: they need waiting lists per level. */
   ordersByLevel?: boolean;
@@ -65,6 +67,11 @@ const TIME_WAIT_RECORD = 64;
 const ADDRESS_PAIR = 40;
 /** SourceTable: an address and its two counts; 1.5 places for each connection that can be. */
 const SOURCE = 24;
+/** SideTable<Sums>: 88, its slot and link, and a bucket. */
+const SUMS = 96 + 4;
+/** Fragments: how many datagrams are put together at once, and what each may take: 8 KiB of payload, and 328 for its pieces. */
+const DATAGRAMS = 64;
+const DATAGRAM = 8_192 + 328;
 /** A bucket of ten flows; 6.5 are in it on average, and one overflow bucket stands by for eight. */
 const FLOW_BUCKET = 64;
 /** AppRings: the app and the generation of each slot. */
@@ -78,6 +85,8 @@ export const DPDK_STRIDE = 2112;
 /** With af_xdp the kernel keeps 256 bytes for XDP programs before each frame. */
 export const AF_XDP_STRIDE = DPDK_STRIDE + 256;
 const EMPTY_RECORDS = 4096;
+/** As native/tcp/config.hh. */
+const SUMS_MAX = 1_024;
 const HUGE_PAGE = 2 * 1024 * 1024;
 const PAGE = 4096;
 
@@ -174,6 +183,13 @@ export function plan(input: PlanInput): Plan {
   add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections that must not be mistaken for new ones');
   if (input.ipv6) add('IPv6 addresses', flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');
   if (input.limitsSources) add('source table', connections + halfOpen, SOURCE, 'connections per remote address');
+  add(
+    'sums',
+    Math.min(connections, input.sums ?? SUMS_MAX),
+    SUMS,
+    'bytes and segments of connections that ask for them',
+  );
+  add('fragments', DATAGRAMS, DATAGRAM, 'datagrams that are put together');
   add('slot bookkeeping', connections, APP_OF_SLOT + ATTENTION, 'which app has a connection, and which wants a turn');
   add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
   add('user columns', connections * apps, input.userColumnBytes ?? 0, 'app.column()');

@@ -1,7 +1,8 @@
 // Generated from tools/layout/layout.ts by `node dist/tools/layout/generate.js`. Do not edit.
 //
 // What C++ and TypeScript both see in the arena of a stack. Read docs/ARCHITECTURE.md 4 for the meaning.
-// A field is named STRUCT_FIELD_U8, _U16 or _U32: its index from the start of the struct in a typed array of that width.
+// A field is named STRUCT_FIELD_U8, _U16 or _U32: its index from the start of the struct in a typed array of that width;
+// of one of 64 bits, _U32 is that of its low word, and the high one follows.
 
 /** Counted up whenever an older reader would misread the arena. */
 export const ABI_VERSION = 1;
@@ -52,7 +53,7 @@ export const NO_LISTENER = 0xffff;
 export const INFOS_PER_APP = 16;
 
 /** A ConnectionInfo, and a u32 for each SocketOption. */
-export const INFO_BYTES = 256;
+export const INFO_BYTES = 384;
 
 /** Arguments of one RedisCommand. */
 export const REDIS_ARGUMENTS_MAX = 4;
@@ -88,6 +89,9 @@ export const EVENT_TYPE_DRAINED = 5;
 
 /** a ConnectionInfo and options are in the app's place; in the lowest ring */
 export const EVENT_TYPE_INFO = 6;
+
+/** the peer has sent an urgent pointer; in the lowest ring */
+export const EVENT_TYPE_URGENT = 7;
 
 // SendType: SendRecord.type.
 
@@ -262,6 +266,9 @@ export const SOCKET_OPTION_RETRIES = 18;
 /** the same for a SYN */
 export const SOCKET_OPTION_SYN_RETRIES = 19;
 
+/** 1: sums of bytes and segments are kept for ConnectionInfo */
+export const SOCKET_OPTION_SUMS = 20;
+
 /** Name, smallest and largest value of each SocketOption, by its number. */
 export const SOCKET_OPTIONS: readonly (readonly [name: string, min: number, max: number])[] = [
   ['no_delay', 0, 1],
@@ -284,6 +291,7 @@ export const SOCKET_OPTIONS: readonly (readonly [name: string, min: number, max:
   ['rto_min_ms', 1, 60000],
   ['retries', 1, 255],
   ['syn_retries', 0, 7],
+  ['sums', 0, 1],
 ];
 
 // RedisStatus: RedisCompletion.status.
@@ -600,7 +608,7 @@ export const RELEASE_RECORD_LENGTH_U32 = 3;
 // ConnectionInfo: State of one connection, as TCP_INFO of Linux gives it. NO_INDEX: not known. SocketOption values follow, a u32 each.
 
 /** Size in bytes. */
-export const CONNECTION_INFO_BYTES = 128;
+export const CONNECTION_INFO_BYTES = 208;
 
 /** ConnectionState */
 export const CONNECTION_INFO_STATE_U8 = 0;
@@ -653,7 +661,7 @@ export const CONNECTION_INFO_LOST_U32 = 9;
 /** of these: sent more than once */
 export const CONNECTION_INFO_RETRANS_U32 = 10;
 
-/** since the newest of these was sent; NO_INDEX: none is in flight */
+/** since the newest of these was sent; NO_INDEX: none is in flight. With sums: the last data */
 export const CONNECTION_INFO_LAST_DATA_SENT_MS_U32 = 11;
 
 /** since the last segment of any kind came */
@@ -696,13 +704,64 @@ export const CONNECTION_INFO_UNACKED_BYTES_U32 = 23;
 export const CONNECTION_INFO_UNREAD_BYTES_U32 = 24;
 
 /** segments held behind a hole */
-export const CONNECTION_INFO_RCV_OOOPACK_U32 = 25;
+export const CONNECTION_INFO_OUT_OF_ORDER_U32 = 25;
 
 /** the peer's window, in bytes */
 export const CONNECTION_INFO_SND_WND_U32 = 26;
 
 /** our window, in bytes */
 export const CONNECTION_INFO_RCV_WND_U32 = 27;
+
+/** from what the app reads next to the end of the urgent data */
+export const CONNECTION_INFO_URGENT_BYTES_U32 = 28;
+
+/** 1: what follows is kept, since the option sums was set; 0: it is not known */
+export const CONNECTION_INFO_SUMS_U32 = 29;
+
+/** payload, repetitions included */
+export const CONNECTION_INFO_BYTES_SENT_U32 = 30;
+
+/** of these: repetitions */
+export const CONNECTION_INFO_BYTES_RETRANS_U32 = 32;
+
+/** payload that the peer has acknowledged */
+export const CONNECTION_INFO_BYTES_ACKED_U32 = 34;
+
+/** payload received in order */
+export const CONNECTION_INFO_BYTES_RECEIVED_U32 = 36;
+
+/** segments sent */
+export const CONNECTION_INFO_SEGS_OUT_U32 = 38;
+
+/** segments that came */
+export const CONNECTION_INFO_SEGS_IN_U32 = 39;
+
+/** of the former: with payload */
+export const CONNECTION_INFO_DATA_SEGS_OUT_U32 = 40;
+
+/** of the latter: with payload */
+export const CONNECTION_INFO_DATA_SEGS_IN_U32 = 41;
+
+/** segments acknowledged or sacked for the first time */
+export const CONNECTION_INFO_DELIVERED_U32 = 42;
+
+/** of these: by an ACK with ECE */
+export const CONNECTION_INFO_DELIVERED_CE_U32 = 43;
+
+/** D-SACKs received */
+export const CONNECTION_INFO_DSACK_DUPS_U32 = 44;
+
+/** segments delivered after later ones */
+export const CONNECTION_INFO_REORD_SEEN_U32 = 45;
+
+/** segments received out of order */
+export const CONNECTION_INFO_RCV_OOOPACK_U32 = 46;
+
+/** since the last payload came */
+export const CONNECTION_INFO_LAST_DATA_RECV_MS_U32 = 47;
+
+/** since the last ACK came */
+export const CONNECTION_INFO_LAST_ACK_RECV_MS_U32 = 48;
 
 // RedisCommand: JavaScript to the Redis client of its own thread, in the client's block.
 

@@ -370,6 +370,14 @@ export class AppCore<L extends string = string>
     if (!this.sender.drained(slot, cookie)) this.watchers.drained(cookie);
   }
 
+  urgent(words: Uint32Array, at: number): void {
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
+    if (!this.table.isOpen(slot, generation) || this.table.has(slot, CLOSING)) return;
+    const onUrgent = this.listenerOf(slot)?.onUrgent;
+    if (onUrgent) this.call(() => onUrgent(new Connection<L>(this, slot, generation)), undefined);
+  }
+
   info(words: Uint32Array, at: number): void {
     this.desk.answered(words, at);
   }

@@ -40,6 +40,8 @@ export interface ConnectionOptions<L extends string> {
   nagle?: boolean;
   /** Options of its connections, from their handshake on; what is left out is as the configuration says. */
   socket?: Partial<SocketOptions>;
+  /** The peer has sent an urgent pointer (RFC 9293 3.8.5). Its bytes come as messages, in line; info().urgentBytes says how many. */
+  onUrgent?: (connection: Connection<L>) => void | Coroutine<void> | Promise<void>;
   onClose?: (connection: Connection<L>, reason: CloseReason) => void | Coroutine<void> | Promise<void>;
 }
 

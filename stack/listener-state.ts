@@ -20,6 +20,7 @@ export class ListenerState<L extends string> {
   /** Number of the handler's name, for who watches what runs; 0: none. */
   label = 0;
   readonly onConnect: AnyHandler | null;
+  readonly onUrgent: ConnectionOptions<L>['onUrgent'] | null;
   readonly onClose: ConnectionOptions<L>['onClose'] | null;
   /** Of its connections, where it is not the stack's. */
   readonly sendBuffer: number | undefined;
@@ -36,6 +37,7 @@ export class ListenerState<L extends string> {
     this.handler = ((typeof handler === 'object' ? handler.pooled : handler) as AnyHandler | undefined) ?? null;
     this.halfOpen = options.halfOpen ?? false;
     this.onConnect = options.onConnect ?? null;
+    this.onUrgent = options.onUrgent ?? null;
     this.onClose = options.onClose ?? null;
     this.sendBuffer = options.socket?.sendBuffer;
   }

@@ -15,6 +15,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     ipv6: settings.ipv6 !== undefined,
     stride: settings.device.kind === 'af_xdp' ? AF_XDP_STRIDE : DPDK_STRIDE,
     ordersByLevel: levels > 1,
+    sums: settings.tcp.sumsMax,
     limitsSources: settings.tcp.halfOpenPerSource > 0 || settings.tcp.connectionsPerSource > 0,
   });
 }
@@ -54,6 +55,7 @@ function tcpOf({ tcp }: StackSettings): Partial<TcpOptions> {
     synCookies: tcp.synCookies,
     halfOpenPerSource: tcp.halfOpenPerSource,
     connectionsPerSource: tcp.connectionsPerSource,
+    sums: tcp.sumsMax,
     options: [
       ...optionsWords({
         congestion: tcp.congestion,
@@ -75,6 +77,7 @@ export function stackOptions(settings: StackSettings, levels: number, ring?: Rin
   return {
     device: ring ?? preparedDevice(settings.device),
     ...faultsOf(settings),
+    mtu: settings.mtu,
     ip: {
       address: settings.address,
       addressCount: settings.addressCount,

@@ -100,6 +100,8 @@ export interface TcpOptions {
   readonly ecn?: number;
   readonly halfOpenPerSource?: number;
   readonly connectionsPerSource?: number;
+  /** Connections that may have the option `sums`. */
+  readonly sums?: number;
   /** As in ListenOptions: of connections whose listener says nothing else. */
   readonly options?: readonly number[];
 }

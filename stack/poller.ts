@@ -19,6 +19,7 @@ import {
   EVENT_TYPE_INFO,
   EVENT_TYPE_MESSAGE,
   EVENT_TYPE_OPENED,
+  EVENT_TYPE_URGENT,
   NO_LISTENER,
   RING_EVENT,
 } from './abi.js';
@@ -38,6 +39,7 @@ export interface EventSink {
   ended(words: Uint32Array, at: number): void;
   closed(words: Uint32Array, at: number): void;
   drained(words: Uint32Array, at: number): void;
+  urgent(words: Uint32Array, at: number): void;
   info(words: Uint32Array, at: number): void;
   isKnown(slot: number, generation: number): boolean;
 }
@@ -165,6 +167,7 @@ export class Poller implements Heads {
     else if (type === EVENT_TYPE_CLOSED) this.sink.closed(words, at);
     else if (type === EVENT_TYPE_DRAINED) this.sink.drained(words, at);
     else if (type === EVENT_TYPE_INFO) this.sink.info(words, at);
+    else if (type === EVENT_TYPE_URGENT) this.sink.urgent(words, at);
     // 0: taken before its turn.
   }
 

@@ -20,6 +20,7 @@ import {
   SOCKET_OPTION_RETRIES,
   SOCKET_OPTION_RTO_MIN_MS,
   SOCKET_OPTION_SEND_BUFFER,
+  SOCKET_OPTION_SUMS,
   SOCKET_OPTION_SYN_RETRIES,
   SOCKET_OPTION_TTL,
   SOCKET_OPTION_USER_TIMEOUT_MS,
@@ -71,6 +72,8 @@ export interface SocketOptions {
   retries: number;
   /** The same for the SYN of connect(). */
   synRetries: number;
+  /** Sums of bytes and segments are kept for info(). */
+  sums: boolean;
 }
 
 export type SocketOptionName = keyof SocketOptions;
@@ -168,6 +171,7 @@ const CODECS: Readonly<Record<SocketOptionName, Codec>> = {
   rtoMinMs: whole(SOCKET_OPTION_RTO_MIN_MS),
   retries: whole(SOCKET_OPTION_RETRIES),
   synRetries: whole(SOCKET_OPTION_SYN_RETRIES),
+  sums: flag(SOCKET_OPTION_SUMS),
 };
 
 export const SOCKET_OPTION_NAMES = Object.keys(CODECS) as SocketOptionName[];

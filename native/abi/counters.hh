@@ -18,9 +18,9 @@
   X(messages_in) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
   X(retransmits) X(fast_retransmits) X(timeouts) X(loss_probes) X(spurious_retransmits) X(recoveries_undone) \
   X(ce_in) X(duplicates_in) X(out_of_order_in) X(zero_window_probes) \
-  X(challenge_acks) X(challenge_acks_limited) X(urgent_in) \
+  X(challenge_acks) X(challenge_acks_limited) X(urgent_in) X(urgent_untold) \
   X(path_mtu_lowered) X(path_mtu_raised) X(path_mtu_black_holes) \
-  X(idle_closed) X(keepalive_probes) X(keepalive_closed) X(options_refused) X(rx_deferred) X(tx_deferred) X(stale_records) X(bad_records) X(failed_sends) \
+  X(idle_closed) X(keepalive_probes) X(keepalive_closed) X(options_refused) X(sums_refused) X(rx_deferred) X(tx_deferred) X(stale_records) X(bad_records) X(failed_sends) \
   X(drop_too_short) X(drop_not_ours) X(drop_not_ip) X(drop_ip_header) X(drop_ip_checksum) X(drop_ip_fragment) \
   X(drop_fragment_overlap) X(drop_fragment_timeout) X(drop_fragment_full) X(drop_vlan) X(drop_icmp_error) \
   X(drop_protocol) X(drop_icmp) X(drop_tcp_header) X(drop_tcp_checksum) X(drop_tcp_sequence) X(drop_tcp_ack) X(drop_paws) \

@@ -26,7 +26,7 @@ inline constexpr uint32_t kEmptyRecordBytes = 4u;  ///< A record of the empty ri
 inline constexpr uint32_t kNoIndex = 0xffffffffu;  ///< No packet, no slot.
 inline constexpr uint32_t kNoListener = 0xffffu;  ///< Listener number of an active open.
 inline constexpr uint32_t kInfosPerApp = 16u;  ///< Info questions that an app thread may have open.
-inline constexpr uint32_t kInfoBytes = 256u;  ///< A ConnectionInfo, and a u32 for each SocketOption.
+inline constexpr uint32_t kInfoBytes = 384u;  ///< A ConnectionInfo, and a u32 for each SocketOption.
 inline constexpr uint32_t kRedisArgumentsMax = 4u;  ///< Arguments of one RedisCommand.
 inline constexpr uint32_t kRedisByKey = 0xffffu;  ///< RedisCommand.shard: chosen by the key.
 inline constexpr uint32_t kRedisPeerText = 0x80u;  ///< RedisCommand.scratch: the peer is text in the scratch area.
@@ -41,6 +41,7 @@ enum class EventType : uint8_t {
   closed = 4,  ///< last event of a connection; in the lowest ring
   drained = 5,  ///< a drain request is answered; in the lowest ring
   info = 6,  ///< a ConnectionInfo and options are in the app's place; in the lowest ring
+  urgent = 7,  ///< the peer has sent an urgent pointer; in the lowest ring
 };
 
 /// SendRecord.type
@@ -126,10 +127,11 @@ enum class SocketOption : uint8_t {
   rto_min_ms = 17,  ///< the shortest retransmission time-out
   retries = 18,  ///< time-outs in a row until the connection is given up (R2 of RFC 9293 3.8.3)
   syn_retries = 19,  ///< the same for a SYN
+  sums = 20,  ///< 1: sums of bytes and segments are kept for ConnectionInfo
 };
 
 /// Smallest and largest value of each SocketOption.
-inline constexpr uint32_t kSocketOptionRanges[20][2] = {
+inline constexpr uint32_t kSocketOptionRanges[21][2] = {
   {0u, 1u},  ///< no_delay
   {0u, 1u},  ///< quick_ack
   {0u, 500u},  ///< delayed_ack_ms
@@ -150,6 +152,7 @@ inline constexpr uint32_t kSocketOptionRanges[20][2] = {
   {1u, 60000u},  ///< rto_min_ms
   {1u, 255u},  ///< retries
   {0u, 7u},  ///< syn_retries
+  {0u, 1u},  ///< sums
 };
 
 /// RedisCompletion.status
@@ -375,7 +378,7 @@ static_assert(offsetof(ReleaseRecord, generation) == 8);
 static_assert(offsetof(ReleaseRecord, length) == 12);
 
 /// State of one connection, as TCP_INFO of Linux gives it. NO_INDEX: not known. SocketOption values follow, a u32 each.
-struct alignas(4) ConnectionInfo {
+struct alignas(8) ConnectionInfo {
   uint8_t state;  ///< ConnectionState
   uint8_t ca_state;  ///< RecoveryState
   uint8_t retransmits;  ///< time-outs and zero-window probes in a row without an answer
@@ -393,7 +396,7 @@ struct alignas(4) ConnectionInfo {
   uint32_t sacked;  ///< of these: reported as received
   uint32_t lost;  ///< of these: taken as lost and not sent again yet
   uint32_t retrans;  ///< of these: sent more than once
-  uint32_t last_data_sent_ms;  ///< since the newest of these was sent; NO_INDEX: none is in flight
+  uint32_t last_data_sent_ms;  ///< since the newest of these was sent; NO_INDEX: none is in flight. With sums: the last data
   uint32_t last_recv_ms;  ///< since the last segment of any kind came
   uint32_t rtt_us;  ///< smoothed round-trip time; 0: not measured yet
   uint32_t rttvar_us;  ///< its variation
@@ -407,12 +410,29 @@ struct alignas(4) ConnectionInfo {
   uint32_t notsent_bytes;  ///< queued and not sent yet
   uint32_t unacked_bytes;  ///< sent and not acknowledged
   uint32_t unread_bytes;  ///< stream: handed to the app and not released
-  uint32_t rcv_ooopack;  ///< segments held behind a hole
+  uint32_t out_of_order;  ///< segments held behind a hole
   uint32_t snd_wnd;  ///< the peer's window, in bytes
   uint32_t rcv_wnd;  ///< our window, in bytes
-  uint8_t gap_112[16];
+  uint32_t urgent_bytes;  ///< from what the app reads next to the end of the urgent data
+  uint32_t sums;  ///< 1: what follows is kept, since the option sums was set; 0: it is not known
+  uint64_t bytes_sent;  ///< payload, repetitions included
+  uint64_t bytes_retrans;  ///< of these: repetitions
+  uint64_t bytes_acked;  ///< payload that the peer has acknowledged
+  uint64_t bytes_received;  ///< payload received in order
+  uint32_t segs_out;  ///< segments sent
+  uint32_t segs_in;  ///< segments that came
+  uint32_t data_segs_out;  ///< of the former: with payload
+  uint32_t data_segs_in;  ///< of the latter: with payload
+  uint32_t delivered;  ///< segments acknowledged or sacked for the first time
+  uint32_t delivered_ce;  ///< of these: by an ACK with ECE
+  uint32_t dsack_dups;  ///< D-SACKs received
+  uint32_t reord_seen;  ///< segments delivered after later ones
+  uint32_t rcv_ooopack;  ///< segments received out of order
+  uint32_t last_data_recv_ms;  ///< since the last payload came
+  uint32_t last_ack_recv_ms;  ///< since the last ACK came
+  uint8_t gap_196[12];
 };
-static_assert(sizeof(ConnectionInfo) == 128);
+static_assert(sizeof(ConnectionInfo) == 208);
 static_assert(offsetof(ConnectionInfo, state) == 0);
 static_assert(offsetof(ConnectionInfo, ca_state) == 1);
 static_assert(offsetof(ConnectionInfo, retransmits) == 2);
@@ -444,9 +464,26 @@ static_assert(offsetof(ConnectionInfo, delivery_rate) == 84);
 static_assert(offsetof(ConnectionInfo, notsent_bytes) == 88);
 static_assert(offsetof(ConnectionInfo, unacked_bytes) == 92);
 static_assert(offsetof(ConnectionInfo, unread_bytes) == 96);
-static_assert(offsetof(ConnectionInfo, rcv_ooopack) == 100);
+static_assert(offsetof(ConnectionInfo, out_of_order) == 100);
 static_assert(offsetof(ConnectionInfo, snd_wnd) == 104);
 static_assert(offsetof(ConnectionInfo, rcv_wnd) == 108);
+static_assert(offsetof(ConnectionInfo, urgent_bytes) == 112);
+static_assert(offsetof(ConnectionInfo, sums) == 116);
+static_assert(offsetof(ConnectionInfo, bytes_sent) == 120);
+static_assert(offsetof(ConnectionInfo, bytes_retrans) == 128);
+static_assert(offsetof(ConnectionInfo, bytes_acked) == 136);
+static_assert(offsetof(ConnectionInfo, bytes_received) == 144);
+static_assert(offsetof(ConnectionInfo, segs_out) == 152);
+static_assert(offsetof(ConnectionInfo, segs_in) == 156);
+static_assert(offsetof(ConnectionInfo, data_segs_out) == 160);
+static_assert(offsetof(ConnectionInfo, data_segs_in) == 164);
+static_assert(offsetof(ConnectionInfo, delivered) == 168);
+static_assert(offsetof(ConnectionInfo, delivered_ce) == 172);
+static_assert(offsetof(ConnectionInfo, dsack_dups) == 176);
+static_assert(offsetof(ConnectionInfo, reord_seen) == 180);
+static_assert(offsetof(ConnectionInfo, rcv_ooopack) == 184);
+static_assert(offsetof(ConnectionInfo, last_data_recv_ms) == 188);
+static_assert(offsetof(ConnectionInfo, last_ack_recv_ms) == 192);
 
 /// JavaScript to the Redis client of its own thread, in the client's block.
 struct alignas(64) RedisCommand {

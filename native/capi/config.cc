@@ -107,7 +107,7 @@ TcpConfig read_tcp(const qst_config& config, uint32_t sockets) {
   TcpConfig tcp;
   // One for each socket, one for each that waits for accept, and as many for what was closed and is not done yet.
   tcp.connections = 3 * sockets;
-  tcp.busy = tcp.connections;
+  tcp.busy = tcp.sums = tcp.connections;
   tcp.half_open = number("half_open", config.half_open, 1'024, 1, 1u << 24);
   tcp.time_wait = number("time_wait", config.time_wait, 4'096, 1, 1u << 24);
   tcp.receive_buffer = number("receive_buffer", config.receive_buffer, 65'536, 2'048, 1u << 30);
@@ -116,7 +116,7 @@ TcpConfig read_tcp(const qst_config& config, uint32_t sockets) {
   tcp.rto_max_ms = number("rto_max_ms", config.rto_max_ms, 60'000, tcp.rto_min_ms, 600'000);
   tcp.time_wait_ms = number("time_wait_ms", config.time_wait_ms, 60'000, 1, 600'000);
   tcp.retries_max = static_cast<uint8_t>(number("retries_max", config.retries_max, 15, 1, 255));
-  tcp.syn_retries_max = static_cast<uint8_t>(number("syn_retries_max", config.syn_retries_max, 6, 1, 7));
+  tcp.syn_retries_max = static_cast<uint8_t>(number("syn_retries_max", config.syn_retries_max, 7, 1, 7));
   tcp.congestion = congestion_of(config.congestion);
   if (config.delayed_ack_ms < -1 || config.delayed_ack_ms > 500) throw std::invalid_argument("delayed_ack_ms: -1 to 500 is expected");
   if (config.delayed_ack_ms != 0) tcp.delayed_ack_ms = config.delayed_ack_ms < 0 ? 0 : static_cast<uint32_t>(config.delayed_ack_ms);

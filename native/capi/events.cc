@@ -139,6 +139,11 @@ bool Sockets::drained(Handle handle, uint32_t) {
   return true;
 }
 
+bool Sockets::urgent(Handle handle) {
+  if (Socket* const socket = owner_of(handle)) notify(*socket, EPOLLPRI);
+  return true;
+}
+
 void Sockets::after_turn() {
   for (const Handle handle : doomed_) {
     if (stack_->alive(handle)) stack_->abort(handle, CloseReason::aborted, now_);

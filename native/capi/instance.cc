@@ -30,6 +30,7 @@ SocketOptions options_of(const TcpConfig& tcp) {
   out.put(TcpOption::receive_buffer, tcp.receive_buffer).put(TcpOption::send_buffer, tcp.send_buffer);
   out.put(TcpOption::dscp, 0).put(TcpOption::ttl, 64).put(TcpOption::rto_min_ms, tcp.rto_min_ms);
   out.put(TcpOption::retries, tcp.retries_max).put(TcpOption::syn_retries, tcp.syn_retries_max);
+  out.put(TcpOption::sums, 1);  // TCP_INFO has them
   return out;
 }
 

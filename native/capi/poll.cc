@@ -10,6 +10,7 @@
 namespace qstack::capi {
 
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR && POLLHUP == EPOLLHUP);
+static_assert(POLLPRI == EPOLLPRI);
 static_assert(POLLRDNORM == EPOLLRDNORM && POLLWRNORM == EPOLLWRNORM && POLLRDHUP == EPOLLRDHUP);
 
 namespace {
@@ -22,6 +23,13 @@ constexpr uint32_t kModes = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP;
 constexpr uint32_t kFirstEpoll = QST_FD_FIRST + (1u << 24);
 
 }  // namespace
+
+/// RFC 9293 3.8.5: some of what the program has not read is urgent. Of the packet that it is reading TCP counts all as unread.
+bool Sockets::urgent_left(const Socket& socket) const {
+  const Packet* const front = socket.received.front();
+  const uint32_t read = front == nullptr ? 0u : front->length - front->payload_length;
+  return stack_->urgent(socket.handle) > read;
+}
 
 /// What of `wanted` holds now. Where a program wants to write and cannot, an event will say when it can.
 uint32_t Sockets::ready_events(Socket& socket, uint32_t wanted) {
@@ -41,6 +49,7 @@ uint32_t Sockets::ready_events(Socket& socket, uint32_t wanted) {
     case SocketState::connected: {
       const bool read_ended = socket.ended || socket.read_shut;
       if (read_ended || !socket.received.empty()) events |= kIn;
+      if (urgent_left(socket)) events |= EPOLLPRI;
       if (read_ended) events |= EPOLLRDHUP;
       if (read_ended && socket.write_shut) events |= EPOLLHUP;
       if (socket.write_shut || (stack_->writable(socket.handle) >= write_threshold(socket) && packets_left(8))) {

@@ -101,7 +101,7 @@ typedef struct qst_config {
   uint32_t rto_max_ms;       /* [60000] */
   uint32_t time_wait_ms;     /* [60000] */
   uint32_t retries_max;      /* retransmissions of one segment [15] */
-  uint32_t syn_retries_max;  /* [6] */
+  uint32_t syn_retries_max;  /* [7] */
   const char *congestion;    /* "cubic", "newreno" or "dctcp" ["cubic"] */
   int delayed_ack_ms;        /* -1: every segment is acknowledged at once [40] */
   int no_timestamps;         /* not 0: RFC 7323 timestamps are not offered */

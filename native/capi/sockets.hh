@@ -54,6 +54,7 @@ class Sockets final : public App {
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle handle, uint32_t cookie) override;
+  bool urgent(Handle handle) override;
 
   /// Time of everything until the next call.
   void at(Nanos now) { now_ = now; }
@@ -156,6 +157,7 @@ class Sockets final : public App {
   long set_socket_option(Socket& socket, int name, const void* value, socklen_t length);
 
   // poll.cc
+  bool urgent_left(const Socket& socket) const;
   uint32_t ready_events(Socket& socket, uint32_t wanted);
   void notify(Socket& socket, uint32_t events);
   void make_ready(uint32_t interest);

@@ -11,6 +11,23 @@ namespace {
 constexpr uint8_t kStates[] = {7, 2, 3, 1, 4, 5, 8, 11, 9};
 constexpr uint8_t kListen = 10, kClose = 7;
 
+/// Zeros where the sums are not kept.
+void describe_sums(const TcpInfo& in, tcp_info& out) {
+  out.tcpi_bytes_sent = in.bytes_sent;
+  out.tcpi_bytes_retrans = in.bytes_retrans;
+  out.tcpi_bytes_acked = in.bytes_acked;
+  out.tcpi_bytes_received = in.bytes_received;
+  out.tcpi_segs_out = in.segs_out;
+  out.tcpi_segs_in = in.segs_in;
+  out.tcpi_data_segs_out = in.data_segs_out;
+  out.tcpi_data_segs_in = in.data_segs_in;
+  out.tcpi_delivered = in.delivered;
+  out.tcpi_delivered_ce = in.delivered_ce;
+  out.tcpi_dsack_dups = in.dsack_dups;
+  out.tcpi_reord_seen = in.reord_seen;
+  out.tcpi_rcv_ooopack = in.rcv_ooopack;
+}
+
 uint32_t known(uint32_t value) { return value == kInfoUnknown ? 0 : value; }
 
 tcp_info describe(const TcpInfo& in) {
@@ -31,7 +48,8 @@ tcp_info describe(const TcpInfo& in) {
   out.tcpi_lost = in.lost;
   out.tcpi_retrans = in.retrans;
   out.tcpi_last_data_sent = known(in.last_data_sent_ms);
-  out.tcpi_last_data_recv = out.tcpi_last_ack_recv = in.last_recv_ms;
+  out.tcpi_last_data_recv = in.sums != 0 ? in.last_data_recv_ms : in.last_recv_ms;
+  out.tcpi_last_ack_recv = in.sums != 0 ? in.last_ack_recv_ms : in.last_recv_ms;
   out.tcpi_pmtu = in.pmtu;
   out.tcpi_rtt = in.rtt_us;
   out.tcpi_rttvar = in.rttvar_us;
@@ -45,8 +63,8 @@ tcp_info describe(const TcpInfo& in) {
   out.tcpi_notsent_bytes = in.notsent_bytes;
   out.tcpi_min_rtt = known(in.min_rtt_us);
   out.tcpi_delivery_rate = known(in.delivery_rate);
-  out.tcpi_rcv_ooopack = in.rcv_ooopack;
   out.tcpi_snd_wnd = in.snd_wnd;
+  describe_sums(in, out);
   return out;
 }
 

@@ -86,6 +86,7 @@ class Fragments {
     std::array<Piece, kPieces> piece;
     std::array<uint8_t, kHeaders> header;
   };
+  static_assert(sizeof(Assembly) == 328);  // mempool/plan.ts counts on it
   enum class Fit : uint8_t { free, repeated, overlaps };
 
   static bool plausible(const Fragment& fragment);

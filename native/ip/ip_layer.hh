@@ -59,6 +59,8 @@ class IpLayer {
 
   /// No answer to 3 requests, one a second: connections to this neighbour fail as unreachable.
   bool unreachable(uint32_t neighbor) const { return resolver_.unreachable(neighbor); }
+  /// Segments by way of this neighbour stay unanswered.
+  void doubt(uint32_t neighbor, Nanos now) { resolver_.doubt(neighbor, now); }
   /// It is one of our addresses, although nobody may hear it yet (RFC 4862 2: tentative).
   bool owns(const IpAddress& address) const { return own_.owns(address); }
   bool has_ipv6() const { return own_.has_ipv6(); }

@@ -151,6 +151,13 @@ void Resolver::send_slowly(Packet* packet, uint32_t neighbor, Nanos now) {
   outlet_.send(packet);
 }
 
+void Resolver::doubt(uint32_t neighbor, Nanos now) {
+  if (neighbor >= table_.size()) return;
+  Neighbor& entry = table_.at(neighbor);
+  if (entry.state != NeighborState::resolved || entry.fixed) return;
+  entry.next_at = std::min(entry.next_at, now + kRequestInterval);
+}
+
 /// RFC 1122 2.3.2.1 (3), RFC 4861 7.3.3: three questions to the station itself, then one to all. The MAC stays in use.
 void Resolver::probe(Neighbor& entry, Nanos now) {
   const bool to_all = entry.requests == kRequestsMax;

@@ -52,6 +52,9 @@ class Resolver {
   bool unreachable(uint32_t neighbor) const {
     return neighbor < table_.size() && table_.at(neighbor).state == NeighborState::unreachable;
   }
+  /// Negative advice (RFC 1122 3.3.1.4): segments by way of it stay unanswered. Its next use asks whether it is still there,
+  /// once a second at most.
+  void doubt(uint32_t neighbor, Nanos now);
   /// Whether there is an entry already: such an address needs no connected prefix.
   bool known(const IpAddress& address) const { return table_.find(address) != kNoIndex; }
   bool has_gateway(const IpAddress& destination) const { return table_.gateway(destination) != kNoIndex; }

@@ -92,6 +92,7 @@ TcpConfig read_tcp(const OptionReader& options) {
   tcp.ecn = static_cast<EcnMode>(options.u32("ecn", static_cast<uint32_t>(tcp.ecn), 0, 2));
   tcp.half_open_per_source = options.u32("halfOpenPerSource", 0);
   tcp.connections_per_source = options.u32("connectionsPerSource", 0);
+  tcp.sums = options.u32("sums", tcp.sums, 0, kConnectionsMax);
   read_options(options, tcp.options);
   return tcp;
 }

@@ -202,6 +202,11 @@ bool AppRings::drained(Handle handle, uint32_t cookie) {
   return push(*side, lowest(), record);
 }
 
+bool AppRings::urgent(Handle handle) {
+  Side* const side = side_of(handle.slot);
+  return side == nullptr || push(*side, lowest(), record_of(abi::EventType::urgent, handle));
+}
+
 bool AppRings::tell_failed_connect(Side& side, uint32_t cookie) {
   abi::EventRecord record = record_of(abi::EventType::closed, Handle{});
   record.token_low = cookie;

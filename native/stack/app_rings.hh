@@ -35,6 +35,7 @@ class AppRings final : public App {
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle handle, uint32_t cookie) override;
+  bool urgent(Handle handle) override;
 
   /// Stamps the header page, gives records of the apps to the stack, tops up the empty rings. Returns the records
   /// handled.

@@ -65,6 +65,8 @@ class Stack {
   /// What applies to the connection; nothing for a dead handle. Read only, so it may be called at any time between turns.
   std::optional<uint32_t> option(Handle handle, TcpOption option) const { return engine_.option(handle, option); }
   std::optional<TcpInfo> info(Handle handle) const { return engine_.info(handle); }
+  /// Bytes from what the app reads next to the end of the urgent ones; 0: none is urgent.
+  uint32_t urgent(Handle handle) const { return engine_.urgent(handle); }
   /// Bytes that the app may write now, by the connection's send_buffer and not_sent_low_water.
   uint32_t writable(Handle handle) const { return engine_.writable(handle); }
 

@@ -48,6 +48,7 @@ void TcpEngine::acknowledge(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news)
   news.acked = s.ack - c.snd_una;
   const bool fin_acked = c.has(kFinSent) && s.ack == c.snd_nxt;
   c.snd_una = s.ack;
+  if (c.has(kSums)) [[unlikely]] sums_.at(slot_of(c)).bytes_acked += news.acked - (fin_acked ? 1 : 0);
   b.progress_ms = now_ms_;
   pop_acknowledged(c, b, s, news);
   if (news.rtt_us == 0) news.rtt_us = rtt_by_timestamps(c, s);

@@ -62,6 +62,7 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   c.snd_una = initial_sequence(key);
   c.snd_nxt = c.snd_una + 1;
   b->token = token;
+  choose_sums(c);
   b->rto_us = 1'000'000;  // RFC 6298 2.1
   b->progress_ms = now_ms_;
   send_syn(c);
@@ -84,8 +85,9 @@ void TcpEngine::send_syn(Tcb& c) {
   uint8_t options[40];
   const uint8_t length = write_syn_options(options, o);
   const int flags = answers ? kSyn | kAck | (c.has(kEcn) ? kEce : 0) : kSyn | syn_ecn_flags(b.retries);
-  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor,
-                           static_cast<uint16_t>(initial_receive_window(c.profile)), static_cast<uint8_t>(flags), c.profile};
+  const auto window = static_cast<uint16_t>(initial_receive_window(c.profile));
+  const Control control = {c.key, c.snd_una, c.rcv_nxt, c.neighbor, window, static_cast<uint8_t>(flags), marks_of(c.profile)};
+  if (c.has(kSums)) [[unlikely]] sum_out(c, 0, false);
   send_control(control, options, length);
   if (b.retries == 0) b.recover = now_us_;  // until established: when the SYN left, for the first RTT sample
 }

@@ -66,6 +66,9 @@ class App {
   /// The peer sent FIN; all its bytes have been delivered before. We may still send.
   virtual bool ended(Handle handle) = 0;
   virtual bool closed(Handle handle, CloseReason reason) = 0;
+  /// The peer has sent a new urgent pointer (RFC 9293 3.8.5); Stack::urgent says how much of what is not read is urgent. The
+  /// bytes come as messages, in line.
+  virtual bool urgent(Handle) { return true; }
   /// All bytes sent so far are acknowledged down to the low-water mark (asked for by request_drain).
   virtual bool drained(Handle handle, uint32_t cookie) = 0;
 };

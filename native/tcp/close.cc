@@ -97,6 +97,7 @@ void TcpEngine::enter_time_wait(Tcb& c) {
     t.neighbor = c.neighbor;
     t.flags = static_cast<uint16_t>(c.flags & kTimestamps);
     t.challenged = c.challenged;
+    t.marks = marks_of(c.profile);
     t.window = static_cast<uint16_t>(receive_window(c) >> c.rcv_wscale());
     t.deadline_ms = deadline(config_.time_wait_ms);
     time_wait_list_.push_back(time_wait_, slot);
@@ -149,7 +150,7 @@ void TcpEngine::acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSe
   uint8_t options[12];
   const uint8_t length = (t.flags & kTimestamps) ? write_timestamps(options, ts_clock() + t.ts_offset, t.ts_recent) : 0;
   count(Counter::acks_out);
-  send_control({t.key, t.snd_nxt, t.rcv_nxt, t.neighbor, t.window, kAck}, options, length);
+  send_control({t.key, t.snd_nxt, t.rcv_nxt, t.neighbor, t.window, kAck, t.marks}, options, length);
   if (!last_again) return;
   if (s.options.has_timestamps && seq_gt(s.options.ts_value, t.ts_recent)) t.ts_recent = s.options.ts_value;
   t.deadline_ms = deadline(config_.time_wait_ms);  // our last ACK was lost: wait anew
@@ -164,11 +165,17 @@ void TcpEngine::finish(Tcb& c, CloseReason reason) {
   profiles_.release(c.profile);
   if (!c.has(kActiveOpen)) sources_.remove(SourceUse::open, source_of(c.key));
   erase_flow(c.key, hash_of(c.key), flow_value(Kind::connection, slot_of(c)));
+  drop_side_records(c);
   c.state = TcpState::closed;
   c.close_reason = static_cast<uint8_t>(reason);
   c.flags &= kAttention;
   count(Counter::connections_closed);
   notify_closed(c);
+}
+
+void TcpEngine::drop_side_records(Tcb& c) {
+  if (c.has(kSums)) sums_.remove(slot_of(c));
+  if (c.has(kUrgent)) urgent_.remove(slot_of(c));
 }
 
 void TcpEngine::notify_closed(Tcb& c) {

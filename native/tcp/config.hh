@@ -20,6 +20,7 @@ struct TcpConfig {
   uint32_t half_open = 4'096;
   uint32_t time_wait = 16'384;
   uint32_t busy = 16'384;  ///< connections with data in flight, unread or out of order
+  uint32_t sums = 1'024;   ///< connections that have their sums kept (TcpOption::sums)
 
   uint32_t receive_buffer = 65'536;
   uint32_t send_buffer = 262'144;

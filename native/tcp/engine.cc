@@ -16,6 +16,7 @@ SocketOptions standard_options(const TcpConfig& config) {
   standard.put(TcpOption::receive_buffer, config.receive_buffer).put(TcpOption::send_buffer, config.send_buffer);
   standard.put(TcpOption::dscp, 0).put(TcpOption::ttl, kTtl).put(TcpOption::rto_min_ms, config.rto_min_ms);
   standard.put(TcpOption::retries, config.retries_max).put(TcpOption::syn_retries, config.syn_retries_max);
+  standard.put(TcpOption::sums, 0);
   SocketOptions options = config.options;
   options.complete(standard);
   return options;
@@ -46,7 +47,9 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       cookies_(config.secret),
       sources_({config.half_open_per_source, config.connections_per_source}, config.connections + config.half_open,
                config.secret[1]),
-      lowered_(std::min(config.connections, LoweredMss::kMost)) {
+      lowered_(std::min(config.connections, LoweredMss::kMost)),
+      sums_(std::min(config.connections, config.sums)),
+      urgent_(std::min(config.connections, kUrgentMost)) {
   ack_list_.reserve(4 * kBurstMax);
 }
 
@@ -203,6 +206,7 @@ void TcpEngine::retry_connection(Tcb& c) {
   if (c.has(kClosedDue)) return notify_closed(c);
   if (c.state == TcpState::closed) return;
   if (c.busy != kNoIndex) drain_out_of_order(c);
+  if (c.state != TcpState::closed && c.has(kUrgentDue)) tell_urgent(c);
   if (c.state != TcpState::closed && c.has(kEndedDue)) tell_ended(c);
   if (c.state == TcpState::closed || c.busy == kNoIndex) return;
   c.clear(kOutputDue);

@@ -3,7 +3,7 @@
 // In: TCP segments (IpLayer has checked the IP header), calls of the app, time. Out: segments through IpLayer, App events.
 // Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 8985, RFC 6298, RFC 5961; then tcb.hh.
 // One concern per file: passive, active, input, ecn, acknowledge, sack, rack, recovery, receive, reassembly, output,
-// transmit, path_mtu, options, info, close, timers, keepalive; algorithms for the window behind congestion.hh.
+// transmit, path_mtu, urgent, options, info, sums, close, timers, keepalive; algorithms for the window behind congestion.hh.
 // Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
 #pragma once
 
@@ -21,7 +21,9 @@
 #include "native/tcp/config.hh"
 #include "native/tcp/lowered_mss.hh"
 #include "native/tcp/profile_table.hh"
+#include "native/tcp/side_table.hh"
 #include "native/tcp/source_table.hh"
+#include "native/tcp/sums.hh"
 #include "native/tcp/syn_cookie.hh"
 #include "native/tcp/tcb.hh"
 #include "native/wire/tcp.hh"
@@ -71,6 +73,8 @@ class TcpEngine {
   /// Bytes that the app may write now: what the connection's send_buffer and not_sent_low_water leave. 0 for a dead
   /// handle. A larger send() is taken all the same.
   uint32_t writable(Handle handle) const;
+  /// Bytes from what the app reads next to the end of the urgent ones; 0: none is urgent (RFC 9293 3.8.5, MUST-33).
+  uint32_t urgent(Handle handle) const;
 
   // Options and state of one connection; options.hh says more.
 
@@ -132,7 +136,7 @@ class TcpEngine {
     uint32_t neighbor;
     uint16_t window;
     uint8_t flags;
-    uint16_t profile = ProfileTable::kNone;  ///< whose DSCP and TTL it has
+    IpMarks marks{};
   };
   struct TimerNodes {
     SlotPool<Tcb>* tcbs;
@@ -251,6 +255,7 @@ class TcpEngine {
   void drop_drains(Busy& b);
 
   // sack.cc
+  static bool reports_duplicate(const TcpSegment& s);
   void take_sack(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news);
   void take_block(Tcb& c, Busy& b, const TcpSegment& s, const SackBlock& block, AckNews& news);
   void take_duplicate_report(Tcb& c, Busy& b, const SackBlock& block, AckNews& news);
@@ -320,6 +325,7 @@ class TcpEngine {
   }
   void ack_now(Tcb& c);
   void ack_later(Tcb& c);
+  void advance(Tcb& c, uint32_t length);
 
   // output.cc
   void output(Tcb& c);
@@ -348,8 +354,9 @@ class TcpEngine {
   // transmit.cc
   void transmit(Tcb& c, Busy& b, Packet* packet);
   uint8_t flags_of(Tcb& c, Packet& packet);
-  uint8_t dscp_bits(uint16_t profile) const {
-    return static_cast<uint8_t>(profiles_[profile].options[TcpOption::dscp] << 2);
+  IpMarks marks_of(uint16_t profile) const {
+    const SocketOptions& options = profiles_[profile].options;
+    return {static_cast<uint8_t>(options[TcpOption::dscp] << 2), static_cast<uint8_t>(options[TcpOption::ttl])};
   }
   bool retransmit(Tcb& c, Busy& b, Packet* packet);
   void note_retransmission(Tcb& c, Busy& b, Packet& packet);
@@ -372,12 +379,24 @@ class TcpEngine {
   bool cut(Busy& b, Packet* packet, uint16_t length);
   uint16_t mss_of(const Tcb& c, uint16_t mtu) const;
 
-  // options.cc, info.cc
+  // urgent.cc
+  void take_urgent(Tcb& c, const TcpSegment& s);
+  void tell_urgent(Tcb& c);
+  void pass_urgent(Tcb& c);
+  Seq unread_from(const Tcb& c) const;
+  uint32_t urgent_bytes(const Tcb& c) const;
+
+  // options.cc, info.cc, sums.cc
   void apply_option(Tcb& c, TcpOption option);
   void change_congestion(Tcb& c);
   void count_segments(const Busy& b, TcpInfo& info) const;
   void describe_flow(const Tcb& c, const Busy& b, TcpInfo& info) const;
   static uint8_t recovery_state(const Busy& b);
+  void choose_sums(Tcb& c);
+  void sum_in(const Tcb& c, const TcpSegment& s);
+  void sum_out(const Tcb& c, uint16_t payload, bool repeated);
+  void sum_delivered(const Tcb& c, const TcpSegment& s);
+  void describe_sums(const Tcb& c, TcpInfo& info) const;
 
   // close.cc
   void limit_fin_wait(Tcb& c, Busy& b);
@@ -391,6 +410,7 @@ class TcpEngine {
   void free_time_wait(uint32_t slot);
   void finish(Tcb& c, CloseReason reason);
   void notify_closed(Tcb& c);
+  void drop_side_records(Tcb& c);
   void reset_connection(Tcb& c, CloseReason reason);
 
   // timers.cc
@@ -458,11 +478,14 @@ class TcpEngine {
 
   static constexpr uint16_t kNeverChallenged = 0x8000;  ///< ago, in units of Tcb::challenged
   static constexpr uint32_t kSynTries = 8;
+  static constexpr uint32_t kUrgentMost = 256;  ///< connections whose app has urgent data to read
   SlotList<HalfOpen> half_open_lists_[kSynTries];  ///< by retries: equal time-outs, so each is in order of its deadlines
   SlotList<TimeWait> time_wait_list_;
   SynCookies cookies_;
   SourceTable sources_;
   LoweredMss lowered_;
+  SideTable<Sums> sums_;
+  SideTable<Seq> urgent_;  ///< RCV.UP
   bool flooded_ = false;         ///< half-open records are used up: cookies
   /// A turn that is long because much has come answers few strangers: connections go first, and most SYNs of a flood
   /// would be answered in vain.

@@ -60,7 +60,7 @@ void TcpEngine::send_syn_ack(const HalfOpen& h, uint32_t ts_value, const Packet*
   const uint8_t length = write_syn_options(options, o);
   const auto window = static_cast<uint16_t>(initial_receive_window(h.profile));
   const auto flags = static_cast<uint8_t>(kSyn | kAck | ((h.flags & kEcn) ? kEce : 0));
-  send_control({h.key, h.iss, h.irs + 1, kNoIndex, window, flags, h.profile}, options, length, request);
+  send_control({h.key, h.iss, h.irs + 1, kNoIndex, window, flags, marks_of(h.profile)}, options, length, request);
 }
 
 void TcpEngine::free_half_open(uint32_t slot) {
@@ -131,7 +131,7 @@ void TcpEngine::challenge(HalfOpen& h, const Arrival& arrival) {
   const uint8_t length = (h.flags & kTimestamps) ? write_timestamps(options, value, h.ts_recent) : 0;
   const auto window = static_cast<uint16_t>(initial_receive_window(h.profile) >> (h.scales >> 4));
   count(Counter::acks_out);
-  send_control({h.key, h.iss + 1, h.irs + 1, kNoIndex, window, kAck, h.profile}, options, length, arrival.packet);
+  send_control({h.key, h.iss + 1, h.irs + 1, kNoIndex, window, kAck, marks_of(h.profile)}, options, length, arrival.packet);
 }
 
 /// The third segment of the handshake has come.
@@ -170,6 +170,7 @@ Tcb* TcpEngine::promote(HalfOpen h, uint32_t half_open_slot, const Arrival& arri
   }
   sources_.add(SourceUse::open, source_of(h.key));
   profiles_.hold(c.profile);
+  choose_sums(c);
   count(Counter::connections_opened);
   return &c;
 }

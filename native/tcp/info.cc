@@ -47,12 +47,15 @@ std::optional<TcpInfo> TcpEngine::info(Handle handle) const {
   info.snd_cwnd = c.cwnd != 0 ? c.cwnd : initial_window(c.mss) / c.mss;
   info.snd_ssthresh = in_segments(c.ssthresh, c.mss);
   info.min_rtt_us = info.reord_window_us = info.delivery_rate = info.last_data_sent_ms = kInfoUnknown;
+  info.last_data_recv_ms = info.last_ack_recv_ms = kInfoUnknown;
   info.total_retrans = c.retransmits;
   info.pacing_rate = options[TcpOption::pacing_rate];
   info.unacked_bytes = in_flight(c);
   info.snd_wnd = c.snd_wnd;
   info.rcv_wnd = c.rcv_adv - c.rcv_nxt;
+  info.urgent_bytes = urgent_bytes(c);
   if (c.busy != kNoIndex) describe_flow(c, busy_.at(c.busy), info);
+  describe_sums(c, info);
   return info;
 }
 
@@ -69,7 +72,7 @@ void TcpEngine::describe_flow(const Tcb& c, const Busy& b, TcpInfo& info) const 
   info.pacing_rate = static_cast<uint32_t>(std::min<uint64_t>(pacing_rate(c, b), UINT32_MAX));
   info.notsent_bytes = b.unsent_bytes;
   info.unread_bytes = b.unread;
-  info.rcv_ooopack = b.out_of_order_count;
+  info.out_of_order = b.out_of_order_count;
   count_segments(b, info);
 }
 

@@ -87,6 +87,7 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   Packet* const packet = arrival.packet;
   c.last_active_ms = now_ms_;
   if (c.has(kProbing)) [[unlikely]] heard(c);
+  if (c.has(kSums)) [[unlikely]] sum_in(c, s);
   if (c.state == TcpState::syn_sent) return on_syn_sent(c, arrival);
   if (reject_by_timestamps(c, arrival)) return drop(packet, Counter::drop_paws);
   if (c.state == TcpState::syn_received && !on_syn_received(c, arrival)) return;
@@ -100,10 +101,10 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   take_text(c, arrival);
 }
 
-/// RFC 9293 3.10.7.4, sixth to eighth check. Urgent data are delivered in line and where they stand, like all others.
+/// RFC 9293 3.10.7.4, sixth to eighth check.
 void TcpEngine::take_text(Tcb& c, Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
-  if (s.flags & kUrg) count(Counter::urgent_in);
+  if (s.flags & kUrg) [[unlikely]] take_urgent(c, s);
   if (s.payload_length != 0) {
     receive_payload(c, arrival);
   } else {

@@ -60,6 +60,8 @@ void TcpEngine::apply_option(Tcb& c, TcpOption option) {
       return output(c);
     case TcpOption::no_delay:
       return output(c);
+    case TcpOption::sums:
+      return choose_sums(c);
     default:
       return;
   }

@@ -23,6 +23,7 @@ bool sent_after(uint32_t us1, Seq end1, uint32_t us2, Seq end2) {
 
 /// RFC 8985 6.2, steps 1 to 3, for one segment that was acknowledged or sacked for the first time.
 void TcpEngine::rack_delivered(const Tcb& c, Busy& b, const Packet& packet, const TcpSegment& s, const AckNews& news) {
+  if (c.has(kSums)) [[unlikely]] sum_delivered(c, s);
   if (!c.has(kSackPermitted)) return;
   Rack& rack = b.rack;
   const Seq end = sequence_end(packet);
@@ -30,7 +31,10 @@ void TcpEngine::rack_delivered(const Tcb& c, Busy& b, const Packet& packet, cons
   const bool repeated = packet.tx_count > 1;
   const bool known = rack.rtt_us != 0;
   if (!known || seq_gt(end, rack.fack)) rack.fack = end;
-  if (seq_lt(end, news.fack_before) && !repeated) b.mark(kReorderingSeen);
+  if (seq_lt(end, news.fack_before) && !repeated) {
+    b.mark(kReorderingSeen);
+    if (c.has(kSums)) ++sums_.at(slot_of(c)).reord_seen;
+  }
   // The ACK of an original that comes after its repetition says nothing about the latter. The minimum is that of this busy
   // time only, maybe a single sample: an RTT may be an eighth below it.
   if (repeated && (rtt_us < rack.min_rtt_us - rack.min_rtt_us / 8 || echoes_before(c, s, packet))) return;

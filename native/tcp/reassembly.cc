@@ -13,6 +13,7 @@ Seq end_of(const Packet* packet) { return packet->sequence + packet->payload_len
 
 void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   count(Counter::out_of_order_in);
+  if (c.has(kSums)) [[unlikely]] ++sums_.at(slot_of(c)).rcv_ooopack;
   const bool overtakes = packet->tx_flags & kRxOvertakes;
   Busy* const b = need_busy(c);
   if (b == nullptr) {
@@ -85,7 +86,7 @@ void TcpEngine::drain_out_of_order(Tcb& c) {
     }
     const uint32_t length = packet->payload_length;
     const uint32_t taken = deliver(c, packet);
-    c.rcv_nxt += taken;
+    advance(c, taken);
     ack_now(c);
     if (taken < length) return keep_rest(c, packet, taken);
   }

@@ -66,7 +66,7 @@ void TcpEngine::take_in_order(Tcb& c, Packet* packet) {
   const uint32_t length = packet->payload_length;
   const bool filled_hole = c.busy != kNoIndex && busy_.at(c.busy).out_of_order != nullptr;
   const uint32_t taken = deliver(c, packet);
-  c.rcv_nxt += taken;
+  advance(c, taken);
   if (taken < length) return keep_rest(c, packet, taken);
   if (c.busy != kNoIndex && busy_.at(c.busy).out_of_order != nullptr) drain_out_of_order(c);
   if (c.segments_unacked < 255) ++c.segments_unacked;
@@ -75,6 +75,13 @@ void TcpEngine::take_in_order(Tcb& c, Packet* packet) {
   } else {
     ack_later(c);
   }
+}
+
+/// RCV.NXT moves over bytes that the app has taken.
+void TcpEngine::advance(Tcb& c, uint32_t length) {
+  c.rcv_nxt += length;
+  if (c.has(kSums)) [[unlikely]] sums_.at(slot_of(c)).bytes_received += length;
+  if (c.has(kUrgent)) [[unlikely]] pass_urgent(c);
 }
 
 /// The app had no room for all of it: the rest waits as if it had come out of order, and is not acknowledged.
@@ -220,6 +227,7 @@ void TcpEngine::release(Handle handle, Packet* packet, uint16_t length) {
   Busy& b = busy_.at(c->busy);
   if (b.unread == 0) return;  // not a stream
   b.unread -= std::min<uint32_t>(b.unread, length);
+  if (c->has(kUrgent)) [[unlikely]] pass_urgent(*c);
   open_window(*c);
   drop_busy_if_idle(*c);
 }

@@ -3,10 +3,9 @@
 #include "native/tcp/engine.hh"
 
 namespace qstack {
-namespace {
 
 /// RFC 2883 4: the first block repeats what is acknowledged, or lies in the second one.
-bool is_duplicate_report(const TcpSegment& s) {
+bool TcpEngine::reports_duplicate(const TcpSegment& s) {
   const SackBlock& first = s.options.sack[0];
   if (!seq_lt(first.first, first.end)) return false;
   if (seq_le(first.end, s.ack)) return true;
@@ -15,10 +14,8 @@ bool is_duplicate_report(const TcpSegment& s) {
   return seq_le(second.first, first.first) && seq_le(first.end, second.end);
 }
 
-}  // namespace
-
 void TcpEngine::take_sack(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news) {
-  const uint8_t first = is_duplicate_report(s) ? 1 : 0;
+  const uint8_t first = reports_duplicate(s) ? 1 : 0;
   if (first == 1) take_duplicate_report(c, b, s.options.sack[0], news);
   for (uint8_t i = first; i < s.options.sack_count; ++i) {
     const SackBlock& block = s.options.sack[i];
@@ -56,7 +53,7 @@ void TcpEngine::take_duplicate_report(Tcb& c, Busy& b, const SackBlock& block, A
 
 /// An ACK from before snd_una tells no news but a D-SACK.
 void TcpEngine::take_old_ack(Tcb& c, Busy& b, const TcpSegment& s) {
-  if (!c.has(kSackPermitted) || s.options.sack_count == 0 || !is_duplicate_report(s)) return;
+  if (!c.has(kSackPermitted) || s.options.sack_count == 0 || !reports_duplicate(s)) return;
   AckNews news{};
   take_duplicate_report(c, b, s.options.sack[0], news);
 }

@@ -16,6 +16,8 @@
 #include "native/tcp/app.hh"
 #include "native/tcp/congestion.hh"
 #include "native/tcp/timer_wheel.hh"
+#include "native/wire/ecn.hh"
+#include "native/wire/ipv4.hh"
 #include "native/wire/seqnum.hh"
 
 namespace qstack {
@@ -55,6 +57,9 @@ enum TcbFlag : uint32_t {
   kSynRepeated = 1 << 18,   ///< the handshake needed its timer (RFC 6298 5.7)
   kProbing = 1 << 19,       ///< own_deadline_ms is when the next keepalive probe is due
   kLingers = 1 << 20,       ///< own_deadline_ms is when the close becomes a reset
+  kSums = 1 << 21,          ///< there are Sums
+  kUrgent = 1 << 22,        ///< there is an RCV.UP: the app has not read all that is urgent
+  kUrgentDue = 1 << 23,     ///< App::urgent was refused, offer it again
 };
 
 /// Who may have own_deadline_ms.
@@ -237,6 +242,12 @@ struct alignas(64) HalfOpen {
 };
 static_assert(sizeof(HalfOpen) == 64);
 
+/// What IP is told about a segment beside its addresses.
+struct IpMarks {
+  uint8_t traffic_class = kEcnNotCapable;
+  uint8_t ttl = kTtl;
+};
+
 struct alignas(64) TimeWait {
   FlowKey key;
   uint32_t link;
@@ -250,6 +261,7 @@ struct alignas(64) TimeWait {
   uint16_t flags;
   uint16_t window;  ///< as on the wire
   uint16_t challenged;
+  IpMarks marks;
 };
 static_assert(sizeof(TimeWait) == 64);
 

@@ -8,6 +8,8 @@ namespace {
 
 /// After an overload tens of thousands of timers fall due in one tick; received frames must not wait for them all.
 constexpr uint32_t kTimersPerTurn = 512;
+/// RFC 9293 3.8.3: after so many retransmissions IP is told; SHLD-10 wants three at least.
+constexpr uint8_t kR1 = 3;
 
 }  // namespace
 
@@ -142,7 +144,7 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
   if (c.state == TcpState::fin_wait_2) return finish(c, CloseReason::finished);
   count(Counter::timeouts);
   if (give_up(c, b)) return;
-  ++b.retries;
+  if (++b.retries == kR1) ip_.doubt(c.neighbor, now_);
   if (b.backoff < 255) ++b.backoff;
   if (c.opening()) {
     send_syn(c);

@@ -31,6 +31,7 @@ void TcpEngine::transmit(Tcb& c, Busy& b, Packet* packet) {
   if (options != 0) write_timestamps(tcp + kTcpHeader, ts_clock() + c.ts_offset, c.ts_recent);
   acked_by_output(c);
   pace(c, b, packet->payload_length);
+  if (c.has(kSums)) [[unlikely]] sum_out(c, packet->payload_length, packet->tx_count > 1);
   if (b.recovery == RecoveryKind::fast) b.episode.out += sequence_length(*packet);
   tx_.hold(packet);
   send_segment(packet, tcp, length, c.key, c.neighbor);
@@ -42,8 +43,9 @@ uint8_t TcpEngine::flags_of(Tcb& c, Packet& packet) {
   if (packet.tx_flags & kTxMessageEnd) flags |= kPsh;
   if (packet.tx_flags & kTxFin) flags |= kFin;
   if (c.has(kEceDue)) flags |= kEce;
-  packet.traffic_class = dscp_bits(c.profile) | kEcnNotCapable;
-  packet.ttl = static_cast<uint8_t>(option_of(c, TcpOption::ttl));
+  const IpMarks marks = marks_of(c.profile);
+  packet.traffic_class = marks.traffic_class;
+  packet.ttl = marks.ttl;
   if (!c.has(kEcn) || packet.tx_count != 1 || packet.payload_length == 0) return flags;
   packet.traffic_class |= kEcnCapable;
   if (c.has(kCwrDue)) flags |= kCwr;
@@ -140,10 +142,11 @@ void TcpEngine::send_ack(Tcb& c, const SackBlock* duplicate) {
     if (n != 0) length = static_cast<uint8_t>(length + write_sack(options + length, blocks, n));
   }
   const Control control = {c.key, c.snd_nxt, c.rcv_nxt, c.neighbor, advertise(c),
-                           static_cast<uint8_t>(kAck | (c.has(kEceDue) ? kEce : 0)), c.profile};
+                           static_cast<uint8_t>(kAck | (c.has(kEceDue) ? kEce : 0)), marks_of(c.profile)};
   acked_by_output(c);
   c.clear(kAckNow);
   count(Counter::acks_out);
+  if (c.has(kSums)) [[unlikely]] sum_out(c, 0, false);
   send_control(control, options, length);
 }
 
@@ -151,8 +154,9 @@ void TcpEngine::send_ack(Tcb& c, const SackBlock* duplicate) {
 void TcpEngine::send_flags(Tcb& c, Seq seq, uint8_t flags) {
   uint8_t options[12];
   const uint8_t length = c.has(kTimestamps) ? write_timestamps(options, ts_clock() + c.ts_offset, c.ts_recent) : 0;
-  const Control control = {c.key, seq, c.rcv_nxt, c.neighbor, advertise(c), flags, c.profile};
+  const Control control = {c.key, seq, c.rcv_nxt, c.neighbor, advertise(c), flags, marks_of(c.profile)};
   if (!(flags & kRst)) acked_by_output(c);
+  if (c.has(kSums)) [[unlikely]] sum_out(c, 0, false);
   send_control(control, options, length);
 }
 
@@ -167,9 +171,8 @@ void TcpEngine::send_control(const Control& control, const uint8_t* options, uin
   packet->level = level;
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
   packet->data = PacketRegion::buffer(packet);
-  const bool known = control.profile != ProfileTable::kNone;
-  packet->traffic_class = known ? dscp_bits(control.profile) : kEcnNotCapable;
-  packet->ttl = known ? static_cast<uint8_t>(profiles_[control.profile].options[TcpOption::ttl]) : kTtl;
+  packet->traffic_class = control.marks.traffic_class;
+  packet->ttl = control.marks.ttl;
   uint8_t* const tcp = packet->data + kControlAt;
   write_tcp_header(tcp, control.key.local_port, control.key.remote_port, control.seq, control.ack,
                    static_cast<uint8_t>(length), control.flags, control.window);

@@ -77,6 +77,7 @@ bool parse_tcp(const uint8_t* bytes, uint16_t length, TcpSegment& out) {
   out.ack = load_be32(bytes + 8);
   out.flags = bytes[kTcpFlagsAt];
   out.window = load_be16(bytes + 14);
+  out.urgent = load_be16(bytes + 18);
   out.header_length = header_length;
   out.payload_length = static_cast<uint16_t>(length - header_length);
   out.options = {};

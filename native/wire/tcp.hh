@@ -47,6 +47,7 @@ struct TcpSegment {
   uint8_t flags;
   uint8_t header_length;
   uint16_t payload_length;
+  uint16_t urgent;  ///< counts with URG only
   TcpOptions options;
 
   /// Sequence space that the segment takes (SEG.LEN of RFC 9293).

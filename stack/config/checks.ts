@@ -14,6 +14,9 @@ export type Planner = (settings: StackSettings) => { bytes: number; arenaBytes: 
 /** Offsets into the arena are u32. */
 const ARENA_BYTES_MAX = 2 ** 32 - 1;
 
+/** RFC 8200 5. */
+const IPV6_MTU_MIN = 1_280;
+
 /** A quarter of what is available stays free for everything that is not planned here. */
 const MEMORY_SHARE = 0.75;
 
@@ -42,6 +45,16 @@ export class Checks {
       'rto_min',
       `${formatDuration(rtoMinMs)} is more than rto_max`,
       `at most ${formatDuration(tcp.rtoMaxMs)}`,
+    );
+  }
+
+  link(): void {
+    const { mtu, ipv6 } = this.settings;
+    if (ipv6 === undefined || mtu >= IPV6_MTU_MIN) return;
+    this.fault(
+      'mtu',
+      `${mtu} bytes are less than every link of IPv6 carries`,
+      `1280 … 1500 with an IPv6 address in host_ip`,
     );
   }
 

@@ -83,6 +83,7 @@ export const KEYS = {
     parsed(parseGateways, 'an address', 'a.b.c.d, or an IPv6 address, or both with a comma'),
   ),
   router_advertisements: key('without an IPv6 gateway: the router that advertises itself is one', flag()),
+  mtu: key('bytes of an IP packet that the link carries', count(576, 1_500)),
   vlan: key('802.1Q VLAN of our frames, in and out; 0: untagged frames', count(0, 4_094)),
   dad_transmits: key('probes for duplicates of our IPv6 addresses, one a second (0: none)', count(0, 5)),
   arp: many(
@@ -158,6 +159,7 @@ export const KEYS = {
     count(0, CONNECTIONS_MAX),
   ),
   connections_per_source: key('connections that one address may have (0: no limit)', count(0, CONNECTIONS_MAX)),
+  sums_max: key('connections that may have their sums of bytes and segments kept', count(0, CONNECTIONS_MAX)),
   redis: key(
     'Redis servers; keys are shared out over them',
     parsed(parseRedisList, 'a list', 'absolute socket paths or a.b.c.d:port, with commas between'),

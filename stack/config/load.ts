@@ -112,6 +112,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   const settings = completeSettings(values, classify, machine.cores);
   const origin = (name: KeyName) => chosen.get(name)?.[0]?.where ?? sources.file ?? 'defaults';
   const checks = new Checks(settings, origin, machine);
+  checks.link();
   checks.addresses();
   checks.times();
   checks.threads(values.num_cores);

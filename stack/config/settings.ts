@@ -35,6 +35,8 @@ export interface StackSettings {
   /** Undefined: no IPv6. Its addresses are `addressCount`, too. */
   ipv6: Ipv6Settings | undefined;
   neighbors: NeighborRange[];
+  /** Bytes of an IP packet. */
+  mtu: number;
   /** 802.1Q; 0: frames are untagged. */
   vlan: number;
   connectionsMax: number;
@@ -100,6 +102,8 @@ export interface TcpSettings {
   /** 0: no limit. */
   halfOpenPerSource: number;
   connectionsPerSource: number;
+  /** Connections that may have `sums`. */
+  sumsMax: number;
 }
 
 /** A rule as it was written; stack/classifier.ts parses it, and names `where` in its own faults. */
@@ -146,6 +150,7 @@ function network(values: Values) {
     gateway: values.gateway?.ipv4 ?? 0,
     ipv6: ipv6(values),
     neighbors: values.arp ?? [],
+    mtu: values.mtu ?? 1_500,
     vlan: values.vlan ?? 0,
     device: values.device ?? defaultDevice(),
     faults: faultShares(values),
@@ -176,7 +181,7 @@ function tcp(values: Values) {
     tcp: {
       rtoMaxMs: values.rto_max ?? 60_000,
       retries: values.tcp_retries ?? 15,
-      synRetries: values.syn_retries ?? 6,
+      synRetries: values.syn_retries ?? 7,
       userTimeoutMs: values.user_timeout ?? 0,
       keepaliveMs: values.keepalive ?? 0,
       keepaliveIntervalMs: values.keepalive_interval ?? 75_000,
@@ -188,6 +193,7 @@ function tcp(values: Values) {
       synCookies: values.syn_cookies ?? true,
       halfOpenPerSource: values.half_open_per_source ?? 0,
       connectionsPerSource: values.connections_per_source ?? 0,
+      sumsMax: values.sums_max ?? 1_024,
     } satisfies TcpSettings,
   };
 }

@@ -237,6 +237,7 @@ iotep('--plan prints threads and memory and starts nothing', async (context) => 
   const plan = run(context, 'apps/iotepserver/main.js', ['-f', configuration(context, {}), '--plan']);
   assert.is(await plan.ended, 0, plan.err);
   assert.match(plan.out, /threads on \d+ cores/);
+  assert.match(plan.out, /^fragments +64 /m);
   assert.not.match(plan.out, /listening/);
 });
 

@@ -117,6 +117,16 @@ config('a VLAN is a number of 802.1Q, and without one frames are untagged', () =
   assert.match(faultsOf('vlan = 4095')[0] ?? '', /vlan: .* from 0 to 4,094/);
 });
 
+config('an MTU is one of Ethernet, and with IPv6 not below what every link of it carries', () => {
+  assert.is(load('').settings?.mtu, 1_500);
+  assert.is(load('mtu = 576').settings?.mtu, 576);
+  assert.match(faultsOf('mtu = 9000')[0] ?? '', /mtu: .* from 576 to 1,500/);
+  assert.is(load('host_ip = fd00::1/64\nmtu = 1280').settings?.mtu, 1_280);
+  const [fault = '', ...more] = faultsOf('host_ip = fd00::1/64\nmtu = 1279');
+  assert.match(fault, /mtu: 1279 bytes are less than every link of IPv6 carries.*1280 … 1500/);
+  assert.equal(more, []);
+});
+
 config('an IPv6 address must be one host of its prefix, and the gateway another one', () => {
   const refused: [string, RegExp][] = [
     ['host_ip = ff02::1/64', /host_ip: ff02::1 cannot be a host's address/],

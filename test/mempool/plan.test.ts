@@ -47,9 +47,30 @@ test('the flow table has a place for every flow at 65 % load', () => {
   }
 });
 
+test('datagrams that are put together have a fixed pool, sums one of their own size', () => {
+  const item = (input: { connections: number; sums?: number }, name: string) =>
+    plan({ ...input, levels: 2, apps: 1 }).items.find((candidate) => candidate.name === name);
+  assert.is(item({ connections: 100_000 }, 'fragments')?.count, 64);
+  assert.ok((item({ connections: 10 }, 'fragments')?.bytes ?? 0) >= 64 * 8_192);
+  assert.is(item({ connections: 100_000 }, 'sums')?.count, 1_024);
+  assert.is(item({ connections: 10 }, 'sums')?.count, 10);
+  assert.is(item({ connections: 100_000, sums: 50_000 }, 'sums')?.count, 50_000);
+  assert.is(item({ connections: 100_000, sums: 0 }, 'sums'), undefined);
+});
+
 test('the table names every pool, its reason and the sum', () => {
   const text = formatPlan(plan({ connections: 100_000, levels: 2, apps: 1 }));
-  for (const word of ['control blocks', 'flow table', 'app columns', 'arena', 'total', 'MiB', '128 B']) {
+  for (const word of [
+    'control blocks',
+    'flow table',
+    'fragments',
+    'sums',
+    'app columns',
+    'arena',
+    'total',
+    'MiB',
+    '128 B',
+  ]) {
     assert.ok(text.includes(word), word);
   }
 });

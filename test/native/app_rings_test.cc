@@ -452,6 +452,22 @@ TEST_CASE("an info record is answered in the place that it names, and again as s
   CHECK(event.cookie == 44);
 }
 
+TEST_CASE("an urgent pointer is told in the lowest ring; a full one refuses it, so that it is told later") {
+  Bench bench;
+  bench.open(0);
+  bench.turn();
+  CHECK(bench.rings->urgent({0, 1}));
+  bench.turn();
+  abi::EventRecord event;
+  REQUIRE(bench.ends[0].next(1, event));
+  CHECK(event.type == static_cast<uint8_t>(abi::EventType::urgent));
+  CHECK(event.slot == 0);
+  CHECK(event.generation == 1);
+  while (bench.rings->drained({0, 1}, 9)) {
+  }
+  CHECK(!bench.rings->urgent({0, 1}));
+}
+
 TEST_CASE("IPv6 addresses lie in the arena by slot, with the generation that they belong to") {
   Bench bench;
   const IpAddress local{0xfd00'0000'0000'0000, 1}, remote{0xfd00'0000'0000'0000, 2};

@@ -45,12 +45,13 @@ class Runner {
     CHECK(qst_set_clock(stack, now_ns) == 0);
     qst_turn(stack);
   }
-  void send(uint8_t flags, Seq seq, Seq ack, const std::string& payload = "") {
+  void send(uint8_t flags, Seq seq, Seq ack, const std::string& payload = "", uint16_t urgent = 0) {
     Frame frame(kIpv4Header + kTcpHeader + payload.size());
     write_ipv4(frame.data(), kPeer, kOwn, kProtocolTcp, static_cast<uint16_t>(frame.size()));
     uint8_t* const tcp = frame.data() + kIpv4Header;
     const auto length = static_cast<uint16_t>(kTcpHeader + payload.size());
     write_tcp_header(tcp, 5'000, 80, seq, ack, kTcpHeader, flags, 60'000);
+    store_be16(tcp + 18, urgent);
     payload.copy(reinterpret_cast<char*>(tcp + kTcpHeader), payload.size());
     const uint16_t sum = internet_checksum(tcp, length, checksum_pseudo(kPeer, kOwn, kProtocolTcp, length));
     std::memcpy(tcp + 16, &sum, 2);
@@ -114,6 +115,43 @@ TEST_CASE("a runner opens a connection packet by packet, and the stack acknowled
   runner.advance(3'000'000);  // nobody acknowledges: it comes again
   REQUIRE(runner.take(segment, payload));
   CHECK(payload == "world");
+}
+
+TEST_CASE("RFC 9293 3.8.5: POLLPRI from the urgent pointer on until what is urgent has been read") {
+  Runner runner;
+  const int listener = listening(runner.stack);
+  TcpSegment segment;
+  std::string payload;
+  runner.send(kSyn, 1'000, 0);
+  REQUIRE(runner.take(segment, payload));
+  const Seq ack = segment.seq + 1;
+  runner.send(kAck, 1'001, ack);
+  const int fd = qst_accept(runner.stack, listener, nullptr, nullptr);
+  const auto polled = [&] {
+    pollfd one{fd, POLLIN | POLLPRI, 0};
+    qst_poll(runner.stack, &one, 1, 0);
+    return one.revents;
+  };
+  const int epoll = qst_epoll_create(runner.stack, 1);
+  epoll_event event{};
+  event.events = EPOLLPRI | EPOLLET;
+  CHECK(qst_epoll_ctl(runner.stack, epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+  runner.send(kAck, 1'001, ack, "calm");
+  CHECK(polled() == POLLIN);
+  CHECK(qst_epoll_wait(runner.stack, epoll, &event, 1, 0) == 0);
+  runner.send(kAck | kUrg, 1'005, ack, "hurry, calm", 5);
+  CHECK(polled() == (POLLIN | POLLPRI));
+  CHECK(qst_epoll_wait(runner.stack, epoll, &event, 1, 0) == 1);
+  CHECK(uint32_t{event.events} == EPOLLPRI);
+  char buffer[32];
+  CHECK(qst_read(runner.stack, fd, buffer, 8) == 8);
+  CHECK(std::string(buffer, 8) == "calmhurr");
+  CHECK(polled() == (POLLIN | POLLPRI));
+  CHECK(qst_read(runner.stack, fd, buffer, 1) == 1);
+  CHECK(polled() == POLLIN);
+  CHECK(qst_read(runner.stack, fd, buffer, 32) == 6);
+  runner.send(kAck | kUrg, 1'016, ack, "", 3);  // announced, and not here yet
+  CHECK(polled() == POLLPRI);
 }
 
 TEST_CASE("two runs with one seed are the same, with another they differ") {

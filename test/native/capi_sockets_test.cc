@@ -568,7 +568,7 @@ TEST_CASE("TCP's options: set before or after the handshake, read back, refused 
       {IPPROTO_TCP, TCP_NODELAY, 0, 1, 0},         {IPPROTO_TCP, TCP_QUICKACK, 0, 1, 0},
       {IPPROTO_TCP, TCP_KEEPIDLE, 7'200, 10, -1},  {IPPROTO_TCP, TCP_KEEPINTVL, 75, 3, -1},
       {IPPROTO_TCP, TCP_KEEPCNT, 9, 4, 128},       {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 5'000, -5},
-      {IPPROTO_TCP, TCP_SYNCNT, 6, 3, 8},          {IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, 4'096, 0},
+      {IPPROTO_TCP, TCP_SYNCNT, 7, 3, 8},          {IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, 4'096, 0},
       {IPPROTO_IP, IP_TTL, 64, 9, 256},            {IPPROTO_IP, IP_TOS, 0, 0x28, 256},
   };
   for (const Case& one : cases) {
@@ -631,6 +631,42 @@ TEST_CASE("TCP_CONGESTION is a name, TCP_MAXSEG bounds segments, TCP_INFO tells 
   CHECK(info.tcpi_snd_mss == 588);
   CHECK(info.tcpi_rtt > 0);
   CHECK((info.tcpi_options & TCPI_OPT_TIMESTAMPS) != 0);
+}
+
+TEST_CASE("TCP_INFO has the bytes and segments of both ends") {
+  CapiWorld world;
+  const auto both = world.open();
+  const int c = both.client, s = both.server;
+  const std::string bytes = bytes_of(100'000);
+  CHECK(qst_write(world.client, c, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  std::string got;
+  CHECK(world.run_until([&] { return (got += world.read_all(world.server, s)).size() == bytes.size(); }));
+  world.run_ms(100);
+  /// glibc's tcp_info ends earlier than Linux' does.
+  struct Info {
+    tcp_info begin;
+    uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+    uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out;
+    uint64_t delivery_rate, busy_time, rwnd_limited, sndbuf_limited;
+    uint32_t delivered, delivered_ce;
+    uint64_t bytes_sent, bytes_retrans;
+  };
+  static_assert(offsetof(Info, pacing_rate) == 104);
+  const auto info_of = [](qst_stack* stack, int fd) {
+    Info info{};
+    socklen_t length = sizeof(info);
+    CHECK(qst_getsockopt(stack, fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+    return info;
+  };
+  const Info ours = info_of(world.client, c), theirs = info_of(world.server, s);
+  CHECK(ours.bytes_acked == bytes.size());
+  CHECK(ours.bytes_sent == bytes.size());
+  CHECK(theirs.bytes_received == bytes.size());
+  CHECK(ours.data_segs_out == theirs.data_segs_in);
+  CHECK(ours.delivered == ours.data_segs_out);
+  CHECK(ours.segs_out == theirs.segs_in + 1);  // the SYN came before there was a connection
+  CHECK(ours.segs_in == theirs.segs_out + 1);  // as the SYN-ACK left
+  CHECK(theirs.begin.tcpi_last_data_recv >= 100);
 }
 
 TEST_CASE("an option of the listener is the connection's, also where it was set after listen()") {

@@ -20,6 +20,7 @@ struct Outgoing {
   std::string payload{};
   uint16_t window = 60'000;
   TcpOptions options{};  ///< a SYN carries all, another segment the timestamps
+  uint16_t urgent = 0;
 };
 
 struct Incoming {
@@ -77,6 +78,7 @@ class Peer {
     uint8_t* const tcp = ip + kIpv4Header;
     write_tcp_header(tcp, port, server_port, out.seq, out.ack, static_cast<uint8_t>(kTcpHeader + length), out.flags,
                      out.window);
+    store_be16(tcp + 18, out.urgent);
     std::memcpy(tcp + kTcpHeader, options, length);
     out.payload.copy(reinterpret_cast<char*>(tcp + kTcpHeader + length), out.payload.size());
     const uint16_t sum = internet_checksum(tcp, tcp_length, checksum_pseudo(address, World::kServer, kProtocolTcp, tcp_length));

@@ -234,6 +234,21 @@ TEST_CASE("an unanswered ARP request fails the active open as unreachable") {
   CHECK(world.client.app.of(c).reason == CloseReason::unreachable);
 }
 
+TEST_CASE("RFC 9293 3.8.3: three retransmissions without an answer, and IP asks whether its neighbour is still there") {
+  World world;
+  world.listen();
+  const auto [c, s] = world.open();
+  const auto alone = [&](uint32_t ms) {  // what the client sends is lost
+    for (uint32_t i = 0; i < ms; ++i) world.capture(world.client, 1'000);
+  };
+  alone(500);
+  world.client.send(c, "lost");
+  while (world.client.stack.info(c)->retransmits < 3) alone(1);
+  CHECK(world.client.count(Counter::arp_out) == 1);  // of the handshake
+  while (world.client.stack.info(c)->retransmits < 4) alone(1);
+  CHECK(world.client.count(Counter::arp_out) == 2);
+}
+
 TEST_CASE("an idle connection is reset after the idle time-out, and both apps are told") {
   HostOptions server{host_config(1)};
   server.stack.tcp.idle_timeout_ms = 2'000;

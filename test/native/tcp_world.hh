@@ -25,6 +25,7 @@ class Recorder final : public App {
     std::vector<std::string> messages;
     std::vector<uint8_t> levels;
     bool opened = false, ended = false, closed = false;
+    uint32_t urgent = 0;
     CloseReason reason{};
     std::vector<uint32_t> drained;
     Opened info;
@@ -72,6 +73,11 @@ class Recorder final : public App {
   bool drained(Handle handle, uint32_t cookie) override {
     if (refuse) return false;
     of(handle).drained.push_back(cookie);
+    return true;
+  }
+  bool urgent(Handle handle) override {
+    if (refuse) return false;
+    ++of(handle).urgent;
     return true;
   }
   void release_kept(Handle handle) {

@@ -54,7 +54,7 @@ uint32_t congestion_in(const std::string& text) {
   return static_cast<uint32_t>(reno ? Congestion::newreno : Congestion::cubic);
 }
 
-/// The names are those of Linux, with their units; TCP_RETRIES is R2.
+/// The names are those of Linux, with their units; TCP_RETRIES is R2, TCP_SUMS keeps the sums of TCP_INFO.
 std::optional<std::pair<TcpOption, uint32_t>> option_named(const std::string& name, const std::string& text) {
   if (name == "SO_LINGER") return std::pair{TcpOption::linger_ms, linger_in(text)};
   if (name == "TCP_CONGESTION") return std::pair{TcpOption::congestion, congestion_in(text)};
@@ -79,6 +79,7 @@ std::optional<std::pair<TcpOption, uint32_t>> option_named(const std::string& na
       {"IP_TTL", TcpOption::ttl, 1, 1},
       {"TCP_RETRIES", TcpOption::retries, 1, 1},
       {"TCP_SYNCNT", TcpOption::syn_retries, 1, 1},
+      {"TCP_SUMS", TcpOption::sums, 1, 1},
   };
   const auto* const named = std::ranges::find_if(kNamed, [&](const Named& known) { return name == known.name; });
   if (named == std::end(kNamed)) return {};
@@ -123,6 +124,11 @@ bool Sockets::message(const Message& event) {
 
 bool Sockets::ended(Handle handle) {
   of(handle).ended = true;
+  return true;
+}
+
+bool Sockets::urgent(Handle) {
+  ++urgent_signals_;
   return true;
 }
 

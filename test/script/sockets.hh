@@ -31,6 +31,8 @@ class Sockets final : public App {
   /// The connection that was opened last; its handle may be dead.
   std::optional<Handle> newest() const;
   uint64_t unread() const;
+  /// How often the app was told of an urgent pointer.
+  uint32_t urgent_signals() const { return urgent_signals_; }
   /// Gives all memory back: what is held, and what the stack holds for living connections.
   void finish(Nanos now);
 
@@ -39,6 +41,7 @@ class Sockets final : public App {
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle, uint32_t) override { return true; }
+  bool urgent(Handle handle) override;
 
  private:
   struct Chunk {
@@ -84,6 +87,7 @@ class Sockets final : public App {
   bool ipv6_;
   Stack* stack_ = nullptr;
   int next_fd_ = 3;
+  uint32_t urgent_signals_ = 0;
   std::map<int, Socket> sockets_;
   std::map<std::pair<uint32_t, uint32_t>, std::shared_ptr<Connection>> connections_;
   std::vector<std::shared_ptr<Connection>> in_order_;  ///< of their opening

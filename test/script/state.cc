@@ -83,17 +83,39 @@ std::optional<int64_t> info_named(const std::string& name, const Tcb& c, const B
   return {};
 }
 
+/// Sums, where setsockopt(…, TCP_SUMS, …) keeps them.
+std::optional<int64_t> sum_named(const std::string& name, const TcpInfo& info) {
+  if (name == "urgent_bytes") return info.urgent_bytes;
+  if (info.sums == 0) return {};
+  if (name == "tcpi_bytes_sent") return info.bytes_sent;
+  if (name == "tcpi_bytes_retrans") return info.bytes_retrans;
+  if (name == "tcpi_bytes_acked") return info.bytes_acked;
+  if (name == "tcpi_bytes_received") return info.bytes_received;
+  if (name == "tcpi_segs_out") return info.segs_out;
+  if (name == "tcpi_segs_in") return info.segs_in;
+  if (name == "tcpi_data_segs_out") return info.data_segs_out;
+  if (name == "tcpi_data_segs_in") return info.data_segs_in;
+  if (name == "tcpi_delivered") return info.delivered;
+  if (name == "tcpi_delivered_ce") return info.delivered_ce;
+  if (name == "tcpi_dsack_dups") return info.dsack_dups;
+  if (name == "tcpi_reord_seen") return info.reord_seen;
+  if (name == "tcpi_rcv_ooopack") return info.rcv_ooopack;
+  return {};
+}
+
 }  // namespace
 
 std::optional<int64_t> state_named(const std::string& name, Stack& stack, const Sockets& sockets) {
   if (name == "unread") return static_cast<int64_t>(sockets.unread());
+  if (name == "urgent_signals") return sockets.urgent_signals();
   for (size_t i = 0; i < kCounters; ++i) {
     if (kCounterNames[i] == name) return static_cast<int64_t>(stack.counters().get(static_cast<Counter>(i)));
   }
   const auto handle = sockets.newest();
   const Tcb* const c = handle ? stack.engine().inspect(*handle) : nullptr;
   if (c == nullptr) return name == "tcpi_state" ? std::optional<int64_t>(number_of(TcpState::closed)) : std::nullopt;
-  return info_named(name, *c, stack.engine().inspect_busy(*c));
+  const auto known = info_named(name, *c, stack.engine().inspect_busy(*c));
+  return known ? known : sum_named(name, *stack.info(*handle));
 }
 
 }  // namespace qstack::script

@@ -411,6 +411,28 @@ test('behind 256 KiB the stack is asked whether they were acknowledged, and more
   assert.is(stack.sends().filter(({ type }) => type === SEND_TYPE_SEND).length, 128);
 });
 
+test('an urgent pointer is told to onUrgent, as long as the connection is there and was not closed by us', () => {
+  const told: string[] = [];
+  const { stack, settle } = bench({}, (message) => void told.push(message.utf8()), {
+    onUrgent: (connection) => {
+      told.push(`urgent ${connection.slot}`);
+      if (told.length > 3) connection.close();
+    },
+  });
+  stack.opened(3);
+  stack.message(3, 'calm', 0);
+  stack.urgent(3);
+  stack.urgent(2);
+  stack.urgent(3, 7);
+  settle();
+  assert.equal(told, ['calm', 'urgent 3']);
+  for (let i = 0; i < 3; i++) {
+    stack.urgent(3);
+    settle();
+  }
+  assert.equal(told, ['calm', 'urgent 3', 'urgent 3', 'urgent 3']);
+});
+
 test('ended closes the connection once all its messages are handled', () => {
   const { stack, turn, settle } = bench({}, function* (message): Coroutine<void> {
     yield* sleep(2);

@@ -34,6 +34,7 @@ import {
   EVENT_TYPE_ENDED,
   EVENT_TYPE_MESSAGE,
   EVENT_TYPE_OPENED,
+  EVENT_TYPE_URGENT,
   HEADER_BYTES,
   NO_INDEX,
   RELEASE_RECORD_BYTES,
@@ -226,6 +227,10 @@ export class FakeStack {
 
   drained(slot: number, cookie: number, generation = 0): void {
     this.event(EVENT_TYPE_DRAINED, this.levels - 1, slot, generation, { [EVENT_RECORD_COOKIE_U32]: cookie });
+  }
+
+  urgent(slot: number, generation = 0): void {
+    this.event(EVENT_TYPE_URGENT, this.levels - 1, slot, generation, {});
   }
 
   /** Gives `n` TX packets to the app. */

@@ -65,6 +65,7 @@ const OTHERS: SocketOptions = {
   rtoMinMs: 77,
   retries: 5,
   synRetries: 2,
+  sums: true,
 };
 
 test('every option can be set on an open connection and read back from the stack', async () => {
@@ -272,6 +273,37 @@ test('info() tells state, what was agreed, round trip and windows', async () => 
   await until(async () => (await connection.info()).state === 'CLOSE-WAIT');
   connection.end();
   await connection.closed;
+});
+
+test('the MTU of the configuration is that of the link: the MSS that both ends tell follows from it', async () => {
+  const { definition, connections } = server();
+  await using both = await pair(definition, { clientConfig: { mtu: 1_000 } });
+  const info = await (await both.client.app.connect(at(7))).info();
+  assert.equal([info.pmtu, info.advmss, info.sndMss], [1_000, 960, 948]);
+  await until(() => connections.length === 1);
+  const peer = await (connections[0] as Connection<'normal'>).info();
+  assert.equal([peer.pmtu, peer.advmss, peer.sndMss], [1_500, 1_460, 948]);
+});
+
+test('with sums, info() counts the bytes and segments of both ends', async () => {
+  const { definition, connections } = server({ socket: { sums: true } });
+  await using both = await pair(definition);
+  const connection = await both.client.app.connect({ ...at(7), socket: { sums: true } });
+  connection.send(Buffer.alloc(5_000));
+  for (let have = 0; have < 5_000; ) have += (await connection.receive())?.length ?? 0;
+  await until(async () => (await connection.info()).unackedBytes === 0);
+  const peer = connections[0] as Connection<'normal'>;
+  await until(async () => (await peer.info()).unackedBytes === 0);
+  const [ours, theirs] = [await connection.info(), await peer.info()];
+  assert.equal([ours.bytesAcked, ours.bytesReceived, ours.bytesSent], [5_000, 5_000, 5_000]);
+  assert.equal([theirs.bytesAcked, theirs.bytesReceived], [5_000, 5_000]);
+  assert.is(ours.dataSegsOut, theirs.dataSegsIn);
+  assert.is(ours.delivered, ours.dataSegsOut);
+  assert.ok((ours.segsOut as number) > (ours.dataSegsOut as number), 'ACKs are segments');
+  assert.equal([ours.bytesRetrans, ours.dsackDups, ours.reordSeen, ours.rcvOoopack, ours.deliveredCe], [0, 0, 0, 0, 0]);
+  assert.ok((ours.lastDataRecvMs as number) >= 0 && (ours.lastAckRecvMs as number) >= 0);
+  connection.setOption('sums', false);
+  assert.is((await connection.info()).bytesAcked, undefined);
 });
 
 test('info() of a peer that does not read: the window is closed, and what waits is counted', async () => {

@@ -4,7 +4,7 @@
 // mean and in which order they travel stands in docs/ARCHITECTURE.md 4. Any change here that an older reader would misread
 // counts ABI_VERSION up.
 
-export type FieldType = 'u8' | 'u16' | 'u32';
+export type FieldType = 'u8' | 'u16' | 'u32' | 'u64';
 
 export interface Field {
   readonly name: string;
@@ -48,7 +48,7 @@ export interface Layout {
   readonly structs: readonly Struct[];
 }
 
-const SIZE: Record<FieldType, number> = { u8: 1, u16: 2, u32: 4 };
+const SIZE: Record<FieldType, number> = { u8: 1, u16: 2, u32: 4, u64: 8 };
 
 export function sizeOf(type: FieldType): number {
   return SIZE[type];
@@ -230,8 +230,8 @@ const release: Struct = {
 
 const info: Struct = {
   name: 'ConnectionInfo',
-  bytes: 128,
-  align: 4,
+  bytes: 208,
+  align: 8,
   doc: 'State of one connection, as TCP_INFO of Linux gives it. NO_INDEX: not known. SocketOption values follow, a u32 each.',
   fields: sequence([
     ['state', 'u8', 'ConnectionState'],
@@ -251,7 +251,11 @@ const info: Struct = {
     ['sacked', 'u32', 'of these: reported as received'],
     ['lost', 'u32', 'of these: taken as lost and not sent again yet'],
     ['retrans', 'u32', 'of these: sent more than once'],
-    ['last_data_sent_ms', 'u32', 'since the newest of these was sent; NO_INDEX: none is in flight'],
+    [
+      'last_data_sent_ms',
+      'u32',
+      'since the newest of these was sent; NO_INDEX: none is in flight. With sums: the last data',
+    ],
     ['last_recv_ms', 'u32', 'since the last segment of any kind came'],
     ['rtt_us', 'u32', 'smoothed round-trip time; 0: not measured yet'],
     ['rttvar_us', 'u32', 'its variation'],
@@ -265,9 +269,26 @@ const info: Struct = {
     ['notsent_bytes', 'u32', 'queued and not sent yet'],
     ['unacked_bytes', 'u32', 'sent and not acknowledged'],
     ['unread_bytes', 'u32', 'stream: handed to the app and not released'],
-    ['rcv_ooopack', 'u32', 'segments held behind a hole'],
+    ['out_of_order', 'u32', 'segments held behind a hole'],
     ['snd_wnd', 'u32', "the peer's window, in bytes"],
     ['rcv_wnd', 'u32', 'our window, in bytes'],
+    ['urgent_bytes', 'u32', 'from what the app reads next to the end of the urgent data'],
+    ['sums', 'u32', '1: what follows is kept, since the option sums was set; 0: it is not known'],
+    ['bytes_sent', 'u64', 'payload, repetitions included'],
+    ['bytes_retrans', 'u64', 'of these: repetitions'],
+    ['bytes_acked', 'u64', 'payload that the peer has acknowledged'],
+    ['bytes_received', 'u64', 'payload received in order'],
+    ['segs_out', 'u32', 'segments sent'],
+    ['segs_in', 'u32', 'segments that came'],
+    ['data_segs_out', 'u32', 'of the former: with payload'],
+    ['data_segs_in', 'u32', 'of the latter: with payload'],
+    ['delivered', 'u32', 'segments acknowledged or sacked for the first time'],
+    ['delivered_ce', 'u32', 'of these: by an ACK with ECE'],
+    ['dsack_dups', 'u32', 'D-SACKs received'],
+    ['reord_seen', 'u32', 'segments delivered after later ones'],
+    ['rcv_ooopack', 'u32', 'segments received out of order'],
+    ['last_data_recv_ms', 'u32', 'since the last payload came'],
+    ['last_ack_recv_ms', 'u32', 'since the last ACK came'],
   ]),
 };
 
@@ -344,7 +365,7 @@ export const layout: Layout = {
     { name: 'no_index', value: 0xffffffff, hex: true, doc: 'No packet, no slot.' },
     { name: 'no_listener', value: 0xffff, hex: true, doc: 'Listener number of an active open.' },
     { name: 'infos_per_app', value: 16, doc: 'Info questions that an app thread may have open.' },
-    { name: 'info_bytes', value: 256, doc: 'A ConnectionInfo, and a u32 for each SocketOption.' },
+    { name: 'info_bytes', value: 384, doc: 'A ConnectionInfo, and a u32 for each SocketOption.' },
     { name: 'redis_arguments_max', value: 4, doc: 'Arguments of one RedisCommand.' },
     { name: 'redis_by_key', value: 0xffff, hex: true, doc: 'RedisCommand.shard: chosen by the key.' },
     {
@@ -372,6 +393,7 @@ export const layout: Layout = {
           value: 6,
           doc: "a ConnectionInfo and options are in the app's place; in the lowest ring",
         },
+        { name: 'urgent', value: 7, doc: 'the peer has sent an urgent pointer; in the lowest ring' },
       ],
     },
     {
@@ -484,6 +506,7 @@ export const layout: Layout = {
         ['rto_min_ms', 1, 60_000, 'the shortest retransmission time-out'],
         ['retries', 1, 255, 'time-outs in a row until the connection is given up (R2 of RFC 9293 3.8.3)'],
         ['syn_retries', 0, 7, 'the same for a SYN'],
+        ['sums', 0, 1, '1: sums of bytes and segments are kept for ConnectionInfo'],
       ]),
     },
     {

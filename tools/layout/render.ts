@@ -11,7 +11,7 @@ import {
   sizeOf,
 } from './layout.js';
 
-const CXX_TYPE: Record<FieldType, string> = { u8: 'uint8_t', u16: 'uint16_t', u32: 'uint32_t' };
+const CXX_TYPE: Record<FieldType, string> = { u8: 'uint8_t', u16: 'uint16_t', u32: 'uint32_t', u64: 'uint64_t' };
 
 /** Throws when a struct cannot be laid out as described. */
 export function check(layout: Layout): void {
@@ -111,7 +111,8 @@ export function renderTypeScript(layout: Layout): string {
     '// Generated from tools/layout/layout.ts by `node dist/tools/layout/generate.js`. Do not edit.',
     '//',
     '// What C++ and TypeScript both see in the arena of a stack. Read docs/ARCHITECTURE.md 4 for the meaning.',
-    '// A field is named STRUCT_FIELD_U8, _U16 or _U32: its index from the start of the struct in a typed array of that width.',
+    '// A field is named STRUCT_FIELD_U8, _U16 or _U32: its index from the start of the struct in a typed array of that width;',
+    '// of one of 64 bits, _U32 is that of its low word, and the high one follows.',
     '',
     ...layout.constants.flatMap(({ name, value, hex, doc }) => tsConstant(name, number(value, hex), doc)),
     ...layout.enumerations.flatMap(tsEnumeration),
@@ -150,7 +151,8 @@ function tsStruct(struct: Struct): string[] {
 }
 
 function tsField(struct: string, { name, at, type, doc }: Field): string[] {
-  return tsConstant(`${struct}_${name}_${type}`, `${at / sizeOf(type)}`, doc);
+  const width = type === 'u64' ? 'u32' : type;
+  return tsConstant(`${struct}_${name}_${width}`, `${at / sizeOf(width)}`, doc);
 }
 
 function tsConstant(name: string, value: string, doc: string): string[] {
