@@ -10,6 +10,9 @@ export const HTTP_PORT = 80;
 /** DPDK's af_xdp driver sends from copies in RX packets, and takes them back when its completion ring is half full. */
 const AF_XDP_KEEPS = 1_024;
 
+const TROUBLES =
+  /^drop_|deferred|timeouts|retransmits|resets|closed$|cookies|_packets$|refused|^half_open|^connections/;
+
 export interface EchoOptions {
   root: string;
   flags?: readonly string[];
@@ -37,6 +40,14 @@ export class EchoServer {
   counters(): StackCounters {
     const lines = this.program.out.split('\n').slice(0, -1);
     return JSON.parse(lines.at(-1) ?? '{}') as StackCounters;
+  }
+
+  /** What does not count all the time, for the reader of a failure. */
+  troubles(): Record<string, number> {
+    const { counters, device, pools } = this.counters();
+    const wrong = Object.entries(counters).filter(([name, value]) => TROUBLES.test(name) && value > 0);
+    const { rxFree, txFree } = pools;
+    return { ...Object.fromEntries(wrong), ...device, rxFree, txFree };
   }
 
   /** The first counters that are said from now on and for which this holds; the last ones when it never does. */

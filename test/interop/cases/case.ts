@@ -8,9 +8,12 @@ import { EchoServer } from '../echo-server.js';
 import { faultKeys, flagsOf } from '../faults.js';
 import { type Link, type LinkKind, Namespace, OURS } from '../namespace.js';
 
-const SETTLE_MS = 10_000;
-/** An idle connection is found a little late. */
-const IDLE_PRECISION = 1.25;
+const SETTLE_MS = 30_000;
+/**
+ * With faults: a reset that was lost leaves nothing to know by that the peer is gone, so the silent are asked. An idle
+ * timeout would end those that are there as well: after some losses in a row the kernel is silent for half a minute.
+ */
+const PROBES = ['--keepalive', '5s', '--keepalive-interval', '1s', '--keepalive-count', '20'];
 
 export interface Spot {
   readonly namespace: Namespace;
@@ -91,24 +94,24 @@ async function awaken(namespace: Namespace): Promise<void> {
   throw new Error(`${OURS} does not answer`);
 }
 
-export interface ServerOptions {
-  /** With faults: whoever is silent for so long is gone. A reset that was lost leaves nothing else to know it by. */
-  idleSeconds: number;
+/** What went wrong, and what the server counted meanwhile. */
+async function explained<T>(server: EchoServer, happens: Promise<T>): Promise<T> {
+  try {
+    return await happens;
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; the server counted ${JSON.stringify(server.troubles())}`);
+  }
 }
 
 /** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. */
-export async function withServer(
-  spot: Spot,
-  use: (server: EchoServer) => Promise<string>,
-  { idleSeconds }: ServerOptions = { idleSeconds: 10 },
-): Promise<string> {
-  const faults = spot.faultFlags.length > 0 ? [...spot.faultFlags, '--tcp-timeout', `${idleSeconds}s`] : [];
-  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...faults];
+export async function withServer(spot: Spot, use: (server: EchoServer) => Promise<string>): Promise<string> {
+  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...spot.faultFlags];
+  if (spot.faultFlags.length > 0) flags.push(...PROBES);
   const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
   if (spot.faultFlags.length > 0) await awaken(spot.namespace);
   const fresh = server.counters();
-  const measured = await use(server);
-  await server.leavesNothing(spot.kind, fresh, SETTLE_MS + idleSeconds * IDLE_PRECISION * 1000);
+  const measured = await explained(server, use(server));
+  await explained(server, server.leavesNothing(spot.kind, fresh, SETTLE_MS));
   const code = await server.program.stop();
   if (code !== 0) throw new Error(`the server ended with ${code}: ${server.program.err}`);
   return measured;

@@ -1,8 +1,8 @@
 // A kernel client that opens and closes connections to an echo server at random, and checks every byte that comes back.
 // In: address, port, connections at once, seconds, the mean life of one in ms, a seed. Out: as JSON, what was opened and checked,
-// and each kind of fault with its count.
-// A connection sends messages of random length with random pauses, none longer than its mean life; it ends by FIN once everything is back, by FIN with bytes
-// still under way, or by RST. Its bytes are a part of one random block, so that they need no memory of their own.
+// each kind of fault with its count, and the first connections that had one.
+// A connection sends messages of random length with random pauses, none longer than its mean life; it ends by FIN once
+// everything is back, by FIN with bytes still under way, or by RST. Its bytes are a part of one random block, so that they need no memory of their own.
 import { connect, type Socket } from 'node:net';
 
 const [address = '', ...numbers] = process.argv.slice(2);
@@ -32,14 +32,17 @@ const exponential = (mean: number) => -Math.log(1 - random()) * mean;
 const alive = new Set<Client>();
 const counts = { opened: 0, finished: 0, reset: 0, bytes: 0, peak: 0 };
 const faults = new Map<string, number>();
+const FAULTY_MAX = 5;
+const faulty: object[] = [];
 const startMs = performance.now();
 let waiting = 0;
 
 /** How long time has been over. */
 const overMs = () => performance.now() - startMs - seconds * 1000;
 
-function fail(what: string): void {
+function fail(what: string, client: Client): void {
   faults.set(what, (faults.get(what) ?? 0) + 1);
+  if (faulty.length < FAULTY_MAX) faulty.push({ what, ...client.describe() });
 }
 
 class Client {
@@ -51,12 +54,18 @@ class Client {
   private back = 0;
   private fault: string | undefined;
   private wasReset = false;
+  /** A socket that is closed no longer says it. */
+  private localPort = 0;
+  private readonly fromMs = performance.now();
   private timer: NodeJS.Timeout | undefined;
 
   constructor() {
     alive.add(this);
     this.socket = connect({ host: address, port });
-    this.socket.on('connect', () => this.speak());
+    this.socket.on('connect', () => {
+      this.localPort = this.socket.localPort ?? 0;
+      this.speak();
+    });
     this.socket.on('data', (bytes) => this.check(bytes));
     this.socket.on('error', (error) => {
       this.fault ??= error.message;
@@ -66,9 +75,10 @@ class Client {
 
   /** For the reader of a failure. */
   describe(): object {
-    const { sent, back, messages, wasReset } = this;
-    const { readyState, localPort, writableLength } = this.socket;
-    return { readyState, localPort, writableLength, sent, back, messages, wasReset };
+    const { localPort, sent, back, messages, wasReset } = this;
+    const { readyState, writableLength } = this.socket;
+    const ageMs = Math.round(performance.now() - this.fromMs);
+    return { readyState, localPort, ageMs, writableLength, sent, back, messages, wasReset };
   }
 
   private speak(): void {
@@ -101,7 +111,7 @@ class Client {
     clearTimeout(this.timer);
     alive.delete(this);
     if (!this.wasReset && this.back !== this.sent) this.fault ??= 'fewer or more bytes came back';
-    if (this.fault !== undefined) fail(this.fault);
+    if (this.fault !== undefined) fail(this.fault, this);
     else counts[this.wasReset ? 'reset' : 'finished'] += 1;
     later(exponential(lifeMs / 10));
   }
@@ -124,6 +134,7 @@ function finish(): void {
     JSON.stringify({
       ...counts,
       left: [...alive].map((client) => client.describe()),
+      faulty,
       faults: Object.fromEntries(faults),
     }),
   );
