@@ -223,12 +223,12 @@ TEST_CASE("a cookie that comes back when no slot is left is dropped and counted;
 TEST_CASE("a turn answers a bounded number of SYNs by cookie, and counts the others") {
   Flooded f;
   Peer peer(f.world);
-  for (uint16_t i = 0; i < 50; ++i) {
+  for (uint16_t i = 0; i < 146; ++i) {
     peer.port = static_cast<uint16_t>(6'000 + i);
     peer.put({.flags = kSyn, .seq = i});
   }
   peer.turn();
-  CHECK(peer.take().size() == 32);
+  CHECK(peer.take().size() == 128);
   CHECK(f.world.server.count(Counter::drop_syn_flood) == 18);
   peer.send({.flags = kSyn, .seq = 7});
   CHECK(peer.take().size() == 1);
