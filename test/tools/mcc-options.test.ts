@@ -96,7 +96,7 @@ test('local addresses: as many as the connections need, and never the server its
   assert.match(parse('--ips 300 --source 10.0.255.200').faults[0] ?? '', /do not fit/);
 });
 
-test('phases are read in order, and a share of the capacity needs one that measures it', () => {
+test('phases are read in order, and a share of the capacity needs one that measures it, or --capacity', () => {
   const { options } = parse(
     '--answer all --phases wave:20000/1s/10s,capacity:512/3s,pause:500ms,paced:150%/5s,paced:5k/s/2s',
   );
@@ -107,7 +107,9 @@ test('phases are read in order, and a share of the capacity needs one that measu
     { kind: 'paced', ofCapacity: 1.5, durationMs: 5_000 },
     { kind: 'paced', ratePerS: 5_000, durationMs: 2_000 },
   ]);
-  assert.match(parse('--phases paced:150%/5s').faults[0] ?? '', /no phase before it measures/);
+  assert.match(parse('--phases paced:150%/5s').faults[0] ?? '', /no phase before it measures, nor --capacity/);
+  const known = parse('--capacity 300k/s --phases paced:50%/30s').options;
+  assert.equal(known?.phases, [{ kind: 'paced', ofCapacity: 0.5, durationMs: 30_000 }]);
   assert.match(parse('--phases wave:0/1s/1s').faults[0] ?? '', /is no phase/);
   assert.match(parse('--phases dance:1').faults[0] ?? '', /is no phase/);
 });

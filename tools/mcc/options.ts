@@ -65,6 +65,7 @@ Examples:
   mcc --flood syn --rate 1M/s -d 30s                               a SYN flood, and one connection that watches the server
   mcc -c 1000 --vlan 5 --device af_packet:veth0 --rate 1k/s -d 10s        on VLAN 5 of an interface
   mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
+  mcc -c 10000 -s 5 --answer all --flood syn --capacity 300k/s --phases paced:50%/30s    a share of a known capacity
 Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits.`;
 
 export function mccCommand(): Command {
@@ -203,7 +204,7 @@ function readPhases(reader: Reader, connections: number, floodAlone: boolean): P
   const epoch = reader.seconds('epoch', '-e', 0.001);
   const list = reader.text('phases');
   if (list !== undefined) {
-    const phases = parsePhases(list);
+    const phases = parsePhases(list, reader.text('capacity') !== undefined);
     if (typeof phases !== 'string') return phases;
     reader.faults.push(`--phases: ${phases}; a list of ${PHASE_SYNTAX}`);
   }

@@ -75,8 +75,8 @@ function parsePhase(text: string): Phase | undefined {
   }
 }
 
-/** Phases, or the sentence that says what is wrong. */
-export function parsePhases(text: string): Phase[] | string {
+/** Phases, or the sentence that says what is wrong. `capacityKnown`: from elsewhere, before the first of them. */
+export function parsePhases(text: string, capacityKnown: boolean): Phase[] | string {
   const parts = text.split(/[\s,;]+/).filter((part) => part !== '');
   if (parts.length === 0) return 'no phase is named';
   const phases: Phase[] = [];
@@ -84,8 +84,8 @@ export function parsePhases(text: string): Phase[] | string {
     const phase = parsePhase(part);
     if (phase === undefined) return `"${part}" is no phase`;
     const needsCapacity = phase.kind === 'paced' && 'ofCapacity' in phase;
-    if (needsCapacity && !phases.some((before) => before.kind === 'capacity')) {
-      return `"${part}" is a share of the capacity, which no phase before it measures`;
+    if (needsCapacity && !capacityKnown && !phases.some((before) => before.kind === 'capacity')) {
+      return `"${part}" is a share of the capacity, which no phase before it measures, nor --capacity tells`;
     }
     phases.push(phase);
   }
