@@ -1,5 +1,6 @@
 // `npm run interop`: everything that is run against our stack, in its long form, over each kind of device, with and without faults.
-// Out: a line per run on stderr while it goes, a table at the end, or JSON on stdout; exit 1 when a run failed.
+// Out: on stderr a line before each run and one behind it, and a table at the end; with --json an object per run on stdout.
+// Exit 0 ok, 1 a run failed or was interrupted, 2 usage.
 import { spawnSync } from 'node:child_process';
 import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
@@ -25,10 +26,13 @@ interface Run {
 /** Devices of which each one is tried in full; pcap is tried by tests. */
 const KINDS: readonly LinkKind[] = ['tap', 'af_packet', 'af_xdp'];
 const TOOLS = CASES.map(({ tool }) => tool);
+/** Beside a case's own seconds: namespace, server, and the wait until every connection is gone. Faults lengthen that. */
+const AROUND_S = 7;
+const AROUND_WITH_FAULTS_S = 15;
 
 const EXAMPLES = `
 Examples:
-  npm run interop                                        everything, some 50 minutes
+  npm run interop                                        everything, some 50 minutes; ^C prints what is done so far
   npm run interop -- --only connections --port af_xdp    5 minutes, and 5 with faults
   npm run interop -- --only "iperf3 -s" --only ab --no-faults
   npm run --silent interop -- --seconds 4 --json > interop.json
@@ -77,9 +81,21 @@ async function missing(runs: readonly Run[]): Promise<string | undefined> {
   return Namespace.missing();
 }
 
+function secondsOf({ one, faults }: Run, { seconds = one.seconds }: Options): number {
+  return seconds * one.parts + (faults ? AROUND_WITH_FAULTS_S : AROUND_S);
+}
+
+function placeOf(tool: string, port: LinkKind, faults: boolean): string {
+  return `${tool} over ${port}${faults ? ' with faults' : ''}`;
+}
+
+function minutes(runs: readonly Run[], options: Options): string {
+  const total = runs.reduce((sum, run) => sum + secondsOf(run, options), 0);
+  return total < 90 ? `${Math.round(total)} s` : `${Math.round(total / 60)} minutes`;
+}
+
 function describe({ tool, port, faults, tookSeconds, measured, fault, seed }: RunResult): string {
-  const place = `${tool} over ${port}${faults ? ' with faults' : ''}`;
-  return `${place}: ${fault === undefined ? measured : `FAILED (seed ${seed}): ${fault}`} (${tookSeconds} s)`;
+  return `${placeOf(tool, port, faults)}: ${fault === undefined ? measured : `FAILED (seed ${seed}): ${fault}`} (${tookSeconds} s)`;
 }
 
 function table(results: readonly RunResult[]): string {
@@ -102,15 +118,29 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stderr.write(`interop: ${reason}\n`);
     process.exit(2);
   }
+  const results = await runAll(runs, options);
+  process.stderr.write(`${table(results)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
+  if (results.length < runs.length || results.some(({ fault }) => fault !== undefined)) process.exitCode = 1;
+}
+
+/** ^C ends the programs of the run that goes on, and leaves out the others; a second one ends this as well. */
+async function runAll(runs: readonly Run[], options: Options): Promise<RunResult[]> {
   const results: RunResult[] = [];
-  for (const { one, kind, faults } of runs) {
+  let interrupted = false;
+  process.once('SIGINT', () => {
+    interrupted = true;
+  });
+  for (const [index, run] of runs.entries()) {
+    if (interrupted) break;
+    const { one, kind, faults } = run;
+    const left = minutes(runs.slice(index), options);
+    process.stderr.write(`${index + 1}/${runs.length} ${placeOf(one.tool, kind, faults)} (some ${left} left)\n`);
     const result = await judge(one, { ...options, kind, faults });
     results.push(result);
     process.stderr.write(`${describe(result)}\n`);
   }
-  process.stderr.write(`${table(results)}\n`);
-  if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
-  if (results.some(({ fault }) => fault !== undefined)) process.exitCode = 1;
+  return results;
 }
 
 await main(process.argv.slice(2));

@@ -12,6 +12,9 @@ export const PREFIX_LENGTH = 24;
 const NAME = /^qst-(\d+)-\d+$/;
 const FOLDER = '/var/run/netns';
 
+/** A run that is killed ends nothing itself. */
+const DIES_WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
+
 /** Devices that the kernel is the other end of. */
 export const LINK_KINDS = ['tap', 'af_packet', 'af_xdp', 'pcap'] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
@@ -108,7 +111,7 @@ export class Namespace {
 
   /** Any program inside; ended with the namespace at the latest. */
   command(...command: string[]): Command {
-    const running = new Command(command[0] ?? '', [...this.prefix, ...command]);
+    const running = new Command(command[0] ?? '', [...DIES_WITH_US, ...this.prefix, ...command]);
     this.programs.push(running);
     return running;
   }
@@ -125,7 +128,7 @@ export class Namespace {
 
   /** The same behind a command that runs commands, such as setpriv(1). */
   programAs(wrapper: readonly string[], path: string, ...flags: string[]): Program {
-    const program = new Program(path, flags, [...this.prefix, ...wrapper]);
+    const program = new Program(path, flags, [...DIES_WITH_US, ...this.prefix, ...wrapper]);
     this.programs.push(program);
     return program;
   }

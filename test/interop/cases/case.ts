@@ -33,6 +33,8 @@ export interface InteropCase {
   readonly says: string;
   /** How long one run is, without and with faults, unless told otherwise. */
   readonly seconds: number;
+  /** How often `seconds` are spent. */
+  readonly parts: number;
   /** Throws when something was not as it should be. */
   run(spot: Spot): Promise<string>;
 }

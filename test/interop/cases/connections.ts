@@ -61,6 +61,7 @@ export function connectionsCase(connections: number, seconds: number): InteropCa
     program: 'node',
     says: `${connections} kernel connections opened and closed at random, every byte checked, pools as before`,
     seconds,
+    parts: 1,
     run: (spot) => withServer(spot, () => judgeChurn(spot, connections)),
   };
 }

@@ -40,6 +40,7 @@ export const curl: InteropCase = {
   program: 'curl',
   says: `curl gets a file and an echo comes back, ${BYTES / 1e6} MB each (${BYTES_WITH_FAULTS / 1e6} MB with faults), byte for byte`,
   seconds: 0,
+  parts: 1,
   run: (spot) =>
     withServer(spot, async () => {
       const bytes = spot.faultFlags.length > 0 ? BYTES_WITH_FAULTS : BYTES;

@@ -74,6 +74,7 @@ export function apacheBench(loads: readonly Load[] = LOADS): InteropCase {
     program: 'ab',
     says: 'ab against the file server, 200 B and 100 kB, with keep-alive and without',
     seconds: SECONDS,
+    parts: 1,
     run: (spot) => withServer(spot, () => measure(spot, loads, ab)),
   };
 }
@@ -84,6 +85,7 @@ export function wrkLoad(loads: readonly Load[] = LOADS): InteropCase {
     program: 'wrk',
     says: 'wrk against the file server, 200 B and 100 kB, with keep-alive and without',
     seconds: SECONDS,
+    parts: 1,
     run: (spot) => withServer(spot, () => measure(spot, loads, wrk)),
   };
 }

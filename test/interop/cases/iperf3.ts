@@ -109,6 +109,7 @@ export function iperf3Server(variants: readonly Variant[] = VARIANTS): InteropCa
     program: 'iperf3',
     says: "our iperf3 server and Debian's client, with -R and -P 4 and without, the JSON of both compared",
     seconds: SECONDS,
+    parts: variants.length,
     run: (spot) => measure(spot, variants, serverOfOurs),
   };
 }
@@ -119,6 +120,7 @@ export function iperf3Client(variants: readonly Variant[] = VARIANTS): InteropCa
     program: 'iperf3',
     says: "our iperf3 client and Debian's server, with -R and -P 4 and without, the JSON of both compared",
     seconds: SECONDS,
+    parts: variants.length,
     run: (spot) => measure(spot, variants, clientOfOurs),
   };
 }
