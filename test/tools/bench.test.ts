@@ -86,7 +86,7 @@ test('axes have round numbers', () => {
 test('a name that is none is refused with those that there are', () => {
   const { status, stderr } = bench('bulky');
   assert.is(status, 2);
-  assert.match(stderr, /one of port, bulk, echo, coroutine, ring, classify/);
+  assert.match(stderr, /one of port, bulk, echo, flood, coroutine, ring, classify/);
 });
 
 test('bulk: bytes arrive by every way that this machine has, and the report names its command and versions', () => {
@@ -117,6 +117,14 @@ test('echo: every way that this machine has answers', () => {
   if (Namespace.missing() === undefined) keys.push('ratio_to_kernel', 'native_ratio_to_kernel', 'ratio_to_node');
   for (const key of keys) assert.ok((report[key] as number) >= 0, `${key}: ${report[key]}`);
   assert.ok((report.requests_per_s as number) > 0);
+});
+
+test('flood: half load is answered and newcomers get in, with a flood and without', () => {
+  const report = smallForm('flood');
+  for (const key of ['syns_per_s', 'newcomers_s', 'p99_us']) assert.ok((report[key] as number) > 0, key);
+  for (const key of ['answered_share', 'newcomers_answered_share', 'calm_answered_share']) {
+    assert.ok((report[key] as number) > 0 && (report[key] as number) <= 1, `${key}: ${report[key]}`);
+  }
 });
 
 test('coroutine, ring, classify: each way does its work, and costs something', () => {

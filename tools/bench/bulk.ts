@@ -39,6 +39,7 @@ export interface BulkOptions {
 /** Each end has a core of its own: where the scheduler put them would be the largest difference between two runs. */
 const PINNED = cpus().length > 1;
 const [SINK_CORE, SOURCE_CORE] = [1, 0];
+const STEERED = PINNED && Namespace.steers();
 const kernelCore = (core: number) => (PINNED ? ['taskset', '-c', `${core}`] : []);
 
 const windowMs = ({ seconds }: BulkOptions) => Math.round(seconds * 1_000);
@@ -155,12 +156,18 @@ export function toTypeScript(options: BulkOptions): Promise<Sample> {
   });
 }
 
+/** A kernel's end of the link: it works on what arrives on the core of its own program. */
+function settle(end: Namespace, role: 'sink' | 'source'): void {
+  if (STEERED) end.steer(LINK, role === 'sink' ? SINK_CORE : SOURCE_CORE);
+  end.giveAddress(LINK, role === 'sink' ? SINK : SOURCE);
+}
+
 export function kernelToKernel(options: BulkOptions): Promise<Sample> {
   return withNamespaces(2, async ([left, right]) => {
     if (left === undefined || right === undefined) throw new Error('no namespaces');
     left.joinTo(right, LINK);
-    left.giveAddress(LINK, SINK);
-    right.giveAddress(LINK, SOURCE);
+    settle(left, 'sink');
+    settle(right, 'source');
     const [sink, source] = [left.command(...kernelSink(options)), right.command(...kernelSource(options))];
     return transfer({ sink, source, options });
   });
@@ -176,7 +183,7 @@ function withKernel(kind: 'tap' | 'af_packet', way: 'in' | 'out', options: BulkO
     if (kind === 'af_packet') ours.joinTo(theirs, LINK);
     const join = () => {
       kernel.offloadsOff(LINK);
-      kernel.giveAddress(LINK, way === 'in' ? SOURCE : SINK);
+      settle(kernel, way === 'in' ? 'source' : 'sink');
     };
     if (way === 'in') {
       const [sink, source] = [ours.command(...nativeSink(options, device)), kernel.command(...kernelSource(options))];
@@ -239,6 +246,7 @@ async function measure(context: Context): Promise<Result> {
       ...(PINNED
         ? ['source and sink have a core each, but with the handler in TypeScript, which has two threads']
         : []),
+      ...(STEERED ? ["a kernel's end works on what arrives on the core of its program, not on the sender's"] : []),
       ...(missing === undefined ? [] : [`without kernel peers: ${missing}`]),
     ],
   };

@@ -7,13 +7,14 @@ import { parseDurationMs } from '../../stack/config/units.js';
 import type { Benchmark, Context } from './benchmark.js';
 import { bulk } from './bulk.js';
 import { echo } from './echo.js';
+import { flood } from './flood.js';
 import { versions } from './machine.js';
 import { classify, coroutine, ring } from './micro.js';
 import { OUTPUT, ROOT } from './places.js';
 import { port } from './port.js';
 import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
 
-const SUITE: readonly Benchmark[] = [port, bulk, echo, coroutine, ring, classify];
+const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, coroutine, ring, classify];
 const NAMES = SUITE.map(({ name }) => name);
 
 interface Options {
@@ -32,6 +33,7 @@ ${SUITE.map(({ name, what }) => `  ${name.padEnd(12)}${what}`).join('\n')}
 Examples:
   npm run bench                                  all of them, which takes a while
   npm run bench -- bulk                          one
+  npm run bench -- flood --runs 1 --duration 30s
   npm run bench -- bulk --sweep --out charts     with the charts over write and buffer sizes
   npm run --silent bench -- bulk --json --runs 1 --duration 500ms`;
 

@@ -69,6 +69,17 @@ export class Namespace {
     for (const offload of OFFLOADS) spawnSync('ip', this.command('ethtool', '-K', link, offload, 'off').slice(1));
   }
 
+  /** Whether the kernel can be told which core works on what comes in (receive packet steering). */
+  static steers(): boolean {
+    return existsSync('/sys/class/net/lo/queues/rx-0/rps_cpus');
+  }
+
+  /** Without it the receiver's whole TCP runs on the sender's core, in the system call that sends a frame. */
+  steer(link: string, core: number): void {
+    const cores = (1 << core).toString(16);
+    this.run('sh', '-c', `echo ${cores} > /sys/class/net/${link}/queues/rx-0/rps_cpus`);
+  }
+
   /** A pair of interfaces of the same name, one in each namespace, with their offloads off. */
   joinTo(other: Namespace, link: string): void {
     run('ip', 'link', 'add', link, 'netns', this.name, 'type', 'veth', 'peer', 'name', link, 'netns', other.name);

@@ -1,4 +1,4 @@
-// A program of a benchmark: it says "ready" when it can be reached, and one line of JSON at its end.
+// A program of a benchmark: it says "ready" (or another word) when it can be reached, and one line of JSON at its end.
 import { Child } from '../start/child.js';
 
 const READY_MS = 20_000;
@@ -15,10 +15,11 @@ export class End<Report = unknown> {
   private child: Child | undefined;
   private json = '';
 
-  /** `name` is for sentences; `command` may begin with one that runs commands. */
+  /** `name` is for sentences; `command` may begin with one that runs commands; `ready` is the first word of its line. */
   constructor(
     private readonly name: string,
     private readonly command: readonly string[],
+    private readonly ready = 'ready',
   ) {}
 
   /** Resolves when it is ready. */
@@ -27,7 +28,7 @@ export class End<Report = unknown> {
     let child: Child | undefined;
     const ready = new Promise<'ready'>((tell) => {
       const onLine = (line: string, from: 'stdout' | 'stderr') => {
-        if (from === 'stdout' && line === 'ready') tell('ready');
+        if (from === 'stdout' && line.split(' ', 1)[0] === this.ready) tell('ready');
         if (from === 'stdout' && line.startsWith('{')) this.json = line;
       };
       child = new Child({ name, command, onLine });
