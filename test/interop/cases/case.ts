@@ -10,8 +10,9 @@ import { type Link, type LinkKind, Namespace, OURS } from '../namespace.js';
 
 const SETTLE_MS = 30_000;
 /**
- * With faults: a reset that was lost leaves nothing to know by that the peer is gone, so the silent are asked. An idle
- * timeout would end those that are there as well: after some losses in a row the kernel is silent for half a minute.
+ * A reset that was lost, by a fault or by a device whose reader is late, leaves nothing to know by that the peer is gone: the
+ * silent are asked. An idle timeout would end those that are there as well: after some losses in a row the kernel is silent
+ * for half a minute.
  */
 const PROBES = ['--keepalive', '5s', '--keepalive-interval', '1s', '--keepalive-count', '20'];
 
@@ -107,8 +108,7 @@ async function explained<T>(server: EchoServer, happens: Promise<T>): Promise<T>
 
 /** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. */
 export async function withServer(spot: Spot, use: (server: EchoServer) => Promise<string>): Promise<string> {
-  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...spot.faultFlags];
-  if (spot.faultFlags.length > 0) flags.push(...PROBES);
+  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...PROBES, ...spot.faultFlags];
   const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
   if (spot.faultFlags.length > 0) await awaken(spot.namespace);
   const fresh = server.counters();
