@@ -52,6 +52,11 @@ test('every script and test that is named exists, and what nothing shows has its
   assert.equal(requirementFaults(rows), []);
 });
 
+test('every MUST and MUST NOT names a script or a test, also where it is not met', () => {
+  const silent = rows.filter(({ level, shown }) => level.startsWith('MUST') && shown.length === 0);
+  assert.equal(ids(silent), []);
+});
+
 test('a script or test that does not exist, and a row without anything, are found', () => {
   const [first] = rows;
   assert.ok(first);

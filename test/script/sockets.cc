@@ -77,6 +77,8 @@ std::optional<std::pair<TcpOption, uint32_t>> option_named(const std::string& na
       {"SO_SNDBUF", TcpOption::send_buffer, 1, 1},
       {"IP_TOS", TcpOption::dscp, 1, 4},
       {"IP_TTL", TcpOption::ttl, 1, 1},
+      {"IPV6_TCLASS", TcpOption::dscp, 1, 4},
+      {"IPV6_UNICAST_HOPS", TcpOption::ttl, 1, 1},
       {"TCP_RETRIES", TcpOption::retries, 1, 1},
       {"TCP_SYNCNT", TcpOption::syn_retries, 1, 1},
       {"TCP_SUMS", TcpOption::sums, 1, 1},
