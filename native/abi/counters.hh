@@ -15,7 +15,7 @@
   X(icmp_errors_in) X(icmp_errors_out) X(icmp_errors_limited) X(fragments_in) X(fragments_out) X(datagrams_reassembled) \
   X(syn_in) X(syn_cookies_sent) X(syn_cookies_accepted) X(syn_cookies_rejected) X(syn_cookies_engaged) \
   X(connections_opened) X(connections_closed) X(connections_open) X(half_open) X(time_wait) \
-  X(messages_in) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
+  X(messages_in) X(messages_early) X(messages_early_limited) X(messages_malformed) X(messages_out) X(acks_out) X(resets_in) X(resets_out) \
   X(retransmits) X(fast_retransmits) X(timeouts) X(loss_probes) X(spurious_retransmits) X(recoveries_undone) \
   X(ce_in) X(duplicates_in) X(out_of_order_in) X(zero_window_probes) \
   X(challenge_acks) X(challenge_acks_limited) X(urgent_in) X(urgent_untold) \

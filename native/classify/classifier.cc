@@ -163,6 +163,18 @@ uint8_t Classifier::classify(const Packet& packet, uint64_t* hits) const {
   return rule_level(rule);
 }
 
+uint8_t Classifier::classify_message(std::span<const uint8_t> message, const Packet& carrier) const {
+  if (fixed_payload_) return carrier.level;
+  const uint8_t* const end = carrier.data + carrier.length;
+  const bool inside = message.data() >= carrier.data && message.data() + message.size() <= end;
+  // Steps look at the frame's end only: what they would see of the next message must lie behind all that rules ask for.
+  if (!inside || message.size() < reach_) return classify_bytes(message, carrier);
+  Packet part = carrier;
+  part.payload = static_cast<uint16_t>(message.data() - carrier.data);
+  part.payload_length = static_cast<uint16_t>(message.size());
+  return rule_level(match(part));
+}
+
 uint8_t Classifier::classify_bytes(std::span<const uint8_t> message, const Packet& carrier) const {
   const Subject subject{carrier, &message, 0};
   for (uint32_t rule = 0; rule < rules(); ++rule) {

@@ -38,6 +38,13 @@ class Classifier {
   /// `message` from its first byte, all others the frame that it arrived in.
   uint8_t classify_bytes(std::span<const uint8_t> message, const Packet& carrier) const;
 
+  /// The same; `message` lies in `carrier` or was put together. What -i says about frames cannot be said of messages: they
+  /// have the level of their carrier then.
+  uint8_t classify_message(std::span<const uint8_t> message, const Packet& carrier) const;
+
+  /// Bytes of a message from its first one on that decide its level.
+  uint32_t reach() const { return reach_; }
+
   /// Number of the rule that matches; rules() if none does. kNoIndex for a frame that is not TCP.
   uint32_t match(const Packet& packet) const;
 
@@ -124,6 +131,7 @@ class Classifier {
   std::vector<PacketFilter> filters_;
   std::vector<Step> steps_{Step{Way::matched}};
   std::vector<Index> indexes_;
+  uint32_t reach_ = 0;
   uint16_t payload_at_ = 0;
   bool fixed_payload_ = false;
   uint8_t levels_ = 1;

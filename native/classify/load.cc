@@ -1,5 +1,6 @@
 // Classifier::load: everything that a table may be wrong in is found here, so that classify() needs no checks but the
 // frame's own bounds.
+#include <algorithm>
 #include <optional>
 
 #include "native/classify/classifier.hh"
@@ -93,6 +94,7 @@ class Classifier::Reader {
       if (condition.base == Base::filter) {
         if (Fault fault = read_filter(condition)) return fault;
       }
+      if (condition.base == Base::payload) out_.reach_ = std::max(out_.reach_, condition.offset + condition.width);
       out_.conditions_.push_back(condition);
     }
     return std::nullopt;

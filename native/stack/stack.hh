@@ -79,7 +79,10 @@ class Stack {
 
   /// The rules that judge frames from the next burst on: each frame is judged by one version, once. Returns those of
   /// before, which nothing uses any more; the caller frees them outside of the turn.
-  std::unique_ptr<RuleBook> replace_rules(std::unique_ptr<RuleBook> fresh) { return std::exchange(rules_, std::move(fresh)); }
+  std::unique_ptr<RuleBook> replace_rules(std::unique_ptr<RuleBook> fresh) {
+    engine_.set_rules(fresh == nullptr ? nullptr : &fresh->classifier());
+    return std::exchange(rules_, std::move(fresh));
+  }
   /// nullptr: every frame has level 0.
   const RuleBook* rules() const { return rules_.get(); }
 

@@ -1,7 +1,8 @@
 // App: what the stack tells the program above it, and in which order.
 //
 // All calls come from the stack thread, inside Stack::turn. For one connection: opened once, then messages in
-// stream order, at most one ended, and closed exactly once, as the last. A handle is dead after closed.
+// stream order (those of a higher level may come before others, tcp/early.cc), at most one ended, and closed exactly
+// once, as the last. A handle is dead after closed.
 // Two implementations: AppRings (records in shared memory, for app threads) and native programs (mcc, tests).
 #pragma once
 
@@ -36,6 +37,7 @@ enum class CloseReason : uint8_t {
   unreachable = 6,    ///< no route, no answer to ARP or NDP, or ICMP says so and nothing else came (EHOSTUNREACH)
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,       ///< the app thread that owned it died
+  bad_message = 9,    ///< the peer announced a message of a length that there is not (EBADMSG)
 };
 
 struct Opened {

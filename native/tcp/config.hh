@@ -6,6 +6,7 @@
 
 #include "native/mempool/packet_pool.hh"
 #include "native/tcp/congestion.hh"
+#include "native/tcp/length_prefix.hh"
 #include "native/tcp/options.hh"
 #include "native/wire/ip_address.hh"
 
@@ -46,7 +47,7 @@ struct TcpConfig {
   std::array<uint64_t, 4> secret{};
 };
 
-enum class Framing : uint8_t { stream = 0, segment = 1, fixed = 2 };
+enum class Framing : uint8_t { stream = 0, segment = 1, fixed = 2, length_prefix = 3 };
 
 /// Whom a listener without an address serves.
 enum class Families : uint8_t { both = 0, ipv4 = 1, ipv6 = 2 };
@@ -58,6 +59,8 @@ struct ListenerConfig {
   uint16_t fixed_length = 0;  ///< with Framing::fixed: 1 … kRoom
   SocketOptions options{};    ///< where they differ from the stack's
   Families families = Families::both;
+  LengthPrefix prefix{};   ///< with Framing::length_prefix
+  bool unordered = false;  ///< a message above the lowest level does not wait for segments that were lost before it
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };
 

@@ -5,6 +5,9 @@
 namespace qstack {
 namespace {
 
+/// Few connections have lost something at the same moment; those without a record get their messages in order.
+constexpr uint32_t early_capacity(uint32_t busy) { return std::max(busy / 4, 16u); }
+
 /// RFC 9293 3.8.4: an interval that is not told MUST be two hours at least. 75 s and 9 probes are what kernels use.
 SocketOptions standard_options(const TcpConfig& config) {
   SocketOptions standard;
@@ -36,6 +39,7 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       tcbs_(config.connections),
       busy_(config.busy),
       drains_(2 * config.busy),
+      early_(early_capacity(config.busy)),
       half_open_(config.half_open),
       time_wait_(config.time_wait),
       flows_(config.connections + config.half_open + config.time_wait),
@@ -119,7 +123,7 @@ Busy* TcpEngine::need_busy(Tcb& c) {
   Busy& b = busy_.at(slot);
   b = Busy{};
   b.open_level = kLevelsMax;
-  b.drains = kNoIndex;
+  b.drains = b.early = kNoIndex;
   b.recover = c.snd_una - 1;
   b.rto_us = rto_of(c);
   b.pace_us = now_us_;
@@ -153,7 +157,7 @@ void TcpEngine::drop_busy_if_idle(Tcb& c) {
   if (c.busy == kNoIndex || !quiet_state || c.has(kFinQueued) || c.has(kOutputDue)) return;
   const Busy& b = busy_.at(c.busy);
   const bool sending = b.unsent_bytes != 0 || !b.retransmit.empty() || b.drains != kNoIndex;
-  const bool receiving = b.out_of_order != nullptr || b.frame != nullptr || b.unread != 0 || b.marked(kFinOutOfOrder);
+  const bool receiving = b.beyond_hole() || b.frame != nullptr || b.unread != 0 || b.marked(kFinOutOfOrder);
   if (sending || receiving) return;
   if (static_cast<int32_t>(b.pace_us - now_us_) > 0) {  // a rate limit outlasts the bytes that it held back
     return arm(c, now_ms_ + static_cast<uint32_t>(b.pace_us - now_us_) / 1'000 + 1);
@@ -176,6 +180,7 @@ void TcpEngine::release_busy(Tcb& c) {
     b.out_of_order = next;
   }
   if (b.frame != nullptr) rx_.release(b.frame);
+  if (b.early != kNoIndex) early_.release(b.early);
   drop_drains(b);
   busy_.release(c.busy);
   c.busy = kNoIndex;

@@ -2,15 +2,19 @@
 //
 // In: TCP segments (IpLayer has checked the IP header), calls of the app, time. Out: segments through IpLayer, App events.
 // Read first: RFC 9293 3.10 (event processing), RFC 7323, RFC 2018, RFC 8985, RFC 6298, RFC 5961; then tcb.hh.
-// One concern per file: passive, active, input, ecn, acknowledge, sack, rack, recovery, receive, reassembly, output,
-// transmit, path_mtu, urgent, options, info, sums, close, timers, keepalive; algorithms for the window behind congestion.hh.
+// One concern per file: passive, active, input, ecn, acknowledge, sack, rack, recovery, receive, reassembly, messages,
+// early, output, transmit, path_mtu, urgent, options, info, sums, close, timers, keepalive; algorithms for the window
+// behind congestion.hh.
 // Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "native/abi/counters.hh"
+#include "native/classify/classifier.hh"
 #include "native/flow/flow_keys.hh"
 #include "native/flow/flow_table.hh"
 #include "native/ip/ip_layer.hh"
@@ -40,6 +44,8 @@ class TcpEngine {
   TcpEngine(const TcpEngine&) = delete;
   TcpEngine& operator=(const TcpEngine&) = delete;
 
+  /// Rules that judge messages from now on; they outlive their use. Null: messages have the level of their frame.
+  void set_rules(const Classifier* rules) { rules_ = rules; }
   /// Sets the clocks; call first in each turn.
   void begin_turn(Nanos now);
   /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set. `behind` more wait and will follow.
@@ -89,6 +95,12 @@ class TcpEngine {
   const Tcb* inspect(Handle handle) const { return find_alive(handle); }
   const Busy* inspect_busy(const Tcb& tcb) const { return tcb.busy == kNoIndex ? nullptr : &busy_.at(tcb.busy); }
   uint32_t busy_used() const { return busy_.used(); }
+  /// Connections whose app has messages that lie behind others.
+  uint32_t early_used() const { return early_.used(); }
+  std::span<const SackBlock> inspect_early(const Busy& b) const {
+    if (b.early == kNoIndex) return {};
+    return {early_.at(b.early).ranges, early_.at(b.early).count};
+  }
   /// Flows that keep IPv6 addresses: open, half open and in TIME-WAIT.
   uint32_t ipv6_used() const { return keys_.used(); }
   uint32_t half_open_used() const { return half_open_.used(); }
@@ -302,17 +314,12 @@ class TcpEngine {
   bool accepts_data(Tcb& c, const Packet* packet);
   bool trim_to_window(Tcb& c, Packet* packet);
   void take_in_order(Tcb& c, Packet* packet);
-  uint32_t deliver(Tcb& c, Packet* packet);
-  bool offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level);
-  uint32_t deliver_fixed(Tcb& c, Packet* packet, uint16_t length);
-  uint32_t fill_frame(Tcb& c, Busy& b, const Packet* packet, uint16_t offset, uint16_t length, uint16_t want);
-  bool offer_frame(Tcb& c, Busy& b, uint16_t want);
   void take_out_of_order(Tcb& c, Packet* packet);
   void keep_rest(Tcb& c, Packet* packet, uint32_t taken);
-  bool begin_frame(Busy& b, const Packet* packet);
   bool store_out_of_order(Busy& b, Packet* packet);
   void report_duplicate(Tcb& c, const SackBlock& block);
   void drain_out_of_order(Tcb& c);
+  SackBlock next_block(const Busy& b, const Packet*& packet, uint32_t& range) const;
   uint8_t sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const;
   void note_fin(Tcb& c, Seq fin_seq);
   void process_fin(Tcb& c);
@@ -326,6 +333,41 @@ class TcpEngine {
   void ack_now(Tcb& c);
   void ack_later(Tcb& c);
   void advance(Tcb& c, uint32_t length);
+
+  // messages.cc
+  static int32_t message_size(const Profile& profile, const uint8_t* at, uint32_t there);
+  static bool is_one_message(const Profile& profile, const Packet& packet);
+  uint8_t level_of(const Packet& packet, const uint8_t* at, uint32_t size) const;
+  uint32_t deliver(Tcb& c, Packet* packet);
+  uint32_t deliver_stream(Tcb& c, Packet* packet);
+  uint32_t deliver_messages(Tcb& c, Packet* packet);
+  uint32_t deliver_next(Tcb& c, Packet* packet, uint32_t at);
+  bool offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length);
+  bool offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level);
+  uint32_t refuse_message(Tcb& c);
+  uint32_t begin_frame(Tcb& c, const Packet* packet, uint32_t at);
+  Packet* allocate_frame(const Packet& packet);
+  uint32_t add_to_frame(Tcb& c, Busy& b, const Packet* packet, uint32_t at);
+  static uint32_t fill_frame(Packet& frame, const Packet& packet, uint32_t at, uint32_t most);
+  void judge_frame(Packet& frame, const Packet& packet, uint32_t size) const;
+  bool offer_frame(Tcb& c, Busy& b);
+
+  // early.cc
+  class KeptBytes;
+  uint32_t early_at(const Busy& b, Seq seq) const;
+  Seq next_early(const Busy& b, Seq seq) const;
+  bool pass_early(Tcb& c, Busy& b);
+  bool trim_to_early(Busy& b, Packet* packet);
+  bool has_early_room(Busy& b, Seq first, Seq end);
+  void note_early(Busy& b, Seq first, Seq end);
+  void settle_early(Busy& b);
+  void overtake(Tcb& c, Busy& b, const Packet& fresh);
+  void overtake_unread(Tcb& c, Busy& b);
+  std::optional<Seq> next_message(const Tcb& c, const Busy& b, const Packet& fresh) const;
+  uint32_t kept_size(const Tcb& c, const Busy& b, const KeptBytes& kept, const Packet& holder, Seq at) const;
+  void look_at_kept(Tcb& c, Busy& b, Seq at, Seq first, Seq end, bool known);
+  bool offer_early(Tcb& c, Busy& b, KeptBytes& kept, Seq first, uint32_t size, uint8_t& below);
+  Packet* collect_early(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size);
 
   // output.cc
   void output(Tcb& c);
@@ -460,6 +502,7 @@ class TcpEngine {
   SlotPool<Tcb> tcbs_;
   SlotPool<Busy> busy_;
   SlotPool<DrainRequest> drains_;
+  SlotPool<EarlyRanges> early_;
   SlotPool<HalfOpen> half_open_;
   SlotPool<TimeWait> time_wait_;
   FlowTable flows_;
@@ -467,6 +510,7 @@ class TcpEngine {
   TimerWheel<TimerNodes> wheel_;
   SocketOptions standard_;  ///< options of the stack
   ProfileTable profiles_;
+  const Classifier* rules_ = nullptr;  ///< of messages; null: a message has the level of its frame
   std::vector<Listener> listeners_;
   std::vector<Arrival> arrivals_;
   uint32_t waiting_ = 0;  ///< received segments that TCP has not looked at yet

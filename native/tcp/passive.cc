@@ -43,7 +43,7 @@ int TcpEngine::listen(const ListenerConfig& config) {
 
 /// With one reference more.
 uint16_t TcpEngine::use_profile(const ListenerConfig& config, uint16_t listener) {
-  Profile profile = {config.framing, config.fixed_length, listener, config.options};
+  Profile profile = {config.framing, config.fixed_length, listener, config.options, config.prefix, config.unordered};
   profile.options.complete(standard_);
   return profiles_.use(profile);
 }

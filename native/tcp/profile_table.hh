@@ -18,6 +18,8 @@ struct Profile {
   uint16_t fixed_length = 0;
   uint16_t listener = 0;  ///< number of the listener; 0xffff for active opens
   SocketOptions options;  ///< complete
+  LengthPrefix prefix{};
+  bool unordered = false;
   friend bool operator==(const Profile&, const Profile&) = default;
 };
 
@@ -72,6 +74,8 @@ class ProfileTable {
 
   static uint64_t hash_of(const Profile& p) {
     uint64_t hash = mix_product(uint64_t{p.listener} << 32 | p.fixed_length, static_cast<uint64_t>(p.framing) + 1);
+    const uint64_t kind = p.prefix.offset | p.prefix.width << 8 | p.prefix.little_endian << 11 | p.unordered << 12;
+    hash = mix_product(hash ^ kind << 32 ^ p.prefix.maximum, static_cast<uint32_t>(p.prefix.adjust) + uint64_t{1});
     for (const uint32_t value : p.options.values()) hash = mix_product(hash ^ value, 0x9e3779b97f4a7c15);
     return hash;
   }

@@ -7,8 +7,6 @@ namespace {
 /// A peer may make us keep this many packets out of order on one connection.
 constexpr uint32_t kOutOfOrderMax = 512;
 
-Seq end_of(const Packet* packet) { return packet->sequence + packet->payload_length; }
-
 }  // namespace
 
 void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
@@ -21,9 +19,11 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   } else if (b->out_of_order_count >= kOutOfOrderMax) {
     drop(packet, Counter::rx_deferred);
   } else {
-    const SackBlock block = {packet->sequence, end_of(packet)};
+    const SackBlock block = {packet->sequence, payload_end(*packet)};
     b->latest_out_of_order = block.first;
-    if (!store_out_of_order(*b, packet)) return report_duplicate(c, block);
+    if (!trim_to_early(*b, packet) || !store_out_of_order(*b, packet)) return report_duplicate(c, block);
+    overtake(c, *b, *packet);
+    if (c.state == TcpState::closed) return;
   }
   // What came before it may wait in our own queue, and is no loss to report.
   if (overtakes) return ack_later(c);
@@ -37,8 +37,8 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
 bool TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
   Packet** place = &b.out_of_order;
   while (*place != nullptr && seq_le((*place)->sequence, packet->sequence)) {
-    const Seq end = end_of(*place);
-    if (seq_ge(end, end_of(packet))) {
+    const Seq end = payload_end(**place);
+    if (seq_ge(end, payload_end(*packet))) {
       drop(packet, Counter::duplicates_in);
       return false;
     }
@@ -50,13 +50,13 @@ bool TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
     }
     place = &(*place)->next;
   }
-  while (*place != nullptr && seq_le(end_of(*place), end_of(packet))) {  // covered by the new one
+  while (*place != nullptr && seq_le(payload_end(**place), payload_end(*packet))) {  // covered by the new one
     Packet* const covered = *place;
     *place = covered->next;
     --b.out_of_order_count;
     drop(covered, Counter::duplicates_in);
   }
-  if (*place != nullptr && seq_gt(end_of(packet), (*place)->sequence)) {  // cut the tail
+  if (*place != nullptr && seq_gt(payload_end(*packet), (*place)->sequence)) {  // cut the tail
     packet->payload_length = static_cast<uint16_t>((*place)->sequence - packet->sequence);
   }
   packet->next = *place;
@@ -75,6 +75,7 @@ void TcpEngine::report_duplicate(Tcb& c, const SackBlock& block) {
 void TcpEngine::drain_out_of_order(Tcb& c) {
   while (c.busy != kNoIndex) {
     Busy& b = busy_.at(c.busy);
+    if (pass_early(c, b)) ack_now(c);
     Packet* const packet = b.out_of_order;
     if (packet == nullptr || seq_gt(packet->sequence, c.rcv_nxt)) break;
     b.out_of_order = packet->next;
@@ -86,6 +87,7 @@ void TcpEngine::drain_out_of_order(Tcb& c) {
     }
     const uint32_t length = packet->payload_length;
     const uint32_t taken = deliver(c, packet);
+    if (c.state == TcpState::closed) return;
     advance(c, taken);
     ack_now(c);
     if (taken < length) return keep_rest(c, packet, taken);
@@ -95,15 +97,31 @@ void TcpEngine::drain_out_of_order(Tcb& c) {
   if (b.marked(kFinOutOfOrder) && b.fin_seq == c.rcv_nxt) process_fin(c);
 }
 
+/// The next run without a gap of what is kept or was handed over early; empty at the end of both lists.
+SackBlock TcpEngine::next_block(const Busy& b, const Packet*& packet, uint32_t& range) const {
+  const EarlyRanges* const early = b.early == kNoIndex ? nullptr : &early_.at(b.early);
+  const uint32_t ranges = early == nullptr ? 0 : early->count;
+  if (packet == nullptr && range == ranges) return {0, 0};
+  const bool begins_early = packet == nullptr || (range < ranges && seq_lt(early->ranges[range].first, packet->sequence));
+  SackBlock block = begins_early ? early->ranges[range] : SackBlock{packet->sequence, payload_end(*packet)};
+  for (;;) {
+    if (packet != nullptr && seq_le(packet->sequence, block.end)) {
+      block.end = seq_max(block.end, payload_end(*packet));
+      packet = packet->next;
+    } else if (range < ranges && seq_le(early->ranges[range].first, block.end)) {
+      block.end = seq_max(block.end, early->ranges[range++].end);
+    } else {
+      return block;
+    }
+  }
+}
+
 /// The block of the newest segment first, then the others from the lowest on.
 uint8_t TcpEngine::sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const {
   uint8_t count = 0;
   const Packet* packet = b.out_of_order;
-  while (packet != nullptr) {
-    SackBlock block = {packet->sequence, end_of(packet)};
-    for (packet = packet->next; packet != nullptr && packet->sequence == block.end; packet = packet->next) {
-      block.end = end_of(packet);
-    }
+  uint32_t range = 0;
+  for (SackBlock block = next_block(b, packet, range); block.first != block.end; block = next_block(b, packet, range)) {
     const bool newest = seq_within(b.latest_out_of_order, block.first, block.end - block.first);
     if (newest) {
       if (count == room) --count;

@@ -1,7 +1,6 @@
-// Payload on its way to the app: trimming, framing, delivery, the window that we advertise, and when we acknowledge.
+// Payload on its way to the app: trimming, the window that we advertise, and when we acknowledge. messages.cc hands it over.
 // Read first: RFC 9293 3.10.7.4 (seventh and eighth check), 3.8.6.2; RFC 5681 4.2.
 #include <algorithm>
-#include <cstring>
 
 #include "native/tcp/engine.hh"
 
@@ -64,11 +63,13 @@ bool TcpEngine::trim_to_window(Tcb& c, Packet* packet) {
 
 void TcpEngine::take_in_order(Tcb& c, Packet* packet) {
   const uint32_t length = packet->payload_length;
-  const bool filled_hole = c.busy != kNoIndex && busy_.at(c.busy).out_of_order != nullptr;
+  const bool filled_hole = c.busy != kNoIndex && busy_.at(c.busy).beyond_hole();
   const uint32_t taken = deliver(c, packet);
+  if (c.state == TcpState::closed) return;
   advance(c, taken);
   if (taken < length) return keep_rest(c, packet, taken);
-  if (c.busy != kNoIndex && busy_.at(c.busy).out_of_order != nullptr) drain_out_of_order(c);
+  if (c.busy != kNoIndex && busy_.at(c.busy).beyond_hole()) drain_out_of_order(c);
+  if (c.state == TcpState::closed) return;
   if (c.segments_unacked < 255) ++c.segments_unacked;
   if (filled_hole || c.segments_unacked >= 2) {
     ack_now(c);
@@ -91,102 +92,11 @@ void TcpEngine::keep_rest(Tcb& c, Packet* packet, uint32_t taken) {
   packet->payload_length = static_cast<uint16_t>(packet->payload_length - taken);
   Busy* const b = need_busy(c);
   if (b == nullptr) return drop(packet, Counter::drop_no_busy);
+  pass_early(c, *b);
   store_out_of_order(*b, packet);
   count(Counter::rx_deferred);
   want_attention(c);
-}
-
-/// Hands the payload over. Returns the bytes taken; with all of them, the packet is no longer ours.
-uint32_t TcpEngine::deliver(Tcb& c, Packet* packet) {
-  const uint16_t length = packet->payload_length;
-  packet->tcp_stamp = to_stamp(now_);
-  switch (profile_of(c).framing) {
-    case Framing::fixed:
-      return deliver_fixed(c, packet, length);
-    case Framing::segment:
-      return offer(c, packet, packet->payload, length, packet->level) ? length : 0;
-    case Framing::stream:
-      break;
-  }
-  Busy* const b = need_busy(c);
-  if (b == nullptr) return 0;
-  b->unread += length;
-  // Event rings of two levels would swap the bytes of a stream, so all of them keep the level of the first.
-  if (c.stream_level == 0) c.stream_level = static_cast<uint8_t>(packet->level + 1);
-  if (offer(c, packet, packet->payload, length, static_cast<uint8_t>(c.stream_level - 1))) return length;
-  b->unread -= length;
-  return 0;
-}
-
-bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level) {
-  const Message message = {handle_of(c), remote_of(c.key), packet, offset, length, profile_of(c).listener, level};
-  if (!app_.message(message)) return false;
-  count(Counter::messages_in);
-  ++counters_.messages_by_level[level];
-  return true;
-}
-
-/// Messages of n bytes: whole ones straight from the packet (one reference each), one that crosses segments from a
-/// packet of its own.
-uint32_t TcpEngine::deliver_fixed(Tcb& c, Packet* packet, uint16_t length) {
-  const uint16_t want = profile_of(c).fixed_length;
-  const uint16_t start = packet->payload;
-  uint32_t taken = 0;
-  if (c.busy != kNoIndex && busy_.at(c.busy).frame != nullptr) {
-    taken = fill_frame(c, busy_.at(c.busy), packet, start, length, want);
-    if (c.busy != kNoIndex && busy_.at(c.busy).frame != nullptr && taken < length) return taken;
-  } else if (length == want) {
-    return offer(c, packet, start, length, packet->level) ? length : 0;
-  }
-  for (; length - taken >= want; taken += want) {
-    rx_.hold(packet);
-    if (offer(c, packet, static_cast<uint16_t>(start + taken), want, packet->level)) continue;
-    rx_.release(packet);
-    return taken;
-  }
-  if (taken < length) {
-    Busy* const b = need_busy(c);
-    if (b == nullptr || !begin_frame(*b, packet)) return taken;
-    taken += fill_frame(c, *b, packet, static_cast<uint16_t>(start + taken), static_cast<uint16_t>(length - taken), want);
-  }
-  rx_.release(packet);
-  return taken;
-}
-
-bool TcpEngine::begin_frame(Busy& b, const Packet* packet) {
-  b.frame = rx_.allocate();
-  if (b.frame == nullptr) {
-    count(Counter::drop_no_packet);
-    return false;
-  }
-  b.frame->data = PacketRegion::payload_start(b.frame);
-  b.frame->payload = 0;
-  b.frame->rx_stamp = packet->rx_stamp;
-  b.frame->arrival = packet->arrival;
-  b.frame_level = packet->level;
-  b.frame_fill = 0;
-  return true;
-}
-
-/// Adds to the message that is being put together; hands it over when it is whole. Returns the bytes taken. Where the app
-/// refuses the message its last bytes are not taken, nor acknowledged: they come again, and no FIN gets ahead of them.
-uint32_t TcpEngine::fill_frame(Tcb& c, Busy& b, const Packet* packet, uint16_t offset, uint16_t length, uint16_t want) {
-  const auto copied = std::min<uint16_t>(length, static_cast<uint16_t>(want - b.frame_fill));
-  std::memcpy(b.frame->data + b.frame_fill, packet->data + offset, copied);
-  b.frame_fill = static_cast<uint16_t>(b.frame_fill + copied);
-  if (b.frame_fill < want || offer_frame(c, b, want)) return copied;
-  b.frame_fill = static_cast<uint16_t>(b.frame_fill - copied);
-  return 0;
-}
-
-bool TcpEngine::offer_frame(Tcb& c, Busy& b, uint16_t want) {
-  Packet* const whole = b.frame;
-  whole->payload_length = want;
-  whole->tcp_stamp = to_stamp(now_);
-  b.frame = nullptr;
-  if (offer(c, whole, 0, want, b.frame_level)) return true;
-  b.frame = whole;
-  return false;
+  overtake_unread(c, *b);
 }
 
 /// RFC 9293 3.10.7.4, eighth check. A FIN beyond a hole is remembered.

@@ -3,6 +3,7 @@
 //   Tcb       128 B   from the third segment of the handshake until the connection is closed; two cache lines, the first
 //                     of which is all that an in-order data segment or an ACK needs
 //   Busy      256 B   only while bytes are in flight, queued, unread, out of order, or a close is under way
+//   EarlyRanges 72 B  only while the app has messages that lie behind others which have not come or are not taken
 //   HalfOpen   64 B   from SYN to the third segment (passive open)
 //   TimeWait   64 B   2 MSL after the close
 //
@@ -19,6 +20,7 @@
 #include "native/wire/ecn.hh"
 #include "native/wire/ipv4.hh"
 #include "native/wire/seqnum.hh"
+#include "native/wire/tcp.hh"
 
 namespace qstack {
 
@@ -128,6 +130,9 @@ enum TxFlag : uint8_t {
 inline uint32_t sequence_length(const Packet& p) { return p.payload_length + ((p.tx_flags & kTxFin) ? 1u : 0u); }
 inline Seq sequence_end(const Packet& p) { return p.sequence + sequence_length(p); }
 
+/// Behind the last byte of a received segment's text.
+inline Seq payload_end(const Packet& p) { return p.sequence + p.payload_length; }
+
 /// `reduced`: the window was cut for a mark (ECN) or for a loss that a probe repaired; nothing is to be sent again.
 enum class RecoveryKind : uint8_t { none, reduced, fast, timeout };
 
@@ -188,17 +193,16 @@ struct alignas(64) Busy {
   uint8_t open_level;     ///< level whose message is half sent, or kLevelsMax
   // Receiving.
   Packet* out_of_order;  ///< by sequence, no overlaps, null-terminated
-  Packet* frame;         ///< fixed framing: a message that began in an earlier segment
+  Packet* frame;         ///< a message that began in an earlier segment, as far as it has come (messages.cc)
   uint32_t link;         ///< SlotPool's
   uint32_t unread;       ///< stream framing: bytes handed over and not released
   Seq fin_seq;
   Seq latest_out_of_order;  ///< where the newest block began: first in SACK (RFC 2018 4)
   uint16_t out_of_order_count;
-  uint16_t frame_fill;  ///< bytes of the message that is being put together
-  uint8_t frame_level;  ///< its level
   // Recovery.
   uint8_t reo_wnd_mult;     ///< RFC 8985: quarters of the smallest RTT that reordering may take, less 1
   uint8_t reo_wnd_persist;  ///< recoveries until that is forgotten
+  uint32_t early;           ///< slot of the EarlyRanges, or kNoIndex
   Rack rack;
   Seq tlp_end;
   uint32_t progress_ms;  ///< since when the peer owes us an ACK, or a window (RFC 5482: the user timeout)
@@ -210,11 +214,21 @@ struct alignas(64) Busy {
   uint32_t delivered;      ///< bytes acknowledged or sacked, modulo 2^32
   uint32_t delivery_rate;  ///< bytes per second over the newest RTT sample; 0: none
   uint32_t rto_us;         ///< without backoff
+  /// Something is kept beyond what is next: it is in no ACK but those with SACK.
+  bool beyond_hole() const { return out_of_order != nullptr || early != kNoIndex; }
   bool marked(BusyMark mark) const { return marks & mark; }
   void mark(BusyMark mark) { marks |= mark; }
   void unmark(BusyMark mark) { marks &= static_cast<uint8_t>(~mark); }
 };
 static_assert(sizeof(Busy) == 256);
+
+/// What the app was handed beyond what is next in order, in order and apart; it is never handed over again.
+struct EarlyRanges {
+  static constexpr uint32_t kMax = 8;
+  SackBlock ranges[kMax];
+  uint32_t count;
+  uint32_t link;
+};
 
 /// Somebody waits until not more than `low_water` bytes of a connection are unacknowledged.
 struct DrainRequest {

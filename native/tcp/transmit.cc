@@ -125,7 +125,7 @@ void TcpEngine::acked_by_output(Tcb& c) {
   c.last_ack_sent = c.rcv_nxt;
   c.segments_unacked = 0;
   c.clear(kAckDelayed);
-  if (c.busy == kNoIndex || busy_.at(c.busy).out_of_order == nullptr) c.clear(kAckNow);
+  if (c.busy == kNoIndex || !busy_.at(c.busy).beyond_hole()) c.clear(kAckNow);
 }
 
 /// `duplicate`: what arrived twice; it is reported before the blocks that are held (RFC 2883 4).
