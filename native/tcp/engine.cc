@@ -217,6 +217,7 @@ void TcpEngine::retry_connection(Tcb& c) {
   c.clear(kOutputDue);
   output(c);
   if (c.state != TcpState::closed && c.busy != kNoIndex) check_drained(c, busy_.at(c.busy));
+  if (c.state != TcpState::closed) drop_busy_if_idle(c);
 }
 
 uint32_t TcpEngine::unsent(Handle handle) const {

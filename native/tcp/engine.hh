@@ -331,7 +331,7 @@ class TcpEngine {
     return std::min<uint32_t>(own_mss(c.key, c.profile), option_of(c, TcpOption::receive_buffer) / 2);
   }
   void ack_now(Tcb& c);
-  void ack_later(Tcb& c);
+  void ack_later(Tcb& c, uint32_t least_ms = 0);
   void advance(Tcb& c, uint32_t length);
 
   // messages.cc

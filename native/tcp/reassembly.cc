@@ -6,6 +6,8 @@ namespace {
 
 /// A peer may make us keep this many packets out of order on one connection.
 constexpr uint32_t kOutOfOrderMax = 512;
+/// Longer than segments wait between the driver and TCP.
+constexpr uint32_t kOwnQueueMs = 20;
 
 }  // namespace
 
@@ -25,8 +27,12 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
     overtake(c, *b, *packet);
     if (c.state == TcpState::closed) return;
   }
-  // What came before it may wait in our own queue, and is no loss to report.
-  if (overtakes) return ack_later(c);
+  // What came before it may wait in our own queue, and is no loss to report. If nothing of it comes, it is one.
+  if (overtakes) {
+    c.set(kOvertaken);
+    return ack_later(c, kOwnQueueMs);
+  }
+  c.clear(kOvertaken);
   // RFC 5681 4.2: at once. A sender with SACK sees every hole in the one ACK at the end of the turn; the others count
   // duplicate ACKs, so each segment gets its own.
   if (c.has(kSackPermitted)) return ack_now(c);

@@ -171,10 +171,11 @@ void TcpEngine::ack_now(Tcb& c) {
   ack_list_.push_back(slot_of(c));
 }
 
-void TcpEngine::ack_later(Tcb& c) {
+void TcpEngine::ack_later(Tcb& c, uint32_t least_ms) {
   if (c.has(kAckNow) || c.has(kAckDelayed)) return;
   const SocketOptions& options = profile_of(c).options;
-  const uint32_t delay_ms = options[TcpOption::quick_ack] != 0 ? 0 : options[TcpOption::delayed_ack_ms];
+  const uint32_t asked_ms = options[TcpOption::quick_ack] != 0 ? 0 : options[TcpOption::delayed_ack_ms];
+  const uint32_t delay_ms = std::max(asked_ms, least_ms);
   if (delay_ms == 0) return ack_now(c);
   c.set(kAckDelayed);
   c.own_deadline_ms = deadline(delay_ms);

@@ -62,6 +62,7 @@ enum TcbFlag : uint32_t {
   kSums = 1 << 21,          ///< there are Sums
   kUrgent = 1 << 22,        ///< there is an RCV.UP: the app has not read all that is urgent
   kUrgentDue = 1 << 23,     ///< App::urgent was refused, offer it again
+  kOvertaken = 1 << 24,     ///< what seems lost may wait in our own queue: SACK does not tell of a hole yet
 };
 
 /// Who may have own_deadline_ms.

@@ -111,6 +111,7 @@ void TcpEngine::on_own_deadline(Tcb& c) {
   if (c.has(kProbing)) return on_keepalive(c);
   if (c.has(kLingers)) return reset_connection(c, CloseReason::aborted);
   c.clear(kAckDelayed);
+  c.clear(kOvertaken);
   ack_now(c);
 }
 

@@ -124,8 +124,9 @@ void TcpEngine::write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key
 void TcpEngine::acked_by_output(Tcb& c) {
   c.last_ack_sent = c.rcv_nxt;
   c.segments_unacked = 0;
+  if (c.busy != kNoIndex && busy_.at(c.busy).beyond_hole()) return;
   c.clear(kAckDelayed);
-  if (c.busy == kNoIndex || !busy_.at(c.busy).beyond_hole()) c.clear(kAckNow);
+  c.clear(kAckNow);
 }
 
 /// `duplicate`: what arrived twice; it is reported before the blocks that are held (RFC 2883 4).
@@ -138,12 +139,14 @@ void TcpEngine::send_ack(Tcb& c, const SackBlock* duplicate) {
     const uint8_t room = length == 0 ? kSackBlocksMax : kSackBlocksMax - 1;
     uint8_t n = 0;
     if (duplicate != nullptr) blocks[n++] = *duplicate;
-    if (c.busy != kNoIndex) n = static_cast<uint8_t>(n + sack_blocks(busy_.at(c.busy), blocks + n, room - n));
+    const bool ours = c.has(kOvertaken) && waiting_ != 0;
+    if (c.busy != kNoIndex && !ours) n = static_cast<uint8_t>(n + sack_blocks(busy_.at(c.busy), blocks + n, room - n));
     if (n != 0) length = static_cast<uint8_t>(length + write_sack(options + length, blocks, n));
   }
   const Control control = {c.key, c.snd_nxt, c.rcv_nxt, c.neighbor, advertise(c),
                            static_cast<uint8_t>(kAck | (c.has(kEceDue) ? kEce : 0)), marks_of(c.profile)};
   acked_by_output(c);
+  if (!c.has(kOvertaken)) c.clear(kAckDelayed);
   c.clear(kAckNow);
   count(Counter::acks_out);
   if (c.has(kSums)) [[unlikely]] sum_out(c, 0, false);

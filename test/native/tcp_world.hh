@@ -43,7 +43,7 @@ class Recorder final : public App {
     return true;
   }
   bool message(const Message& event) override {
-    if (refuse || refuse_messages) return false;
+    if (refuse || refuse_messages || (on_refusal && on_refusal(event))) return false;
     Seen& seen = of(event.handle);
     const auto* at = reinterpret_cast<const char*>(event.packet->data + event.offset);
     seen.bytes.append(at, event.length);
@@ -92,6 +92,7 @@ class Recorder final : public App {
   bool keep = false, refuse = false, refuse_messages = false, close_on_end = false;
   uint32_t opened_count = 0, closed_count = 0;
   std::function<void(const Message&, const std::string&)> on_message;
+  std::function<bool(const Message&)> on_refusal;  ///< true: there is no room for this one
 
  private:
   std::map<std::pair<uint32_t, uint32_t>, Seen> seen_;
