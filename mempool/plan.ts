@@ -61,6 +61,8 @@ export interface Plan {
 const CONTROL_BLOCK = 128;
 /** Busy: RTT, congestion and reassembly state, while bytes are in flight. */
 const BUSY_BLOCK = 256;
+/** EarlyRanges: messages handed over behind a hole; for a quarter of the busy connections, 16 at least. */
+const EARLY_RANGES = 72;
 const HALF_OPEN_RECORD = 64;
 const TIME_WAIT_RECORD = 64;
 /** FlowKeys: the two addresses of an IPv6 connection. */
@@ -179,6 +181,7 @@ export function plan(input: PlanInput): Plan {
   add('control blocks', connections, CONTROL_BLOCK, 'one per connection, two cache lines');
   add('flow table', flows, 12, 'address and ports to connection', mappingBytes(flowTableBytes(flows)));
   add('busy blocks', busy, BUSY_BLOCK, 'connections with bytes in flight, at most one per packet');
+  add('early ranges', Math.max(busy >>> 2, 16), EARLY_RANGES, 'messages that were handed over before others');
   add('half-open records', halfOpen, HALF_OPEN_RECORD, 'handshakes under way');
   add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections that must not be mistaken for new ones');
   if (input.ipv6) add('IPv6 addresses', flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');

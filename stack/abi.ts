@@ -156,6 +156,9 @@ export const CLOSE_CODE_STACK_STOPPED = 7;
 /** the app thread that owned it died */
 export const CLOSE_CODE_APP_LOST = 8;
 
+/** the peer announced a message of a length that there is not */
+export const CLOSE_CODE_BAD_MESSAGE = 9;
+
 // ConnectionState: ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh.
 
 export const CONNECTION_STATE_CLOSED = 0;

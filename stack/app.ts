@@ -6,6 +6,7 @@ import type { AnyHandler } from '../coroutine/task.js';
 import type { AppCore, AppCounts } from './app-core.js';
 import { Column } from './column.js';
 import { type IpAddress, parseIp } from './config/address.js';
+import type { StackSettings } from './config/settings.js';
 import { Connection } from './connection.js';
 import type { ColumnType, ConnectionRef } from './connection-table.js';
 import { ConnectOp } from './connector.js';
@@ -39,9 +40,22 @@ function checkPort(port: number, min: number): number {
   throw new QstackError('QST_ERR_INVALID_ARGUMENT', `port ${port}; accepted is ${min} to 65535`);
 }
 
-function nativeOptions(framing: Framing, at: IpAddress, port: number, options: OptionWords): NativeListenOptions {
-  const fixed = framing.kind === 'fixed' ? { fixedLength: framing.length } : {};
-  return { address: at, port, framing: framing.kind satisfies FramingName, options, ...fixed };
+/** What a framing needs to be told beside its name. */
+function framingDetails(framing: Framing): Pick<NativeListenOptions, 'fixedLength' | 'prefix'> {
+  if (framing.kind === 'fixed') return { fixedLength: framing.length };
+  if (framing.kind !== 'lengthPrefix') return {};
+  const { offset, width, order, adjust, maximum } = framing;
+  return { prefix: [offset, width, order === 'le' ? 1 : 0, adjust, maximum] };
+}
+
+function nativeOptions<L extends string>(
+  { framing, unordered }: ListenerState<L>,
+  at: IpAddress,
+  port: number,
+  options: OptionWords,
+): NativeListenOptions {
+  const kind = framing.kind satisfies FramingName;
+  return { address: at, port, framing: kind, options, unordered, ...framingDetails(framing) };
 }
 
 function socketWords<L extends string>({ nagle, socket }: ConnectionOptions<L>): OptionWords {
@@ -75,10 +89,10 @@ export class App<L extends string = string> {
 
   /** With app threads, in setup() only. Without a handler messages wait for the connection's reader. */
   listen(options: ListenOptions<L>, handler?: Handler<L> | PooledHandler<L>): Listener {
-    const state = new ListenerState<L>(options, handler);
+    const state = new ListenerState<L>({ ...this.preset(), ...options }, handler);
     const listener = new Listener(this.control, checkPort(options.port, 1));
     const at = address(options.address);
-    const native = nativeOptions(state.framing, at, options.port, socketWords(options));
+    const native = nativeOptions(state, at, options.port, socketWords(options));
     this.control.listen(native, (number) => {
       this.core.addListener(number, state);
       listener.found(number);
@@ -94,13 +108,24 @@ export class App<L extends string = string> {
       address: address(options.address),
       port: checkPort(options.port, 1),
       localPort: checkPort(options.localPort ?? 0, 0),
-      framing: this.framing(nativeOptions(state.framing, 0, 0, socketWords(options))),
+      framing: this.framing(nativeOptions(state, 0, 0, socketWords(options))),
     };
     return withSignal(options.signal, new ConnectOp<L>(this.core.connector, target, state));
   }
 
+  /** What the configuration says of listeners, where the program does not. */
+  private preset(): Partial<ConnectionOptions<L>> {
+    const { framing, order, unordered } = this.settings as Partial<StackSettings>;
+    return {
+      ...(framing === undefined ? {} : { framing }),
+      ...(order === undefined ? {} : { order }),
+      ...(unordered === undefined ? {} : { unordered }),
+    };
+  }
+
   private framing(options: NativeListenOptions): number {
-    const key = `${options.framing} ${options.fixedLength ?? 0} ${options.options}`;
+    const { framing, fixedLength = 0, prefix = [], unordered } = options;
+    const key = `${framing} ${fixedLength} ${prefix} ${unordered} ${options.options}`;
     let number = this.framings.get(key);
     if (number === undefined) {
       number = this.control.framing(options);

@@ -12,6 +12,7 @@ const REASONS = [
   'unreachable',
   'stack-stopped',
   'app-lost',
+  'bad-message',
 ] as const;
 
 export type CloseReason = (typeof REASONS)[number];
@@ -26,6 +27,7 @@ const SOCKET_CODES: Partial<Record<CloseReason, string>> = {
   refused: 'ECONNREFUSED',
   unreachable: 'EHOSTUNREACH',
   'stack-stopped': 'QST_ERR_STACK_STOPPED',
+  'bad-message': 'EBADMSG',
 };
 
 export function closeError(reason: CloseReason, what: string): QstackError {

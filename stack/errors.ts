@@ -12,7 +12,6 @@ export const ERROR_CODES = {
   QST_ERR_CORE: 'The native core refused something; the sentence says what.',
   QST_ERR_DEVICE: 'The network device cannot be opened or used.',
   QST_ERR_EAL: "DPDK's environment could not be started, or was started twice.",
-  QST_ERR_FRAMING_UNAVAILABLE: 'A framing that is planned but not there yet was asked for.',
   QST_ERR_HANDLER_NOT_A_MODULE: 'A function was handed to a stack with threads; it takes the URL of a module.',
   QST_ERR_INTERNAL: 'A fault of qstack itself; please report it.',
   QST_ERR_INVALID_ARGUMENT: 'A call was given an argument that it does not take.',

@@ -27,13 +27,21 @@ export function pooled<L extends string>(handler: (inbox: MessageInbox<L>) => Co
   return { pooled: handler };
 }
 
-/** `connection`: one handler at a time per connection. `level`: per connection and level. `none`: as many as there are. */
+/**
+ * `connection`: one handler at a time per connection, of what waits the highest level first. `level`: one per connection and
+ * level. `none`: as many as there are messages.
+ */
 export type HandlerOrder = 'connection' | 'level' | 'none';
 
 export interface ConnectionOptions<L extends string> {
   framing?: Framing;
   /** Default `connection`, which streams always have. */
   order?: HandlerOrder;
+  /**
+   * A message above the lowest level is handed over as soon as it is whole, also where bytes before it were lost: then two of
+   * one level may swap. Default: in the orders `level` and `none`. Past messages that wait in order it always goes.
+   */
+  unordered?: boolean;
   /** When the peer has ended, we stay open until the app closes. Default: close once all its messages are handled. */
   halfOpen?: boolean;
   /** Collects small writes (RFC 1122 4.2.3.4): the same as `socket: { noDelay: false }`. */

@@ -13,6 +13,8 @@ const ORDERS = { connection: ORDER_CONNECTION, level: ORDER_LEVEL, none: ORDER_N
 export class ListenerState<L extends string> {
   readonly framing: Framing;
   readonly order: number;
+  /** A message above the lowest level does not wait for what was lost before it. */
+  readonly unordered: boolean;
   readonly halfOpen: boolean;
   /** A coroutine factory when `isPooled`; null: messages wait for a reader. */
   readonly handler: AnyHandler | null;
@@ -33,6 +35,7 @@ export class ListenerState<L extends string> {
   ) {
     this.framing = options.framing ?? { kind: 'stream' };
     this.order = this.framing.kind === 'stream' ? ORDER_CONNECTION : ORDERS[options.order ?? 'connection'];
+    this.unordered = this.framing.kind !== 'stream' && (options.unordered ?? this.order !== ORDER_CONNECTION);
     this.isPooled = typeof handler === 'object';
     this.handler = ((typeof handler === 'object' ? handler.pooled : handler) as AnyHandler | undefined) ?? null;
     this.halfOpen = options.halfOpen ?? false;

@@ -130,7 +130,7 @@ export interface StackOptions {
   readonly secret?: Uint8Array;
 }
 
-export type FramingName = 'stream' | 'segment' | 'fixed';
+export type FramingName = 'stream' | 'segment' | 'fixed' | 'lengthPrefix';
 
 export interface ListenOptions {
   /** 0 or absent: every address of the stack, of both families. */
@@ -139,6 +139,10 @@ export interface ListenOptions {
   readonly port: number;
   readonly framing: FramingName;
   readonly fixedLength?: number;
+  /** Framing lengthPrefix: offset, width, 1 for little-endian, adjust, maximum. */
+  readonly prefix?: readonly number[];
+  /** Messages above the lowest level do not wait for what was lost before them. */
+  readonly unordered?: boolean;
   /** Numbers of SocketOption with their values, one after the other. */
   readonly options?: readonly number[];
 }

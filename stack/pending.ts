@@ -1,12 +1,12 @@
 // PendingLists: messages that wait because an earlier one of their connection (and level) is still being handled.
-// In: event records, copied word by word. Out: the oldest of a list. Invariant: records live in one typed array, lists are
-// linked by index; no object per message. The array doubles when it is full: received packets bound it.
+// In: event records, copied word by word. Out: of the highest level in a list the oldest. Invariant: records live in one typed
+// array, lists are linked by index; no object per message. The array doubles when it is full: received packets bound it.
 import { EVENT_RECORD_BYTES } from './abi.js';
 
 export const RECORD_WORDS = EVENT_RECORD_BYTES >>> 2;
 
 export class PendingLists {
-  /** Records; the oldest of a list is read at `word(index)`. */
+  /** Records, linked in the order in which shift() gives them. */
   words: Uint32Array;
   private next: Int32Array;
   private free = 0;
@@ -55,13 +55,37 @@ export class PendingLists {
     this.next[place] = 0;
     const to = place * RECORD_WORDS;
     for (let i = 0; i < RECORD_WORDS; i++) this.words[to + i] = from[at + i] as number;
-    if (this.heads[list] === 0) this.heads[list] = place;
-    else this.next[this.tails[list] as number] = place;
-    this.tails[list] = place;
+    this.insert(list, place);
     this.waiting++;
   }
 
-  /** Index into `words` of the oldest record; valid until the next push. The list must not be empty. */
+  private levelOf(place: number): number {
+    return ((this.words[place * RECORD_WORDS] as number) >>> 8) & 0xff;
+  }
+
+  /** Behind all of its level and of higher ones. Most are of the level that came last, or of a low one: they go to the end. */
+  private insert(list: number, place: number): void {
+    const { next, heads, tails } = this;
+    const level = this.levelOf(place);
+    const tail = tails[list] as number;
+    if (heads[list] === 0 || this.levelOf(tail) <= level) {
+      if (heads[list] === 0) heads[list] = place;
+      else next[tail] = place;
+      tails[list] = place;
+      return;
+    }
+    let before = 0;
+    let after = heads[list] as number;
+    while (this.levelOf(after) <= level) {
+      before = after;
+      after = next[after] as number;
+    }
+    next[place] = after;
+    if (before === 0) heads[list] = place;
+    else next[before] = place;
+  }
+
+  /** Index into `words` of the next record; valid until the next push. The list must not be empty. */
   shift(list: number): number {
     const place = this.heads[list] as number;
     this.heads[list] = this.next[place] as number;

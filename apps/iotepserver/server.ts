@@ -60,6 +60,7 @@ export default serve({
   classify: iotRules('high'),
   setup(app) {
     const settings = app.settings as unknown as StackSettings;
-    app.listen({ port: settings.port, framing: segment, order: 'level' }, pooled(gateway(app, settings)));
+    const { port, framing = segment, order = 'level' } = settings;
+    app.listen({ port, framing, order }, pooled(gateway(app, settings)));
   },
 });

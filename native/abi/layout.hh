@@ -73,6 +73,7 @@ enum class CloseCode : uint32_t {
   unreachable = 6,  ///< no route, or no answer to ARP or NDP
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,  ///< the app thread that owned it died
+  bad_message = 9,  ///< the peer announced a message of a length that there is not
 };
 
 /// ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh

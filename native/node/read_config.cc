@@ -148,6 +148,21 @@ InstanceConfig read_stack(const OptionReader& options) {
   return config;
 }
 
+/// [offset, width, little-endian, adjust, maximum].
+LengthPrefix read_prefix(const OptionReader& options) {
+  const Napi::Value value = options.value("prefix");
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != 5) options.fail("prefix", "five numbers are expected");
+  const auto number = [&](uint32_t i) { return value.As<Napi::Array>().Get(i).ToNumber().Int32Value(); };
+  const auto within = [&](uint32_t i, int32_t most) {
+    if (number(i) < 0 || number(i) > most) options.fail("prefix", std::to_string(number(i)) + " is out of range");
+    return number(i);
+  };
+  const LengthPrefix prefix = {static_cast<uint8_t>(within(0, UINT8_MAX)), static_cast<uint8_t>(within(1, 4)), within(2, 1) != 0,
+                               number(3), static_cast<uint16_t>(within(4, kRoom))};
+  if (!prefix.valid()) options.fail("prefix", "the number does not fit into the longest message");
+  return prefix;
+}
+
 ListenerConfig read_listener(const OptionReader& options) {
   ListenerConfig config;
   config.address = options.address("address");
@@ -161,9 +176,13 @@ ListenerConfig read_listener(const OptionReader& options) {
   } else if (framing == "fixed") {
     config.framing = Framing::fixed;
     config.fixed_length = static_cast<uint16_t>(options.required("fixedLength", 1, kRoom));
+  } else if (framing == "lengthPrefix") {
+    config.framing = Framing::length_prefix;
+    config.prefix = read_prefix(options);
   } else {
-    options.fail("framing", "\"" + framing + "\", but stream, segment or fixed is expected");
+    options.fail("framing", "\"" + framing + "\", but stream, segment, fixed or lengthPrefix is expected");
   }
+  config.unordered = options.boolean("unordered", false);
   return config;
 }
 

@@ -10,6 +10,7 @@
 namespace qstack {
 
 static_assert(static_cast<uint32_t>(CloseReason::app_lost) == static_cast<uint32_t>(abi::CloseCode::app_lost));
+static_assert(static_cast<uint32_t>(CloseReason::bad_message) == static_cast<uint32_t>(abi::CloseCode::bad_message));
 static_assert(static_cast<uint32_t>(CloseReason::refused) == static_cast<uint32_t>(abi::CloseCode::refused));
 static_assert(sizeof(TcpInfo) + kTcpOptions * 4 <= abi::kInfoBytes);
 static_assert(kNoIndex == abi::kNoIndex && kLevelsMax == abi::kLevelsMax);

@@ -1,5 +1,7 @@
 // Keys: every setting of a stack, once. The `.conf`, the object form, the flags and their help are all made from this table.
 // A key's type is that of its reader. `many` keys may be given several times and hold a list.
+
+import { parseFraming } from '../framing.js';
 import { parseIpv4, parseNeighborRange } from './address.js';
 import { parseDevice, SOCKET_PATH_MAX } from './device.js';
 import { parseGateways, parseHostAddresses } from './families.js';
@@ -135,6 +137,19 @@ export const KEYS = {
     'messages that waited longer are shed before a handler sees them',
     perLevel(duration(0.001, 60_000), 'low 500ms'),
   ),
+  framing: key(
+    'what a message is, where the program does not say it',
+    parsed(
+      parseFraming,
+      'a framing',
+      'stream, segment, `fixed N`, or lengthPrefix with any of `offset=0 width=2 order=be adjust=0 maximum=1664`',
+    ),
+  ),
+  order: key(
+    'handlers that run at once: one per connection, one per connection and level, or any number',
+    oneOf(['connection', 'level', 'none']),
+  ),
+  unordered: key('messages above the lowest level do not wait for what was lost before them', flag()),
   tcp_timeout: key('a connection that is silent for so long is closed', durationOrNever(1_000, 86_400_000, 1_000)),
   tcp_timewait: key('how long a closed connection stays in TIME-WAIT', durationOrNever(1, 240_000, 1_000)),
   rto_min: key('the shortest retransmission timeout', duration(1, 60_000, 1)),

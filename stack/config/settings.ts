@@ -1,6 +1,8 @@
 // StackSettings: one validated configuration, complete, in units that the names say.
 // In: values by key. Out: settings with every default filled in. What spans several keys is judged in checks.ts.
 import { join } from 'node:path';
+import type { Framing } from '../framing.js';
+import type { HandlerOrder } from '../handler.js';
 import type { NeighborRange } from './address.js';
 import type { Device } from './device.js';
 import type { RedisAddress, Values } from './keys.js';
@@ -64,6 +66,10 @@ export interface StackSettings {
   maxAgesMs: Record<string, number> | undefined;
   weights: Record<string, number> | undefined;
   deadlinesMs: Record<string, number> | undefined;
+  /** Of listeners; what is undefined is as the program says. */
+  framing: Framing | undefined;
+  order: HandlerOrder | undefined;
+  unordered: boolean | undefined;
   /** 0: never. */
   idleTimeoutMs: number;
   timeWaitMs: number;
@@ -209,6 +215,9 @@ function priority(values: Values, lines: ClassifyLine[]) {
     maxAgesMs: values.max_age,
     weights: values.weights,
     deadlinesMs: values.deadlines,
+    framing: values.framing,
+    order: values.order,
+    unordered: values.unordered,
   };
 }
 

@@ -73,11 +73,14 @@ test('a wrong level name is a compile error', () => {
 test('framings are checked when they are made', () => {
   assert.throws(() => fixed(0), /1 to 1664/);
   assert.throws(() => fixed(1665), /1 to 1664/);
-  assert.throws(
-    () => lengthPrefix({ offset: 0, width: 2 }),
-    (error: { code?: string; message: string }) =>
-      error.code === 'QST_ERR_FRAMING_UNAVAILABLE' && error.message.includes('not available yet'),
-  );
+  assert.throws(() => lengthPrefix({ offset: 256, width: 2 }), /0 to 255/);
+  assert.throws(() => lengthPrefix({ offset: 0, width: 3 as 2 }), /1, 2 or 4/);
+  assert.throws(() => lengthPrefix({ offset: 0, width: 2, order: 'xe' as 'be' }), /be or le/);
+  assert.throws(() => lengthPrefix({ offset: 0, width: 2, adjust: 0.5 }), /whole number/);
+  assert.throws(() => lengthPrefix({ offset: 6, width: 2, maximum: 7 }), /8 to 1664/);
+  assert.throws(() => lengthPrefix({ offset: 0, width: 2, maximum: 1665 }), /2 to 1664/);
+  const framing = lengthPrefix({ offset: 2, width: 2 });
+  assert.equal(framing, { kind: 'lengthPrefix', offset: 2, width: 2, order: 'be', adjust: 0, maximum: 1664 });
 });
 
 test('a wrong option, or a wrong value of one, is a compile error', () => {

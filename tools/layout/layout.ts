@@ -440,6 +440,7 @@ export const layout: Layout = {
         { name: 'unreachable', value: 6, doc: 'no route, or no answer to ARP or NDP' },
         { name: 'stack_stopped', value: 7, doc: 'the stack goes down' },
         { name: 'app_lost', value: 8, doc: 'the app thread that owned it died' },
+        { name: 'bad_message', value: 9, doc: 'the peer announced a message of a length that there is not' },
       ],
     },
     {
