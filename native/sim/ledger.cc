@@ -192,7 +192,8 @@ void Ledger::check_text(Attempt& a, uint8_t side, const SegmentView& segment) {
     me.fin_seq = end;
   }
   me.snd_max = seq_max(me.snd_max, end + ((s.flags & kFin) ? 1 : 0));
-  if (a.plan->side[side].levels > 1) return;
+  const bool by_length = kFramings[a.plan->framing[1 - side]].framing == Framing::length_prefix;
+  if (a.plan->side[side].levels > 1 || by_length) return;
   require(std::memcmp(segment.payload(), pattern_.at(key_of(a, side), place), s.payload_length) == 0,
           "a segment carries the bytes of its sequence numbers, each time it is sent", &a, side);
 }
@@ -268,10 +269,11 @@ void Ledger::check_against_app(const Attempt& a, uint8_t side, const Tcb& c, con
     require(repairs || b->congestion.cwnd >= c.mss, "the congestion window holds a segment", &a, side);
   }
   const uint32_t taken = c.rcv_nxt - (me.irs + 1) - (c.has(kFinReceived) ? 1 : 0);
-  const uint32_t kept = taken - static_cast<uint32_t>(me.delivered);
-  // Of a message of fixed length that is not complete.
-  const uint32_t kept_max = std::max<uint32_t>(kFramings[a.plan->framing[side]].fixed_length, 1) - 1;
-  if (!me.given_up) require(kept <= kept_max, "what was acknowledged is the app's", &a, side);
+  // Of a message that is not complete.
+  const FramingPlan& framing = kFramings[a.plan->framing[side]];
+  const uint32_t most = framing.framing == Framing::length_prefix ? framing.prefix.maximum : framing.fixed_length;
+  const uint32_t kept_max = std::max(most, 1u) - 1;
+  if (!me.given_up) require(taken - me.given.below(taken) <= kept_max, "what was acknowledged is the app's", &a, side);
 }
 
 void Ledger::check_against_peer(const Attempt& a, uint8_t side, const Tcb& c) {
@@ -308,6 +310,18 @@ void Ledger::look_into_queues(const Attempt& a, uint8_t side, const Tcb& c, cons
     from = p->sequence + p->payload_length;
   }
   require(count == b.out_of_order_count, "what came out of order is counted", &a, side);
+}
+
+void Ledger::look_into_early(const Attempt& a, uint8_t side, const Tcb& c, std::span<const SackBlock> early) {
+  const Side& me = a.side[side];
+  Seq from = c.rcv_nxt;
+  for (const SackBlock& range : early) {
+    const uint32_t place = range.first - (me.irs + 1), end = range.end - (me.irs + 1);
+    require(seq_ge(range.first, from) && place < end, "what was handed over early is kept in order, and apart", &a, side);
+    require(me.given.has(place, end), "what counts as handed over early is the app's", &a, side);
+    require(seq_le(range.end, c.rcv_adv), "what was handed over early lies in the window", &a, side);
+    from = range.end + 1;
+  }
 }
 
 }  // namespace qstack::sim

@@ -7,9 +7,11 @@
 #pragma once
 
 #include <deque>
+#include <span>
 #include <string>
 #include <unordered_map>
 
+#include "native/sim/coverage.hh"
 #include "native/sim/pattern.hh"
 #include "native/sim/plan.hh"
 #include "native/sim/segment_view.hh"
@@ -28,6 +30,8 @@ struct Side {
   bool gone = false;      ///< there is no control block any more: what is known of it may be old
   CloseReason reason{};
   uint64_t sent = 0, delivered = 0;  ///< bytes that the stack took from, and gave to, the app
+  Coverage given;                    ///< places of what was delivered
+  uint32_t next_place[kLevelsMax] = {};  ///< behind the last message of a level
   Seq iss = 0, irs = 0;
   uint8_t rcv_wscale = 0;
   // The wire.
@@ -81,6 +85,8 @@ class Ledger {
   void look(Attempt& attempt, uint8_t side, const Tcb& c, const Busy* b);
   /// The same for its queues: what is counted is there, in order and without gaps.
   void look_into_queues(const Attempt& attempt, uint8_t side, const Tcb& c, const Busy& b);
+  /// What the app has before its turn.
+  void look_into_early(const Attempt& attempt, uint8_t side, const Tcb& c, std::span<const SackBlock> early);
 
   /// Of all bytes that side `side` of an attempt sends.
   static uint64_t key_of(const Attempt& attempt, uint8_t side) { return mix(attempt.number * 2 + side) >> 32; }

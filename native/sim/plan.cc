@@ -3,9 +3,11 @@
 namespace qstack::sim {
 namespace {
 
-enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault };
+enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge };
 
 constexpr uint32_t kFaultsMax = 12;
+/// Room for what a message says of itself (native/sim/sim_app.cc).
+constexpr uint16_t kMessageLeast = 8;
 
 /// What a host may be. Everything is drawn whether it is wanted or not: the draws that follow stay the same.
 HostPlan make_host(uint64_t seed, uint32_t number, const Limits& limits) {
@@ -91,10 +93,33 @@ Behaviour make_behaviour(uint64_t seed, uint32_t number, uint32_t side, const Li
   return b;
 }
 
+/// A draw of its own, so that hosts are the same without it.
+void make_judge(HostPlan& host, uint64_t seed, uint32_t number, const Limits& limits) {
+  Random r(seed, kJudge, number);
+  host.judges = r.chance(600'000) && limits.has(Feature::messages) && host.config.tcp.levels > 1;
+  host.unordered = r.chance(500'000) && limits.has(Feature::messages);
+}
+
+/// Some transfers are of messages, of all levels and of random lengths.
+void make_messages(TransferPlan& t, uint64_t seed, const Limits& limits) {
+  Random r(seed, kMessages, t.number);
+  const bool wanted = r.chance(400'000) && limits.has(Feature::messages);
+  for (uint8_t& framing : t.framing) {
+    const auto drawn = static_cast<uint8_t>(r.between(2, kFramingCount - 1));
+    if (wanted) framing = drawn;
+  }
+}
+
 /// Levels reorder messages, so they need a framing that tells messages apart, and a sender that knows as many.
 void fit_levels(Behaviour& b, const TcpConfig& sender, const FramingPlan& framing) {
-  b.levels = framing.framing == Framing::fixed ? std::min(b.levels, sender.levels) : uint8_t{1};
+  const bool messages = framing.framing == Framing::fixed || framing.framing == Framing::length_prefix;
+  b.levels = messages ? std::min(b.levels, sender.levels) : uint8_t{1};
   b.level = static_cast<uint8_t>(b.level % sender.levels);
+  if (framing.framing == Framing::length_prefix) {
+    b.write_most = std::clamp<uint16_t>(b.write_most, kMessageLeast, framing.prefix.maximum);
+    b.write_least = std::clamp<uint16_t>(b.write_least, kMessageLeast, b.write_most);
+    b.bytes = b.bytes == 0 ? 0 : std::max<uint64_t>(b.bytes, kMessageLeast);
+  }
   if (framing.framing != Framing::fixed) return;
   b.bytes -= b.bytes % framing.fixed_length;
   if (b.levels > 1) b.write_least = b.write_most = framing.fixed_length;
@@ -114,9 +139,10 @@ TransferPlan make_transfer(const Plan& plan, uint32_t number, const Limits& limi
   t.ipv6 = r.chance(400'000) && wide && limits.has(Feature::ipv6);
   const bool framed = limits.has(Feature::framing);
   for (uint8_t& framing : t.framing) {
-    const auto drawn = static_cast<uint8_t>(r.chance(400'000) ? r.below(kFramingCount) : 0);
+    const auto drawn = static_cast<uint8_t>(r.chance(400'000) ? r.below(kPlainFramings) : 0);
     framing = framed ? drawn : 0;
   }
+  make_messages(t, plan.seed, limits);
   t.nagle = r.chance(200'000) && limits.has(Feature::nagle);
   const bool same_port = r.chance(300'000);
   if (same_port && limits.has(Feature::same_ports)) t.port = static_cast<uint16_t>(9'000 + number % 2);
@@ -132,6 +158,7 @@ TransferPlan make_transfer(const Plan& plan, uint32_t number, const Limits& limi
     if (rate != 0) b.bytes = std::min(b.bytes, rate * 5);
     const uint16_t unit = kFramings[t.framing[1 - side]].fixed_length;
     if (unit != 0) b.bytes -= b.bytes % unit;
+    if (kFramings[t.framing[1 - side]].framing == Framing::length_prefix && b.bytes < kMessageLeast) b.bytes = 0;
   }
   return t;
 }
@@ -190,6 +217,7 @@ Plan make_plan(uint64_t seed, const Limits& limits) {
     plan.hosts.push_back(make_host(seed, i, limits));
     HostPlan& host = plan.hosts.back();
     make_link(host, seed, i, limits);
+    make_judge(host, seed, i, limits);
     if (plan.starved) host.config.tcp.busy = 2, host.config.tcp.connections = 4;
   }
   for (uint32_t i = 0; i < transfers; ++i) {

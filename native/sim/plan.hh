@@ -19,7 +19,7 @@ namespace qstack::sim {
 #define QSTACK_SIM_FEATURES(X) \
   X(sack) X(timestamps) X(ecn) X(pacing) X(delayed_ack) X(nagle) X(levels) X(framing) X(ipv6) X(congestion) \
   X(small_buffers) X(small_pools) X(cookies) X(small_mtu) X(resolution) X(coarse_turns) X(clock_wrap) X(time_wait) \
-  X(refusals) X(slow_readers) X(aborts) X(early_closes) X(small_writes) X(pauses) X(drains) X(same_ports) X(slow_links) X(classifiers) X(icmp) \
+  X(refusals) X(slow_readers) X(aborts) X(early_closes) X(small_writes) X(pauses) X(drains) X(same_ports) X(slow_links) X(classifiers) X(icmp) X(messages) \
   X(loss) X(bursts) X(reordering) X(duplicates) X(corruption) X(jitter) X(marks) X(mtu_changes) X(outages) X(crashes)
 // clang-format on
 
@@ -74,6 +74,8 @@ struct HostPlan {
   uint64_t bytes_per_second = 0;  ///< that leave; 0: any number
   uint32_t queue_bytes = 0;       ///< that wait to leave before frames are dropped
   uint16_t high_length = 0;       ///< frames up to this length have level 0, longer ones the lowest; 0: no classifier
+  bool judges = false;            ///< the first byte of a message, and of a frame's payload, is its level
+  bool unordered = false;         ///< messages above the lowest level do not wait for what was lost
   uint32_t mark_bytes = 0;        ///< that wait before frames are marked (ECN); 0: none are
 };
 
@@ -95,12 +97,16 @@ struct Behaviour {
 struct FramingPlan {
   Framing framing = Framing::stream;
   uint16_t fixed_length = 0;
+  LengthPrefix prefix{};
 };
 
 /// The listeners of every host: port kFirstPort + n has framing n.
 inline constexpr uint16_t kFirstPort = 80;
 inline constexpr FramingPlan kFramings[] = {
-    {Framing::stream, 0}, {Framing::segment, 0}, {Framing::fixed, 16}, {Framing::fixed, 100}, {Framing::fixed, 1'000}};
+    {Framing::stream, 0}, {Framing::segment, 0}, {Framing::fixed, 16}, {Framing::fixed, 100}, {Framing::fixed, 1'000},
+    {Framing::length_prefix, 0, {1, 2, false, 0, 1'500}}, {Framing::length_prefix, 0, {1, 2, true, 7, 200}}};
+/// Those that say how long a message is come with the feature `messages`.
+inline constexpr uint32_t kPlainFramings = 5;
 inline constexpr uint32_t kFramingCount = sizeof(kFramings) / sizeof(kFramings[0]);
 
 /// One connection, opened again where it is lost for a reason; side 0 opens it, side 1 listens.

@@ -8,8 +8,13 @@
 namespace qstack::sim {
 namespace {
 
-/// Level and number of a message where messages of several levels share a connection.
-constexpr uint16_t kMessageHeader = 5;
+/// What a message says of itself where it has a length, or messages of several levels share a connection: its level, its
+/// length, which is 0 where that is fixed, and its number.
+constexpr uint16_t kMessageHeader = 7, kNumberAt = 3;
+
+bool describes_itself(const Behaviour& plan, const FramingPlan& framing) {
+  return plan.levels > 1 || framing.framing == Framing::length_prefix;
+}
 /// How often an app looks whether there is room again.
 constexpr Nanos kLook = 500'000;
 
@@ -42,7 +47,7 @@ bool SimApp::connect(uint32_t transfer, const TransferPlan& t, uint16_t port) {
   const Endpoint remote = {t.ipv6 ? ipv6_of(server) : IpAddress(ipv4_of(server)),
                            static_cast<uint16_t>(kFirstPort + t.framing[1])};
   const FramingPlan& framing = kFramings[t.framing[0]];
-  ListenerConfig config = {{}, 0, framing.framing, framing.fixed_length};
+  ListenerConfig config = listener_of(plan_, framing, 0);
   config.options.put(TcpOption::no_delay, t.nagle ? 0 : 1);
   const Handle handle = stack_->connect(local, remote, config, transfer, now_);
   const Tcb* const c = handle.slot == kNoIndex ? nullptr : stack_->engine().inspect(handle);
@@ -91,7 +96,7 @@ bool SimApp::message(const Message& event) {
   if (refuses()) return false;
   const uint16_t fixed = end->framing().fixed_length;
   ledger_.require(fixed == 0 || event.length == fixed, "a message has its length", end->attempt, end->side);
-  check_bytes(*end, event.packet->data + event.offset, event.length);
+  check_place(*end, event);
   mine.delivered += event.length;
   const Behaviour& plan = end->plan();
   const bool keep = !healed_ && end->kept.size() < plan.hold_max && rx_->available() > rx_->capacity() / 2;
@@ -103,22 +108,42 @@ bool SimApp::message(const Message& event) {
   return true;
 }
 
-void SimApp::check_bytes(End& end, const uint8_t* bytes, uint16_t length) {
+void SimApp::check_place(End& end, const Message& event) {
   const Attempt& a = *end.attempt;
-  const uint8_t peer = 1 - end.side;
-  const Behaviour& plan = end.peer_plan();
-  if (plan.levels == 1) {
-    const uint8_t* const expected = ledger_.pattern().at(Ledger::key_of(a, peer), end.mine().delivered);
-    ledger_.require(std::memcmp(bytes, expected, length) == 0, "each byte comes once, unaltered, in its place", &a,
-                    end.side);
-    return;
-  }
-  const uint8_t level = bytes[0];
-  const uint32_t number = load_be32(bytes + 1);
-  if (!ledger_.require(level < plan.levels && number == end.next_in[level],
-                       "the messages of a level come once and in order", &a, end.side)) {
-    return;
-  }
+  Side& mine = end.mine();
+  const Packet& packet = *event.packet;
+  const uint8_t* const bytes = packet.data + event.offset;
+  const uint32_t place = packet.sequence + event.offset - packet.payload - (mine.irs + 1);
+  ledger_.require(mine.given.add(place, event.length), "each byte comes once", &a, end.side);
+  uint32_t& next = mine.next_place[event.level];
+  // A segment that is cut otherwise when it is sent again begins with another byte, and so is of another level.
+  const bool cut = end.framing().framing == Framing::segment && (plan_.judges || plan_.high_length != 0);
+  ledger_.require(plan_.unordered || cut || place >= next, "what is of one level comes in order", &a, end.side);
+  next = std::max(next, place + event.length);
+  const auto lowest = static_cast<uint8_t>(plan_.config.tcp.levels - 1);
+  ledger_.require(!plan_.judges || end.framing().framing == Framing::stream || event.level == std::min(bytes[0], lowest),
+                  "a message has the level of its first byte", &a, end.side);
+  check_bytes(end, bytes, event.length, place);
+}
+
+void SimApp::check_bytes(End& end, const uint8_t* bytes, uint16_t length, uint32_t place) {
+  const Attempt& a = *end.attempt;
+  if (describes_itself(end.peer_plan(), end.framing())) return check_message(end, bytes, length);
+  const uint8_t* const expected = ledger_.pattern().at(Ledger::key_of(a, 1 - end.side), place);
+  ledger_.require(std::memcmp(bytes, expected, length) == 0, "each byte comes unaltered, in its place", &a, end.side);
+}
+
+void SimApp::check_message(End& end, const uint8_t* bytes, uint16_t length) {
+  const Attempt& a = *end.attempt;
+  const uint8_t peer = 1 - end.side, level = bytes[0];
+  const uint32_t number = load_be32(bytes + kNumberAt);
+  if (!ledger_.require(level < kLevelsMax, "each message comes unaltered", &a, end.side)) return;
+  const FramingPlan& framing = end.framing();
+  ledger_.require(framing.framing != Framing::length_prefix || framing.prefix.length(bytes + 1) == length,
+                  "a message has the length that it says", &a, end.side);
+  // Frames of a level that is judged by their length hold messages of any.
+  const bool ordered = !plan_.unordered && (plan_.judges || plan_.high_length == 0);
+  ledger_.require(!ordered || number == end.next_in[level], "the messages of a level come in order", &a, end.side);
   ++end.next_in[level];
   const uint8_t* const expected = ledger_.pattern().at(level_key(a, peer, level), uint64_t{number} * length);
   ledger_.require(std::memcmp(bytes + kMessageHeader, expected, length - kMessageHeader) == 0,
@@ -242,29 +267,45 @@ bool SimApp::write_one(End& end) {
   const uint8_t level = plan.levels > 1 ? static_cast<uint8_t>(random_.below(plan.levels)) : plan.level;
   if (!stack_->send_ready(level) || tx_->available() <= tx_->capacity() / 4) return false;
   Packet* const packet = tx_->allocate();
-  const uint64_t left = plan.bytes - mine.sent;
-  const auto length =
-      static_cast<uint16_t>(std::min<uint64_t>(random_.between(plan.write_least, plan.write_most), left));
+  const uint16_t length = next_length(end);
   packet->data = PacketRegion::payload_start(packet);
   packet->payload = 0;
   packet->payload_length = length;
   packet->level = level;
   fill(end, *packet, level, length);
   mine.sent += length;
-  if (stack_->send(mine.handle, packet, now_, plan.levels > 1 || random_.chance(800'000))) return true;
+  const bool whole = describes_itself(plan, end.peer_framing()) || random_.chance(800'000);
+  if (stack_->send(mine.handle, packet, now_, whole)) return true;
   mine.sent -= length;
   return false;
 }
 
+/// The last message takes what would be too short for one.
+uint16_t SimApp::next_length(End& end) {
+  const Behaviour& plan = end.plan();
+  const uint64_t left = plan.bytes - end.mine().sent;
+  const auto length =
+      static_cast<uint16_t>(std::min<uint64_t>(random_.between(plan.write_least, plan.write_most), left));
+  if (end.peer_framing().framing != Framing::length_prefix || left - length >= kMessageHeader || left == length) return length;
+  const bool fits = left <= end.peer_framing().prefix.maximum;
+  return static_cast<uint16_t>(fits ? left : length - kMessageHeader);
+}
+
 void SimApp::fill(End& end, Packet& packet, uint8_t level, uint16_t length) {
   const Attempt& a = *end.attempt;
-  if (end.plan().levels == 1) {
+  const FramingPlan& framing = end.peer_framing();
+  if (!describes_itself(end.plan(), framing)) {
     std::memcpy(packet.data, ledger_.pattern().at(Ledger::key_of(a, end.side), end.mine().sent), length);
     return;
   }
   const uint32_t number = end.next_out[level]++;
   packet.data[0] = level;
-  store_be32(packet.data + 1, number);
+  store_be16(packet.data + 1, 0);
+  if (framing.framing == Framing::length_prefix) {
+    const auto told = static_cast<uint16_t>(length - framing.prefix.adjust);
+    store_be16(packet.data + 1, framing.prefix.little_endian ? __builtin_bswap16(told) : told);
+  }
+  store_be32(packet.data + kNumberAt, number);
   const uint8_t* const bytes = ledger_.pattern().at(level_key(a, end.side, level), uint64_t{number} * length);
   std::memcpy(packet.data + kMessageHeader, bytes, length - kMessageHeader);
 }

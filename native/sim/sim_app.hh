@@ -2,7 +2,8 @@
 // checks what it is told (native/tcp/app.hh).
 //
 // Checked: opened once, ended at most once and after every byte, closed once and last; each byte is the one that the
-// peer's app wrote at that place, once and in order. After heal() it does nothing that holds a transfer up.
+// peer's app wrote at that place, once; messages of a level come in order, unless the host says otherwise, and each has the
+// level of its first byte, where the host judges by it. After heal() it does nothing that holds a transfer up.
 #pragma once
 
 #include <array>
@@ -12,6 +13,14 @@
 #include "native/stack/stack.hh"
 
 namespace qstack::sim {
+
+/// A listener of that host, or an active open (port 0).
+inline ListenerConfig listener_of(const HostPlan& host, const FramingPlan& framing, uint16_t port) {
+  ListenerConfig config = {{}, port, framing.framing, framing.fixed_length};
+  config.prefix = framing.prefix;
+  config.unordered = host.unordered;
+  return config;
+}
 
 /// One side of a connection as its app sees it.
 struct End {
@@ -30,6 +39,8 @@ struct End {
   const Behaviour& plan() const { return attempt->plan->side[side]; }
   const Behaviour& peer_plan() const { return attempt->plan->side[1 - side]; }
   const FramingPlan& framing() const { return kFramings[attempt->plan->framing[side]]; }
+  /// Of what the peer receives.
+  const FramingPlan& peer_framing() const { return kFramings[attempt->plan->framing[1 - side]]; }
 };
 
 class SimApp final : public App {
@@ -75,7 +86,10 @@ class SimApp final : public App {
   bool finish_writing(End& end);
   bool release_due(End& end);
   void release_all(End& end);
-  void check_bytes(End& end, const uint8_t* bytes, uint16_t length);
+  void check_place(End& end, const Message& event);
+  void check_bytes(End& end, const uint8_t* bytes, uint16_t length, uint32_t place);
+  void check_message(End& end, const uint8_t* bytes, uint16_t length);
+  uint16_t next_length(End& end);
   bool refuses() { return !healed_ && random_.chance(plan_.refusal_ppm); }
 
   const HostPlan& plan_;

@@ -1,5 +1,7 @@
 #include "native/sim/sim_host.hh"
 
+#include <algorithm>
+
 #include "native/classify/rule_table.hh"
 
 namespace qstack::sim {
@@ -42,6 +44,25 @@ Classifier classifier_of(uint16_t length, uint8_t levels) {
   return std::get<Classifier>(Classifier::load(table));
 }
 
+/// One rule for each level: it is the first byte.
+Classifier judge_of(uint8_t levels) {
+  using namespace rule_table;
+  std::vector<uint8_t> table(kHeaderBytes + levels * (kRuleBytes + kConditionBytes));
+  const uint8_t header[] = {'Q', 'S', 'C', 'L', kVersion, levels, static_cast<uint8_t>(levels - 1), 0, levels, 0, levels};
+  std::copy(std::begin(header), std::end(header), table.begin());
+  for (uint8_t level = 0; level < levels; ++level) {
+    uint8_t* const rule = table.data() + kHeaderBytes + level * kRuleBytes;
+    rule[0] = level;
+    rule[1] = 1;
+    uint8_t* const condition = table.data() + kHeaderBytes + levels * kRuleBytes + level * kConditionBytes;
+    condition[0] = static_cast<uint8_t>(Base::payload);
+    condition[1] = 1;
+    condition[8] = 0xff;
+    condition[12] = level;
+  }
+  return std::get<Classifier>(Classifier::load(table));
+}
+
 }  // namespace
 
 SimHost::Life::Life(const Plan& plan, uint8_t number, uint32_t life, Network& network, Ledger& ledger, const Nanos& now,
@@ -54,12 +75,14 @@ SimHost::Life::Life(const Plan& plan, uint8_t number, uint32_t life, Network& ne
       stack(config_of(plan, number, life), port, rx, tx, app) {
   app.attach(stack, rx, tx);
   const HostPlan& host = plan.hosts[number];
-  if (host.high_length != 0) {
+  if (host.judges) {
+    stack.replace_rules(std::make_unique<RuleBook>(judge_of(host.config.tcp.levels)));
+  } else if (host.high_length != 0) {
     stack.replace_rules(std::make_unique<RuleBook>(classifier_of(host.high_length, host.config.tcp.levels)));
   }
   for (uint32_t i = 0; i < kFramingCount; ++i) {
     const auto port_number = static_cast<uint16_t>(kFirstPort + i);
-    stack.listen({{}, port_number, kFramings[i].framing, kFramings[i].fixed_length});
+    stack.listen(listener_of(host, kFramings[i], port_number));
   }
 }
 
@@ -110,13 +133,14 @@ void SimHost::check() {
     }
     const Busy* const b = engine.inspect_busy(*c);
     ledger_.look(*end.attempt, end.side, *c, b);
+    if (b != nullptr && b->early != kNoIndex) ledger_.look_into_early(*end.attempt, end.side, *c, engine.inspect_early(*b));
     if (b != nullptr && (turns_ + slot) % kQueueWalk == 0) ledger_.look_into_queues(*end.attempt, end.side, *c, *b);
   }
 }
 
 bool SimHost::empty() const {
   const TcpEngine& engine = life_->stack.engine();
-  return engine.connections_used() == 0 && engine.busy_used() == 0 && engine.half_open_used() == 0 &&
+  return engine.connections_used() == 0 && engine.busy_used() == 0 && engine.early_used() == 0 && engine.half_open_used() == 0 &&
          engine.time_wait_used() == 0 && engine.ipv6_used() == 0 && life_->rx.available() == life_->rx.capacity() &&
          life_->tx.available() == life_->tx.capacity();
 }

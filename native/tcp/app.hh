@@ -48,6 +48,7 @@ struct Opened {
 };
 
 /// One message, or on a stream listener one chunk: `length` bytes at packet->data + offset.
+/// packet->sequence is the sequence number of the byte at packet->data + packet->payload.
 /// Where the app takes it (returns true) it holds one reference of the packet until Stack::release.
 struct Message {
   Handle handle;

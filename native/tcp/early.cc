@@ -288,7 +288,7 @@ bool TcpEngine::offer_early(Tcb& c, Busy& b, KeptBytes& kept, Seq first, uint32_
 /// A message that spans packets, in one of its own. Null: memory is needed for other things.
 Packet* TcpEngine::collect_early(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size) {
   if (rx_.available() <= rx_.capacity() / 4) return nullptr;
-  Packet* const message = allocate_frame(holder);
+  Packet* const message = allocate_frame(holder, first);
   if (message == nullptr) return nullptr;
   message->payload_length = static_cast<uint16_t>(kept.copy(first, size, message->data));
   if (rules_ != nullptr) message->level = rules_->classify_message({message->data, size}, holder);

@@ -346,7 +346,7 @@ class TcpEngine {
   bool offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level);
   uint32_t refuse_message(Tcb& c);
   uint32_t begin_frame(Tcb& c, const Packet* packet, uint32_t at);
-  Packet* allocate_frame(const Packet& packet);
+  Packet* allocate_frame(const Packet& packet, Seq sequence);
   uint32_t add_to_frame(Tcb& c, Busy& b, const Packet* packet, uint32_t at);
   static uint32_t fill_frame(Packet& frame, const Packet& packet, uint32_t at, uint32_t most);
   void judge_frame(Packet& frame, const Packet& packet, uint32_t size) const;

@@ -128,12 +128,12 @@ uint32_t TcpEngine::refuse_message(Tcb& c) {
 uint32_t TcpEngine::begin_frame(Tcb& c, const Packet* packet, uint32_t at) {
   Busy* const b = need_busy(c);
   if (b == nullptr) return 0;
-  b->frame = allocate_frame(*packet);
+  b->frame = allocate_frame(*packet, packet->sequence + at);
   return b->frame == nullptr ? 0 : add_to_frame(c, *b, packet, at);
 }
 
-/// For a message that begins in `packet`; its payload_length is how much of it has come.
-Packet* TcpEngine::allocate_frame(const Packet& packet) {
+/// For a message that begins at `sequence` in `packet`; its payload_length is how much of it has come.
+Packet* TcpEngine::allocate_frame(const Packet& packet, Seq sequence) {
   Packet* const frame = rx_.allocate();
   if (frame == nullptr) {
     count(Counter::drop_no_packet);
@@ -143,6 +143,7 @@ Packet* TcpEngine::allocate_frame(const Packet& packet) {
   frame->payload = frame->payload_length = 0;
   frame->rx_stamp = packet.rx_stamp;
   frame->arrival = packet.arrival;
+  frame->sequence = sequence;
   frame->level = packet.level;
   frame->tx_flags = 0;
   return frame;

@@ -10,6 +10,7 @@ export const FEATURES = [
     'slow_links',
     'classifiers',
     'icmp',
+    'messages',
     'loss',
     'bursts',
     'reordering',
