@@ -258,24 +258,20 @@ bool TcpEngine::offer_early(Tcb& c, Busy& b, KeptBytes& kept, Seq first, uint32_
   Packet* const holder = kept.holding(first);
   const uint32_t skipped = first - holder->sequence;
   const bool inside = skipped + size <= holder->payload_length;
-  Packet* message = holder;
-  if (inside) {
-    rx_.hold(holder);
-  } else {
-    message = collect_early(kept, *holder, first, size);
-    if (message == nullptr) return false;
-  }
   const auto offset = static_cast<uint16_t>(inside ? holder->payload + skipped : 0);
-  const uint8_t level = inside ? level_of(*holder, holder->data + offset, size) : message->level;
-  const bool higher = level < below;
-  if (higher && !has_early_room(b, first, first + size)) {
+  const uint8_t level =
+      inside ? level_of(*holder, holder->data + offset, size) : kept_level(kept, *holder, first, size);
+  if (level >= below) return true;
+  if (!has_early_room(b, first, first + size)) {
     count(Counter::messages_early_limited);
-    rx_.release(message);
     return false;
   }
+  Packet* const message = inside ? holder : collect_early(kept, *holder, first, size);
+  if (message == nullptr) return false;
+  if (inside) rx_.hold(holder);
   message->tcp_stamp = to_stamp(now_);
-  if (!higher || !offer(c, message, offset, static_cast<uint16_t>(size), level)) {
-    below = std::min(below, level);
+  if (!offer(c, message, offset, static_cast<uint16_t>(size), level)) {
+    below = level;
     rx_.release(message);
     return true;
   }
@@ -285,13 +281,20 @@ bool TcpEngine::offer_early(Tcb& c, Busy& b, KeptBytes& kept, Seq first, uint32_
   return true;
 }
 
+/// Of a message that spans packets, before any memory is taken for it.
+uint8_t TcpEngine::kept_level(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size) const {
+  if (rules_ == nullptr) return holder.level;
+  uint8_t head[kRoom];
+  const uint32_t length = kept.copy(first, std::min(size, rules_->reach()), head);
+  return rules_->classify_message({head, length}, holder);
+}
+
 /// A message that spans packets, in one of its own. Null: memory is needed for other things.
 Packet* TcpEngine::collect_early(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size) {
   if (rx_.available() <= rx_.capacity() / 4) return nullptr;
   Packet* const message = allocate_frame(holder, first);
   if (message == nullptr) return nullptr;
   message->payload_length = static_cast<uint16_t>(kept.copy(first, size, message->data));
-  if (rules_ != nullptr) message->level = rules_->classify_message({message->data, size}, holder);
   return message;
 }
 

@@ -367,6 +367,7 @@ class TcpEngine {
   uint32_t kept_size(const Tcb& c, const Busy& b, const KeptBytes& kept, const Packet& holder, Seq at) const;
   void look_at_kept(Tcb& c, Busy& b, Seq at, Seq first, Seq end, bool known);
   bool offer_early(Tcb& c, Busy& b, KeptBytes& kept, Seq first, uint32_t size, uint8_t& below);
+  uint8_t kept_level(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size) const;
   Packet* collect_early(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size);
 
   // output.cc

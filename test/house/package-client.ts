@@ -3,10 +3,10 @@ import { type App, inline, segment, serve } from '../../index.js';
 
 const nothing = serve({ levels: ['only'], setup() {} });
 
-/** 64 bytes as the README's example takes them: a number at 4, a key at 8. */
+/** 64 bytes as the README's example takes them: their length first, a number at 4, a key at 8. */
 function message(sequence: number, key: number): Uint8Array {
   const bytes = new Uint8Array(64).fill(0x20);
-  bytes[2] = 1;
+  bytes.set([0, bytes.length, 1]);
   new DataView(bytes.buffer).setUint32(4, sequence);
   bytes.set(Buffer.from(`key-000${key}`), 8);
   return bytes;

@@ -15,6 +15,7 @@ import {
   SEND_TYPE_SEND,
 } from '../../stack/abi.js';
 import { AppCore, type AppCoreOptions } from '../../stack/app-core.js';
+import { Connection } from '../../stack/connection.js';
 import type { Handler, ListenOptions, PooledHandler } from '../../stack/handler.js';
 import { ListenerState } from '../../stack/listener-state.js';
 import { type FakeOptions, FakeStack, type Sent } from './fake-stack.js';
@@ -195,6 +196,46 @@ test('pending messages of a connection that closes are released', () => {
   stack.closed(1, 0, 1);
   settle();
   assert.is(stack.releases().length, 4, 'the first is still being handled');
+});
+
+test('order connection: of what waits behind a handler the highest level goes next, each level in its order', () => {
+  const seen: string[] = [];
+  const { stack, turn } = bench({ levels: 3 }, function* (message): Coroutine<void> {
+    seen.push(message.utf8());
+    yield* sleep(5);
+  });
+  stack.opened(0);
+  turn();
+  stack.message(0, 'low 1', 2);
+  turn();
+  for (const text of ['low 2', 'mid 1', 'low 3', 'high 1', 'mid 2', 'high 2']) {
+    stack.message(0, text, ['high', 'mid', 'low'].indexOf(text.split(' ')[0] as string));
+    turn();
+  }
+  for (let i = 0; i < 60; i++) turn(1);
+  assert.equal(seen, ['low 1', 'high 1', 'high 2', 'mid 1', 'mid 2', 'low 2', 'low 3']);
+  assert.is(stack.releases().length, 7);
+});
+
+test('what waits for a reader comes by level as well', () => {
+  const { stack, core, turn } = bench({ levels: 2 });
+  stack.opened(0);
+  turn();
+  for (const [text, level] of [
+    ['low 1', 1],
+    ['low 2', 1],
+    ['high', 0],
+  ] as const) {
+    stack.message(0, text, level);
+    turn();
+  }
+  const seen: (string | undefined)[] = [];
+  const connection = new Connection<string>(core, 0, 0);
+  core.call(function* (): Coroutine<void> {
+    for (let i = 0; i < 3; i++) seen.push((yield* connection.receive())?.utf8());
+  }, undefined);
+  for (let i = 0; i < 10; i++) turn(1);
+  assert.equal(seen, ['high', 'low 1', 'low 2']);
 });
 
 test('waiting messages outgrow their first array without losing their order', () => {

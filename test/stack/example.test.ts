@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { all, fixed, frameLength, level, payload, serve, timeout } from '../../index.js';
+import { all, frameLength, lengthPrefix, level, payload, serve, timeout } from '../../index.js';
 import { pair, SERVER_ADDRESS } from '../../stack/testing.js';
 import { redisDown, redisUp } from '../../tools/redis/servers.js';
 
@@ -19,7 +19,7 @@ const program = serve({
   setup(app) {
     const redis = app.redis();
     const last = app.column('last_seq', 'u32');
-    app.listen({ port: 7000, framing: fixed(64), order: 'level' }, function* (message) {
+    app.listen({ port: 7000, framing: lengthPrefix({ offset: 0, width: 2 }), order: 'level' }, function* (message) {
       const seq = message.u32(4);
       if (seq <= last.get(message.connection)) return;
       last.set(message.connection, seq);
@@ -33,6 +33,7 @@ const program = serve({
 
 function request(seq: number, key: string, kind = 0): Buffer {
   const bytes = Buffer.alloc(64);
+  bytes.writeUInt16BE(bytes.length, 0);
   bytes[2] = kind;
   bytes.writeUInt32BE(seq, 4);
   bytes.write(key, 8, 8, 'latin1');

@@ -9,6 +9,7 @@ import {
   type Framing,
   fixed,
   inline,
+  lengthPrefix,
   level,
   type Message,
   payload,
@@ -145,6 +146,66 @@ test('fixed framing cuts a stream of bytes into messages of that length', async 
   connection.send('bbbbbcccccccccc');
   assert.is((await read(connection, 3)).toString(), 'abc');
   assert.equal(lengths, [10, 10, 10]);
+});
+
+/** A level, a length of two bytes in little-endian order that leaves out the three of its header, and text. */
+const told = (level: number, text: string) =>
+  Buffer.from([level, text.length & 0xff, text.length >> 8, ...Buffer.from(text)]);
+const telling = lengthPrefix({ offset: 1, width: 2, order: 'le', adjust: 3, maximum: 1000 });
+
+test('lengthPrefix framing: messages come whole and with the level of their first byte, however they are written', async () => {
+  const seen: string[] = [];
+  const server = one({ framing: telling, order: 'level' }, (message) => {
+    seen.push(`${message.level} ${message.latin1(3, message.length)}`);
+    if (message.latin1(3, message.length) === 'last') message.reply('.');
+  });
+  await using both = await pair(server);
+  const connection = await both.client.app.connect(at(7));
+  connection.send(
+    Buffer.concat([told(0, 'low'), told(1, 'high'), told(0, 'x'.repeat(997)), told(1, '').subarray(0, 2)]),
+  );
+  await tick(5);
+  connection.send(Buffer.concat([told(1, '').subarray(2), told(0, 'last')]));
+  await read(connection, 1);
+  const low = seen.filter((text) => text.startsWith('low'));
+  assert.equal(low, ['low low', `low ${'x'.repeat(997)}`, 'low last']);
+  assert.equal(
+    seen.filter((text) => text.startsWith('high')),
+    ['high high', 'high '],
+  );
+});
+
+test('lengthPrefix framing: a length that no message has ends its connection alone, by name', async () => {
+  const closed: string[] = [];
+  const server = serve({
+    levels: ['normal'],
+    setup(app) {
+      app.listen({ port: 7, framing: telling, onClose: (_, reason) => void closed.push(reason) }, (message) =>
+        message.reply('.'),
+      );
+    },
+  });
+  await using both = await pair(server);
+  const [good, bad] = [await both.client.app.connect(at(7)), await both.client.app.connect(at(7))];
+  bad.send(told(0, 'x'.repeat(998)));
+  await until('the connection is closed', () => closed.length === 1);
+  assert.equal(closed, ['bad-message']);
+  assert.is(both.server.counters().counters.messages_malformed, 1);
+  good.send(told(0, 'ok'));
+  assert.is((await read(good, 1)).toString(), '.');
+});
+
+test('framing and order come from the configuration where the program says nothing', async () => {
+  const seen: string[] = [];
+  const server = one({}, (message) => {
+    seen.push(message.latin1());
+    message.reply('.');
+  });
+  await using both = await pair(server, { serverConfig: { framing: 'fixed 4', order: 'none', unordered: 1 } });
+  const connection = await both.client.app.connect(at(7));
+  connection.send('aaaabbbb');
+  await read(connection, 2);
+  assert.equal(seen, ['aaaa', 'bbbb']);
 });
 
 test('segment framing makes a message of each segment', async () => {
