@@ -1,12 +1,13 @@
 // FuzzApp: the program above the stack, which does what a script says and checks what it is told (native/tcp/app.hh).
 //
 // Checked: opened once, closed once and last, ended at most once and after every byte; each delivered byte is the one
-// that the peer sent at that place of the sequence space, once and in order.
+// that the peer sent at that place of the sequence space, once, and in order where no message may overtake others.
 #pragma once
 
 #include <functional>
 #include <map>
 
+#include "native/sim/coverage.hh"
 #include "native/stack/stack.hh"
 #include "test/fuzz/peer.hh"
 
@@ -18,6 +19,7 @@ class FuzzApp final : public App {
     Handle handle;
     Seq first = 0;  ///< sequence number of the peer's first byte
     Seq delivered = 0;
+    sim::Coverage given;  ///< places of what was delivered
     size_t sent = 0;
     bool ended = false;
     std::vector<Message> kept;
@@ -42,13 +44,14 @@ class FuzzApp final : public App {
   bool refuse = false;  ///< no room for events
   bool keep = false;    ///< messages are released later
   bool framed = false;  ///< messages may lag behind the bytes that were received
+  bool overtakes = false;  ///< messages may come before others
   std::map<uint32_t, Connection> open;
 };
 
 inline bool FuzzApp::opened(const Opened& event) {
   if (refuse) return false;
   require(open.count(event.handle.slot) == 0, "a slot is opened once");
-  open[event.handle.slot] = {event.handle, stack->engine().inspect(event.handle)->rcv_nxt, 0, 0, false, {}};
+  open[event.handle.slot] = {event.handle, stack->engine().inspect(event.handle)->rcv_nxt, 0, {}, 0, false, {}};
   return true;
 }
 
@@ -61,8 +64,10 @@ inline bool FuzzApp::message(const Message& event) {
   if (refuse) return false;
   require(stack->alive(event.handle), "messages come from connections that live");
   const uint8_t* const bytes = event.packet->data + event.offset;
-  const Seq first = c.first + c.delivered;
+  const Seq first = event.packet->sequence + event.offset - event.packet->payload;
   for (uint16_t i = 0; i < event.length; ++i) require(bytes[i] == peer_byte(first + i), "each byte comes in its place");
+  require(c.given.add(first - c.first, event.length), "each byte comes once");
+  require(overtakes || first == c.first + c.delivered, "bytes come in order");
   c.delivered += event.length;
   if (keep) {
     c.kept.push_back(event);

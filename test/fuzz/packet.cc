@@ -12,6 +12,7 @@
 #include "native/wire/ndp.hh"
 #include "test/fuzz/app.hh"
 #include "test/fuzz/targets.hh"
+#include "test/native/message_rules.hh"
 
 namespace qstack::fuzz {
 namespace {
@@ -58,8 +59,10 @@ struct Setup {
     tcp.delayed_ack_ms = mode & 4 ? 0 : 40;
     tcp.levels = mode & 8 ? 4 : 1;
     tcp.secret = {1, 22, 333, 4444};
-    const Framing framings[] = {Framing::stream, Framing::stream, Framing::segment, Framing::fixed};
+    const Framing framings[] = {Framing::stream, Framing::length_prefix, Framing::segment, Framing::fixed};
     listener = {0, kPort, framings[mode >> 4 & 3], 48};
+    listener.prefix = {0, 1, false, 4, 200};
+    listener.unordered = sizes & 1;
     listener.options.put(TcpOption::no_delay, (mode & 64) == 0);
   }
 };
@@ -114,7 +117,10 @@ PacketWorld::PacketWorld(Script& script)
   for (Peer& peer : peers_) peer.levels = setup_.stack.tcp.levels;
   app_.stack = &stack_;
   app_.now = &now_;
-  app_.framed = setup_.listener.framing == Framing::fixed;
+  const Framing framing = setup_.listener.framing;
+  app_.framed = framing == Framing::fixed || framing == Framing::length_prefix;
+  app_.overtakes = framing != Framing::stream && setup_.stack.tcp.levels > 1;
+  if (setup_.stack.tcp.levels > 1) stack_.replace_rules(test::level_by_byte(0, setup_.stack.tcp.levels));
   listener_ = stack_.listen(setup_.listener);
 }
 
@@ -175,7 +181,9 @@ void PacketWorld::app_step() {
 void PacketWorld::connect() {
   const uint8_t how = script_.u8();
   const Peer& peer = peers_[how & (kPeers - 1)];
-  const ListenerConfig framing = {{}, 0, setup_.listener.framing, setup_.listener.fixed_length};
+  ListenerConfig framing = {{}, 0, setup_.listener.framing, setup_.listener.fixed_length};
+  framing.prefix = setup_.listener.prefix;
+  framing.unordered = setup_.listener.unordered;
   if (how & 4) {
     connecting_ = stack_.connect({}, {kPeerIpv6, peer.port()}, framing, how, now_);
     return;
@@ -409,6 +417,7 @@ void PacketWorld::finish() {
   for (size_t i = 0; i < kCounters; ++i) reach.counters.values[i] += counted.values[i];
   const TcpEngine& engine = stack_.engine();
   require(engine.connections_used() == 0 && engine.busy_used() == 0, "every connection is given back");
+  require(engine.early_used() == 0, "every record of early messages is given back");
   require(engine.half_open_used() == 0 && engine.time_wait_used() == 0, "every record is given back");
   require(engine.ipv6_used() == 0, "every pair of addresses is given back");
   require(rx_.available() == kRxPackets, "every received packet is given back");
