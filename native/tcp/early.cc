@@ -29,15 +29,15 @@ class TcpEngine::KeptBytes {
 
   /// The packet with the byte at `seq`, which is not below that of the call before; null: it has not come.
   Packet* holding(Seq seq) {
-    while (at_ != nullptr && seq_le(payload_end(*at_), seq)) at_ = at_->next;
+    while (at_ != nullptr && seq_le(text_end(*at_), seq)) at_ = at_->next;
     return at_ != nullptr && seq_le(at_->sequence, seq) ? at_ : nullptr;
   }
   /// All of [first, first + size) is there; `first` is in the packet that holding() has returned.
   bool whole(Seq first, uint32_t size) const {
-    Seq end = payload_end(*at_);
+    Seq end = text_end(*at_);
     for (const Packet* p = at_->next; seq_lt(end, first + size); p = p->next) {
       if (p == nullptr || p->sequence != end) return false;
-      end = payload_end(*p);
+      end = text_end(*p);
     }
     return true;
   }
@@ -111,8 +111,8 @@ bool TcpEngine::trim_to_early(Busy& b, Packet* packet) {
   const EarlyRanges& early = early_.at(b.early);
   for (uint32_t i = 0; i < early.count; ++i) {
     const SackBlock& range = early.ranges[i];
-    const bool covers_end = seq_lt(packet->sequence, range.first) && seq_lt(range.first, payload_end(*packet)) &&
-                            seq_le(payload_end(*packet), range.end);
+    const bool covers_end = seq_lt(packet->sequence, range.first) && seq_lt(range.first, text_end(*packet)) &&
+                            seq_le(text_end(*packet), range.end);
     if (covers_end) packet->payload_length = static_cast<uint16_t>(range.first - packet->sequence);
   }
   return true;
@@ -177,10 +177,10 @@ void TcpEngine::overtake(Tcb& c, Busy& b, const Packet& fresh) {
   const Packet* packet = b.out_of_order;
   uint32_t range = 0;
   const SackBlock run = next_block(b, packet, range);
-  if (seq_le(run.first, c.rcv_nxt) && seq_le(payload_end(fresh), run.end)) return overtake_unread(c, b);
+  if (seq_le(run.first, c.rcv_nxt) && seq_le(text_end(fresh), run.end)) return overtake_unread(c, b);
   if (!profile.unordered) return;
   const std::optional<Seq> boundary = next_message(c, b, fresh);
-  if (boundary) look_at_kept(c, b, *boundary, fresh.sequence, payload_end(fresh), false);
+  if (boundary) look_at_kept(c, b, *boundary, fresh.sequence, text_end(fresh), false);
 }
 
 /// The app has no room for what is next in order: what is of a higher level, behind it and before a hole, need not wait.
@@ -218,7 +218,7 @@ std::optional<Seq> TcpEngine::next_message(const Tcb& c, const Busy& b, const Pa
 uint32_t TcpEngine::kept_size(const Tcb& c, const Busy& b, const KeptBytes& kept, const Packet& holder, Seq at) const {
   const Profile& profile = profile_of(c);
   if (profile.framing == Framing::segment) {
-    const Seq next = next_early(b, at), end = payload_end(holder);
+    const Seq next = next_early(b, at), end = text_end(holder);
     return (seq_lt(next, end) ? next : end) - at;
   }
   if (profile.framing == Framing::fixed) return profile.fixed_length;

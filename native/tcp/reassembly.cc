@@ -21,7 +21,7 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   } else if (b->out_of_order_count >= kOutOfOrderMax) {
     drop(packet, Counter::rx_deferred);
   } else {
-    const SackBlock block = {packet->sequence, payload_end(*packet)};
+    const SackBlock block = {packet->sequence, text_end(*packet)};
     b->latest_out_of_order = block.first;
     if (!trim_to_early(*b, packet) || !store_out_of_order(*b, packet)) return report_duplicate(c, block);
     overtake(c, *b, *packet);
@@ -43,8 +43,8 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
 bool TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
   Packet** place = &b.out_of_order;
   while (*place != nullptr && seq_le((*place)->sequence, packet->sequence)) {
-    const Seq end = payload_end(**place);
-    if (seq_ge(end, payload_end(*packet))) {
+    const Seq end = text_end(**place);
+    if (seq_ge(end, text_end(*packet))) {
       drop(packet, Counter::duplicates_in);
       return false;
     }
@@ -56,13 +56,13 @@ bool TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
     }
     place = &(*place)->next;
   }
-  while (*place != nullptr && seq_le(payload_end(**place), payload_end(*packet))) {  // covered by the new one
+  while (*place != nullptr && seq_le(text_end(**place), text_end(*packet))) {  // covered by the new one
     Packet* const covered = *place;
     *place = covered->next;
     --b.out_of_order_count;
     drop(covered, Counter::duplicates_in);
   }
-  if (*place != nullptr && seq_gt(payload_end(*packet), (*place)->sequence)) {  // cut the tail
+  if (*place != nullptr && seq_gt(text_end(*packet), (*place)->sequence)) {  // cut the tail
     packet->payload_length = static_cast<uint16_t>((*place)->sequence - packet->sequence);
   }
   packet->next = *place;
@@ -109,10 +109,10 @@ SackBlock TcpEngine::next_block(const Busy& b, const Packet*& packet, uint32_t& 
   const uint32_t ranges = early == nullptr ? 0 : early->count;
   if (packet == nullptr && range == ranges) return {0, 0};
   const bool begins_early = packet == nullptr || (range < ranges && seq_lt(early->ranges[range].first, packet->sequence));
-  SackBlock block = begins_early ? early->ranges[range] : SackBlock{packet->sequence, payload_end(*packet)};
+  SackBlock block = begins_early ? early->ranges[range] : SackBlock{packet->sequence, text_end(*packet)};
   for (;;) {
     if (packet != nullptr && seq_le(packet->sequence, block.end)) {
-      block.end = seq_max(block.end, payload_end(*packet));
+      block.end = seq_max(block.end, text_end(*packet));
       packet = packet->next;
     } else if (range < ranges && seq_le(early->ranges[range].first, block.end)) {
       block.end = seq_max(block.end, early->ranges[range++].end);

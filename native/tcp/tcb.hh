@@ -132,7 +132,7 @@ inline uint32_t sequence_length(const Packet& p) { return p.payload_length + ((p
 inline Seq sequence_end(const Packet& p) { return p.sequence + sequence_length(p); }
 
 /// Behind the last byte of a received segment's text.
-inline Seq payload_end(const Packet& p) { return p.sequence + p.payload_length; }
+inline Seq text_end(const Packet& p) { return p.sequence + p.payload_length; }
 
 /// `reduced`: the window was cut for a mark (ECN) or for a loss that a probe repaired; nothing is to be sent again.
 enum class RecoveryKind : uint8_t { none, reduced, fast, timeout };
