@@ -31,6 +31,16 @@ struct Scene {
   void send_bulk() {
     for (int i = 0; i < kPackets; ++i) send(bulk_handle, 'B', kLow, i + 1 == kPackets);
   }
+  /// An ACK lets segments of the bulk into the TX queue; before the port is given any, the other peer is answered.
+  void reply_while_leaving(uint32_t window, const std::vector<std::pair<char, uint8_t>>& replies) {
+    world.server.app.on_message = [&, replies](const Message& m, const std::string&) {
+      for (const auto& [letter, level] : replies) send(m.handle, letter, level);
+    };
+    bulk.put({.seq = bulk.seq, .ack = bulk.ack, .window = static_cast<uint16_t>(window)});
+    other.put({.seq = other.seq, .ack = other.ack, .payload = "?"});
+    bulk.turn();
+    take();
+  }
   /// What has left the server, by the first letter, in the order of the wire.
   void take() {
     for (const Incoming& in : bulk.take()) {
@@ -83,12 +93,7 @@ TEST_CASE("a low bulk message is overtaken by high messages of other connections
     scene.send_bulk();
     for (int i = 0; i < out; ++i) scene.acknowledge(scene.bulk);
     REQUIRE(scene.wire == std::string(static_cast<size_t>(out), 'B'));
-    scene.world.server.wire.set_link(false);  // frames wait for the port
-    scene.acknowledge(scene.bulk);
-    scene.send(scene.other_handle, 'H', kHigh);
-    scene.world.server.wire.set_link(true);
-    scene.bulk.turn();
-    scene.take();
+    scene.reply_while_leaving(kPacket, {{'H', kHigh}});
     CHECK(scene.wire == std::string(static_cast<size_t>(out), 'B') + "HB");
   }
 }
@@ -96,12 +101,6 @@ TEST_CASE("a low bulk message is overtaken by high messages of other connections
 TEST_CASE("what the port has not taken is overtaken frame by frame, in the lanes of the TX queue") {
   Scene scene;
   scene.send_bulk();
-  scene.world.server.wire.set_link(false);
-  scene.acknowledge(scene.bulk, kPacket * kPackets);
-  scene.send(scene.other_handle, 'H', kHigh);
-  scene.send(scene.other_handle, 'm', 1);
-  scene.world.server.wire.set_link(true);
-  scene.bulk.turn();
-  scene.take();
-  CHECK(scene.wire == "Hm" + std::string(kPackets, 'B'));
+  scene.reply_while_leaving(kPacket * kPackets, {{'l', kLow}, {'H', kHigh}, {'m', 1}});
+  CHECK(scene.wire == "Hm" + std::string(kPackets, 'B') + "l");
 }
