@@ -156,7 +156,7 @@ Note Ledger::sent_syn(Attempt& a, uint8_t side, const SegmentView& segment) {
 
 Note Ledger::sent_by(Attempt& a, uint8_t side, const SegmentView& segment) {
   Side& me = a.side[side];
-  if (!me.opened || me.life == UINT32_MAX) return {};
+  if (!me.opened) return {};
   const TcpSegment& s = segment.header;
   const HostPlan& from = plan_.hosts[segment.from];
   const HostPlan& to = plan_.hosts[segment.to];
@@ -167,8 +167,10 @@ Note Ledger::sent_by(Attempt& a, uint8_t side, const SegmentView& segment) {
   note.side = side;
   note.iss = me.iss;
   note.end = s.seq + s.sequence_length();
+  note_acknowledgment(me, s, note);
+  if (a.reborn && side == 1) return note;
   if (s.payload_length != 0 || (s.flags & kFin)) check_text(a, side, segment);
-  if (s.flags & kAck) check_acknowledgment(a, side, segment, note);
+  if (note.acknowledges) check_acknowledgment(a, side, segment, note.edge);
   return note;
 }
 
@@ -198,7 +200,14 @@ void Ledger::check_text(Attempt& a, uint8_t side, const SegmentView& segment) {
           "a segment carries the bytes of its sequence numbers, each time it is sent", &a, side);
 }
 
-void Ledger::check_acknowledgment(Attempt& a, uint8_t side, const SegmentView& segment, Note& note) {
+void Ledger::note_acknowledgment(const Side& me, const TcpSegment& s, Note& note) const {
+  if (!(s.flags & kAck)) return;
+  note.acknowledges = true;
+  note.ack = s.ack;
+  note.edge = s.ack + (uint32_t{s.window} << me.rcv_wscale);
+}
+
+void Ledger::check_acknowledgment(Attempt& a, uint8_t side, const SegmentView& segment, Seq edge) {
   Side& me = a.side[side];
   const TcpSegment& s = segment.header;
   require(seq_le(s.ack, me.recv_max), "nothing is acknowledged that has not arrived", &a, side);
@@ -207,10 +216,6 @@ void Ledger::check_acknowledgment(Attempt& a, uint8_t side, const SegmentView& s
     require(seq_lt(block.first, block.end) && seq_le(block.end, me.recv_max),
             "nothing is reported by SACK that has not arrived (RFC 2018 4)", &a, side);
   }
-  const Seq edge = s.ack + (uint32_t{s.window} << me.rcv_wscale);
-  note.acknowledges = true;
-  note.ack = s.ack;
-  note.edge = edge;
   if (me.closed) return;  // TIME-WAIT has a window of its own
   if (one_level(a, side)) {
     require(seq_ge(s.ack, me.last_ack), "acknowledgments do not go back", &a, side);
@@ -279,7 +284,7 @@ void Ledger::check_against_app(const Attempt& a, uint8_t side, const Tcb& c, con
 void Ledger::check_against_peer(const Attempt& a, uint8_t side, const Tcb& c) {
   const Side& me = a.side[side];
   const Side& peer = a.side[1 - side];
-  if (!peer.opened || peer.gone || peer.iss != me.irs || peer.irs != me.iss) return;
+  if (a.reborn || !peer.opened || peer.gone || peer.iss != me.irs || peer.irs != me.iss) return;
   require(seq_le(c.snd_una, peer.rcv_nxt), "nothing is taken as acknowledged that the peer does not have", &a, side);
   require(seq_le(c.rcv_nxt, seq_max(peer.snd_nxt, peer.snd_max)),
           "nothing has been received that the peer did not send", &a, side);

@@ -53,6 +53,7 @@ struct Attempt {
   uint16_t port = 0;  ///< of side 0
   Side side[2];
   bool doomed = false;  ///< may end in any way: a host has crashed, or could not be found
+  bool reborn = false;  ///< an old segment with a cookie has opened side 1 again: what it sent before may still leave
   bool late = false;    ///< begun after the network has healed
 };
 
@@ -110,7 +111,8 @@ class Ledger {
   void trace(const SegmentView& segment, bool from_client) const;
   Note sent_syn(Attempt& attempt, uint8_t side, const SegmentView& segment);
   void check_text(Attempt& attempt, uint8_t side, const SegmentView& segment);
-  void check_acknowledgment(Attempt& attempt, uint8_t side, const SegmentView& segment, Note& note);
+  void note_acknowledgment(const Side& me, const TcpSegment& segment, Note& note) const;
+  void check_acknowledgment(Attempt& attempt, uint8_t side, const SegmentView& segment, Seq edge);
   void check_against_peer(const Attempt& attempt, uint8_t side, const Tcb& c);
   void check_against_app(const Attempt& attempt, uint8_t side, const Tcb& c, const Busy* b);
   bool one_level(const Attempt& attempt, uint8_t side) const;

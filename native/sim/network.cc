@@ -42,7 +42,7 @@ void Network::send(uint8_t from, const uint8_t* bytes, uint16_t length, const No
   if (host.bytes_per_second != 0) {
     const Nanos waits = out.free_at > now ? out.free_at - now : 0;
     const uint64_t queued = waits * host.bytes_per_second / 1'000'000'000;
-    if (queued + length > host.queue_bytes) return;
+    if (queued + length > host.queue_bytes || dropped_early(host, queued)) return;
     marked = host.mark_bytes != 0 && queued > host.mark_bytes;
     depart = now + waits + (uint64_t{length} + kWireOverhead) * 1'000'000'000 / host.bytes_per_second;
     out.free_at = depart;
@@ -52,6 +52,13 @@ void Network::send(uint8_t from, const uint8_t* bytes, uint16_t length, const No
   for (uint8_t i = 0; i < plan_.hosts.size(); ++i) {
     if (i != from && (is_group(to) || to == mac_of(i))) carry(from, i, bytes, length, note, depart, marked);
   }
+}
+
+/// The fuller the queue, the likelier: a queue that drops from its tail alone locks out whoever comes in bursts, for as
+/// long as a stream of ACKs keeps it full (RFC 7567 2.1).
+bool Network::dropped_early(const HostPlan& host, uint64_t queued) {
+  if (host.drop_bytes == 0 || queued <= host.drop_bytes) return false;
+  return random_.chance(static_cast<uint32_t>((queued - host.drop_bytes) * 1'000'000 / (host.queue_bytes - host.drop_bytes)));
 }
 
 bool Network::lost(Lane& lane, uint16_t length) {

@@ -68,6 +68,7 @@ class Network {
 
   void carry(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t length, const Note& note, Nanos depart,
              bool marked);
+  bool dropped_early(const HostPlan& host, uint64_t queued);
   bool lost(Lane& lane, uint16_t length);
   void arrive(Lane& lane, Frame* frame, Nanos due);
   void tell_too_big(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t length, Nanos depart);

@@ -8,6 +8,8 @@ enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kM
 constexpr uint32_t kFaultsMax = 12;
 /// Room for what a message says of itself (native/sim/sim_app.cc).
 constexpr uint16_t kMessageLeast = 8;
+/// R2 of RFC 9293 3.8.3 is 100 s at least; with a short RTO that takes more than the usual number of retransmissions.
+constexpr uint32_t kGiveUpMs = 100'000;
 
 /// What a host may be. Everything is drawn whether it is wanted or not: the draws that follow stay the same.
 HostPlan make_host(uint64_t seed, uint32_t number, const Limits& limits) {
@@ -35,6 +37,7 @@ HostPlan make_host(uint64_t seed, uint32_t number, const Limits& limits) {
   tcp.rto_min_ms = r.one_of({20u, 200u, 1'000u});
   tcp.rto_max_ms = r.one_of({1'000u, 5'000u, 60'000u});
   if (tcp.rto_max_ms < tcp.rto_min_ms) tcp.rto_max_ms = tcp.rto_min_ms;
+  tcp.retries_max = static_cast<uint8_t>(std::max<uint32_t>(tcp.retries_max, kGiveUpMs / tcp.rto_max_ms));
   const uint32_t time_wait_ms = r.one_of({0u, 100u, 2'000u, 30'000u});
   tcp.time_wait_ms = limits.has(Feature::time_wait) ? time_wait_ms : 0;
   const uint16_t mtu = r.one_of<uint16_t>({1'500, 1'500, 1'500, 1'400, 1'280, 576});
@@ -63,6 +66,7 @@ void make_link(HostPlan& host, uint64_t seed, uint32_t number, const Limits& lim
   host.bytes_per_second = bytes_per_second;
   host.queue_bytes =
       static_cast<uint32_t>(std::clamp<uint64_t>(bytes_per_second * queue_ms / 1'000, 20'000, 1'500'000));
+  host.drop_bytes = host.queue_bytes / 4 * 3;
   if (marks && limits.has(Feature::marks)) host.mark_bytes = host.queue_bytes / 4;
 }
 

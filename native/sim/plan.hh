@@ -73,6 +73,7 @@ struct HostPlan {
   uint32_t delay_us = 0;          ///< of the link to the middle of the network, one way
   uint64_t bytes_per_second = 0;  ///< that leave; 0: any number
   uint32_t queue_bytes = 0;       ///< that wait to leave before frames are dropped
+  uint32_t drop_bytes = 0;        ///< that wait before some are; 0: none are before it is full
   uint16_t high_length = 0;       ///< frames up to this length have level 0, longer ones the lowest; 0: no classifier
   bool judges = false;            ///< the first byte of a message, and of a frame's payload, is its level
   bool unordered = false;         ///< messages above the lowest level do not wait for what was lost

@@ -73,8 +73,9 @@ bool SimApp::opened(const Opened& event) {
     return true;
   Side& mine = attempt->side[1];
   // A cookie knows no connections: while one is valid, an old segment opens again what has been closed (RFC 4987 3.6).
-  const bool by_cookie = mine.closed && plan_.config.tcp.half_open == 1;
+  const bool by_cookie = mine.closed && stack_->counters().get(Counter::syn_cookies_accepted) != 0;
   attempt->doomed |= by_cookie;
+  attempt->reborn |= by_cookie;
   const bool once = !mine.opened || mine.life != life_ || by_cookie;
   if (!ledger_.require(once, "a connection is opened once", attempt, 1)) return true;
   const Seq arrived = mine.recv_max;

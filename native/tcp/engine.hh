@@ -317,6 +317,9 @@ class TcpEngine {
   void take_out_of_order(Tcb& c, Packet* packet);
   void keep_rest(Tcb& c, Packet* packet, uint32_t taken);
   bool store_out_of_order(Busy& b, Packet* packet);
+  Packet** last_out_of_order(const Tcb& c);
+  bool fills_hole(const Tcb& c, Seq sequence);
+  bool make_way(Tcb& c);
   void report_duplicate(Tcb& c, const SackBlock& block);
   void drain_out_of_order(Tcb& c);
   SackBlock next_block(const Busy& b, const Packet*& packet, uint32_t& range) const;

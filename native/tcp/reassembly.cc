@@ -39,6 +39,29 @@ void TcpEngine::take_out_of_order(Tcb& c, Packet* packet) {
   send_ack(c);
 }
 
+/// Where the link to the last packet out of order is; null: there is none.
+Packet** TcpEngine::last_out_of_order(const Tcb& c) {
+  if (c.busy == kNoIndex || busy_.at(c.busy).out_of_order == nullptr) return nullptr;
+  Packet** place = &busy_.at(c.busy).out_of_order;
+  while ((*place)->next != nullptr) place = &(*place)->next;
+  return place;
+}
+
+bool TcpEngine::fills_hole(const Tcb& c, Seq sequence) {
+  Packet* const* const last = last_out_of_order(c);
+  return last != nullptr && seq_lt(sequence, (*last)->sequence);
+}
+
+/// Drops the farthest packet, for one that is needed before it. What may have been reported by SACK stays: the peer would
+/// not send it again (RFC 2018 8).
+bool TcpEngine::make_way(Tcb& c) {
+  if (c.has(kSackPermitted)) return false;
+  Packet** const last = last_out_of_order(c);
+  drop(std::exchange(*last, nullptr), Counter::rx_deferred);
+  --busy_.at(c.busy).out_of_order_count;
+  return true;
+}
+
 /// Keeps the bytes that came first where two segments overlap. False: all of them were here, and the packet is dropped.
 bool TcpEngine::store_out_of_order(Busy& b, Packet* packet) {
   Packet** place = &b.out_of_order;

@@ -38,11 +38,13 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
 /// room to send holds what it has received, and the ACKs that make this room must still come in. What is refused here was
 /// never accepted by TCP, so the peer sends it again. For the next bytes in order, segments that wait for TCP count as
 /// free, which those that are refused will be: else a burst of retransmissions that fills the pool by itself would be
-/// refused as a whole, each time that it comes, while what it is to complete holds the rest of the pool.
+/// refused as a whole, each time that it comes, while what it is to complete holds the rest of the pool. An eighth more
+/// is kept for what fills holes: what lies behind them may not take all the room that its release depends on.
 bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
   const bool next = packet->sequence == c.rcv_nxt;
-  const uint32_t room = rx_.available() + (next ? waiting_ : 0);
-  if (room >= rx_.capacity() / (next && packet->level == 0 ? 8 : 4)) return true;
+  const uint32_t room = rx_.available() + (next ? waiting_ : 0), eighth = rx_.capacity() / 8;
+  if (room >= eighth * (!next ? 3 : packet->level == 0 ? 1 : 2)) return true;
+  if (!next && fills_hole(c, packet->sequence) && (room >= eighth * 2 || make_way(c))) return true;
   count(Counter::rx_deferred);
   return false;
 }

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "test/native/tcp_world.hh"
+#include "test/native/tcp_peer.hh"
 
 using namespace qstack;
 using namespace qstack::test;
@@ -215,4 +215,41 @@ TEST_CASE("a burst that fills the receive pool by itself is not refused as a who
   world.client.send(c, std::string_view(bytes).substr(40'000));
   CHECK(world.run_until([&, &s = s] { return world.server.app.of(s).bytes.size() == bytes.size(); }, 120'000));
   CHECK(world.server.app.of(s).bytes == bytes);
+}
+
+TEST_CASE("what lies far beyond a hole does not keep out what fills it: the farthest goes, unless SACK may have reported it") {
+  constexpr uint32_t kPiece = 10, kPackets = 64;
+  for (const bool sack : {false, true}) {
+    CAPTURE(sack);
+    HostOptions server = server_for_peer();
+    server.rx_packets = kPackets;
+    World world({host_config(2)}, server);
+    world.listen();
+    Peer peer(world);
+    TcpOptions syn;
+    syn.sack_permitted = sack;
+    peer.open(syn);
+    const std::string piece(kPiece, 'x');
+    const auto send = [&](uint32_t number) {
+      peer.send({.seq = peer.seq + number * kPiece, .ack = peer.ack, .payload = piece});
+    };
+    for (uint32_t far = 1'000; far < 1'000 + kPackets; ++far) send(far);
+    const uint64_t refused = world.server.count(Counter::rx_deferred);
+    REQUIRE(refused > 0);
+    for (uint32_t near = 1; near < 40; ++near) send(near);
+    peer.take();
+    send(0);
+    const auto answer = peer.take();
+    REQUIRE(!answer.empty());
+    const uint32_t filled = (answer.back().segment.ack - peer.seq) / kPiece;
+    CHECK(filled == (sack ? 1 + kPackets / 8 : 40));
+    // Nothing that was reported is missing: what comes between completes it.
+    for (uint32_t rest = filled; rest < 1'000; ++rest) send(rest);
+    const uint32_t kept = sack ? kPackets - static_cast<uint32_t>(refused) : 0;
+    peer.take();
+    if (sack) {
+      send(999);
+      CHECK(peer.take().back().segment.ack == peer.seq + (1'000 + kept) * kPiece);
+    }
+  }
 }
