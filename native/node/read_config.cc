@@ -157,8 +157,12 @@ LengthPrefix read_prefix(const OptionReader& options) {
     if (number(i) < 0 || number(i) > most) options.fail("prefix", std::to_string(number(i)) + " is out of range");
     return number(i);
   };
-  const LengthPrefix prefix = {static_cast<uint8_t>(within(0, UINT8_MAX)), static_cast<uint8_t>(within(1, 4)), within(2, 1) != 0,
-                               number(3), static_cast<uint16_t>(within(4, kRoom))};
+  LengthPrefix prefix;
+  prefix.offset = static_cast<uint8_t>(within(0, UINT8_MAX));
+  prefix.width = static_cast<uint8_t>(within(1, 4));
+  prefix.little_endian = within(2, 1) != 0;
+  prefix.adjust = number(3);
+  prefix.maximum = static_cast<uint16_t>(within(4, kRoom));
   if (!prefix.valid()) options.fail("prefix", "the number does not fit into the longest message");
   return prefix;
 }

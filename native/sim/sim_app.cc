@@ -8,8 +8,8 @@
 namespace qstack::sim {
 namespace {
 
-/// What a message says of itself where it has a length, or messages of several levels share a connection: its level, its
-/// length, which is 0 where that is fixed, and its number.
+/// What a message says of itself where it has a length, or messages of several levels share a connection: its level,
+/// its length, which is 0 where that is fixed, and its number.
 constexpr uint16_t kMessageHeader = 7, kNumberAt = 3;
 
 bool describes_itself(const Behaviour& plan, const FramingPlan& framing) {
@@ -122,8 +122,9 @@ void SimApp::check_place(End& end, const Message& event) {
   ledger_.require(plan_.unordered || cut || place >= next, "what is of one level comes in order", &a, end.side);
   next = std::max(next, place + event.length);
   const auto lowest = static_cast<uint8_t>(plan_.config.tcp.levels - 1);
-  ledger_.require(!plan_.judges || end.framing().framing == Framing::stream || event.level == std::min(bytes[0], lowest),
-                  "a message has the level of its first byte", &a, end.side);
+  const bool judged = plan_.judges && end.framing().framing != Framing::stream;
+  ledger_.require(!judged || event.level == std::min(bytes[0], lowest), "a message has the level of its first byte", &a,
+                  end.side);
   check_bytes(end, bytes, event.length, place);
 }
 
@@ -287,8 +288,10 @@ uint16_t SimApp::next_length(End& end) {
   const uint64_t left = plan.bytes - end.mine().sent;
   const auto length =
       static_cast<uint16_t>(std::min<uint64_t>(random_.between(plan.write_least, plan.write_most), left));
-  if (end.peer_framing().framing != Framing::length_prefix || left - length >= kMessageHeader || left == length) return length;
-  const bool fits = left <= end.peer_framing().prefix.maximum;
+  const FramingPlan& framing = end.peer_framing();
+  const bool enough = left - length >= kMessageHeader || left == length;
+  if (framing.framing != Framing::length_prefix || enough) return length;
+  const bool fits = left <= framing.prefix.maximum;
   return static_cast<uint16_t>(fits ? left : length - kMessageHeader);
 }
 
