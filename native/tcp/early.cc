@@ -83,10 +83,10 @@ Seq TcpEngine::next_early(const Busy& b, Seq seq) const {
 bool TcpEngine::pass_early(Tcb& c, Busy& b) {
   if (b.early == kNoIndex) return false;
   EarlyRanges& early = early_.at(b.early);
-  const Seq before = c.rcv_nxt;
+  Seq next = c.rcv_nxt;
   uint32_t passed = 0;
-  while (passed < early.count && seq_le(early.ranges[passed].first, c.rcv_nxt)) {
-    c.rcv_nxt = seq_max(c.rcv_nxt, early.ranges[passed++].end);
+  while (passed < early.count && seq_le(early.ranges[passed].first, next)) {
+    next = seq_max(next, early.ranges[passed++].end);
   }
   std::copy(early.ranges + passed, early.ranges + early.count, early.ranges);
   early.count -= passed;
@@ -94,7 +94,9 @@ bool TcpEngine::pass_early(Tcb& c, Busy& b) {
     early_.release(b.early);
     b.early = kNoIndex;
   }
-  return c.rcv_nxt != before;
+  if (next == c.rcv_nxt) return false;
+  advance(c, next - c.rcv_nxt);
+  return true;
 }
 
 /// What the app has already is cut off at both ends. False: that was all, and the packet is dropped.
