@@ -42,8 +42,9 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
 /// is kept for what fills holes: what lies behind them may not take all the room that its release depends on.
 bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
   const bool next = packet->sequence == c.rcv_nxt;
+  const bool releases = next && c.busy != kNoIndex && busy_.at(c.busy).beyond_hole();
   const uint32_t room = rx_.available() + (next ? waiting_ : 0), eighth = rx_.capacity() / 8;
-  if (room >= eighth * (!next ? 3 : packet->level == 0 ? 1 : 2)) return true;
+  if (room >= eighth * (!next ? 3 : packet->level == 0 || releases ? 1 : 2)) return true;
   if (!next && fills_hole(c, packet->sequence) && (room >= eighth * 2 || make_way(c))) return true;
   count(Counter::rx_deferred);
   return false;

@@ -1,5 +1,6 @@
 // Segments as they leave: the header, its options, its flags, and what a sent segment settles.
 // Read first: RFC 9293 3.1, RFC 7323 3.2, RFC 3168 6.1, RFC 2883 4.
+#include <algorithm>
 #include <cstring>
 
 #include "native/tcp/engine.hh"
@@ -13,6 +14,14 @@ namespace {
 constexpr uint32_t kAckReserve = 64;
 /// Where the TCP header of a segment without payload starts in its buffer.
 constexpr uint16_t kControlAt = 64;
+
+/// What is missing holds up all that lies behind it at the peer: sent again by its own level it would come last each time,
+/// where the peer has room for the first of a burst only.
+uint8_t highest_level(const PacketQueue& sent) {
+  uint8_t level = sent.front()->level;
+  for (const Packet* p = sent.front(); p != nullptr; p = sent.after(p)) level = std::min(level, p->level);
+  return level;
+}
 
 }  // namespace
 
@@ -53,9 +62,10 @@ uint8_t TcpEngine::flags_of(Tcb& c, Packet& packet) {
   return flags;
 }
 
-/// Sends a segment again, cut to the MSS where that has been lowered. A frame that a port still holds must not be written
-/// to: then a copy goes out.
+/// Sends a segment again, the oldest with the level of the highest behind it, cut to the MSS where that has been lowered.
+/// A frame that a port still holds must not be written to: then a copy goes out.
 bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
+  if (packet == b.retransmit.front()) packet->level = highest_level(b.retransmit);
   if (packet->payload_length > c.mss && !cut(b, packet, c.mss)) return false;
   Packet* frame = packet;
   if (tx_.shared(packet)) {

@@ -98,6 +98,23 @@ TEST_CASE("a low bulk message is overtaken by high messages of other connections
   }
 }
 
+TEST_CASE("the oldest segment is sent again before higher ones of its connection: all of them wait for it at the peer") {
+  Scene scene;
+  scene.acknowledge(scene.bulk, 60'000);
+  for (const auto& [letter, level] : {std::pair{'l', kLow}, std::pair{'m', uint8_t{2}}, std::pair{'H', kHigh}}) {
+    REQUIRE(scene.world.server.send(scene.bulk_handle, std::string(50, letter), level));
+    scene.bulk.turn();
+    scene.take();
+  }
+  CHECK(scene.wire == "lmH");
+  std::string again;  // all are lost
+  for (int ms = 0; ms < 4'000 && again.size() < 3; ++ms) {
+    scene.bulk.turn(1'000'000);
+    for (const Incoming& in : scene.bulk.take()) again += in.payload.substr(0, 1);
+  }
+  CHECK(again.substr(0, 1) == "l");
+}
+
 TEST_CASE("what the port has not taken is overtaken frame by frame, in the lanes of the TX queue") {
   Scene scene;
   scene.send_bulk();
