@@ -270,6 +270,29 @@ test('order level: one handler per connection and level', async () => {
   assert.equal([most, together], [1, 2]);
 });
 
+for (const order of ['level', 'connection'] as const) {
+  const passes = order === 'level' ? 'messages of a higher level pass what was lost' : 'nothing passes what was lost';
+  test(`order ${order}: ${passes}, and each comes once`, async () => {
+    const seen: number[] = [];
+    const server = one({ framing: fixed(16), order }, (message) => void seen.push(message.u32(4)));
+    await using both = await pair(server, { serverConfig: { fault_seed: 7, fault_rx_drop: 0.05 } });
+    const connection = await both.client.app.connect(at(7));
+    const count = 600;
+    for (let i = 0; i < count; i++) {
+      const bytes = Buffer.alloc(16);
+      bytes[0] = i % 2;
+      bytes.writeUInt32BE(i, 4);
+      connection.send(bytes);
+      if (i % 50 === 49) await tick(1);
+    }
+    await until('all have come', () => seen.length >= count, 30_000);
+    const sorted = [...seen].sort((a, b) => a - b);
+    assert.equal(sorted, [...new Array(count).keys()]);
+    const { messages_early = 0 } = both.server.counters().counters;
+    assert.is(messages_early > 0, order === 'level', `${messages_early} came early`);
+  });
+}
+
 test('order none: as many handlers as there are messages', async () => {
   let running = 0;
   let most = 0;
