@@ -31,7 +31,7 @@ import {
   SEND_TYPE_SHUTDOWN,
   SOCKET_OPTION_SEND_BUFFER,
 } from './abi.js';
-import { type CloseReason, closeError, closeReason } from './close-reason.js';
+import { type CloseReason, closeCode, closeError, closeReason, endOf } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
 import { formatIpv6 } from './config/ipv6.js';
 import { Connection, type ConnectionHost, type DrainOp } from './connection.js';
@@ -342,7 +342,7 @@ export class AppCore<L extends string = string>
     this.clients.delete(slot);
     this.dispatcher.drop(slot);
     this.sender.close(slot);
-    this.table.close(slot);
+    this.table.close(slot, closeCode(reason));
     this.watchers.closed(slot, generation, reason);
     this.desk.closed(slot, generation, reason);
     if (reader !== undefined) this.retire(reader, reason, unread);
@@ -350,7 +350,7 @@ export class AppCore<L extends string = string>
 
   /** The connection is gone, but what it brought may still be read. */
   private retire(reader: Reader<L>, reason: CloseReason, unread: Uint32Array<ArrayBuffer>): void {
-    reader.close(reason === 'finished' ? undefined : closeError(reason, 'receive()'), unread);
+    reader.close(endOf(reason), unread);
     if (!reader.isBusy) return;
     this.retired.set(connectionId(reader.slot, reader.generation), reader);
     if (this.retired.size <= RETIRED_MAX) return;
@@ -433,7 +433,9 @@ export class AppCore<L extends string = string>
   }
 
   signalOf(message: Message<L>): AbortSignal {
-    return this.watchers.signal(message.slot, message.generation, this.isOpen(message.slot, message.generation));
+    const { slot, generation } = message;
+    if (this.isOpen(slot, generation)) return this.watchers.signal(slot, generation);
+    return AbortSignal.abort(closeError(this.reasonOf(slot, generation), 'signal'));
   }
 
   // ---- what a connection asks
@@ -495,7 +497,7 @@ export class AppCore<L extends string = string>
   }
 
   requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void {
-    if (!this.isOpen(slot, generation)) throw closeError('finished', 'drain()');
+    if (!this.isOpen(slot, generation)) throw closeError(this.reasonOf(slot, generation), 'drain()');
     this.sender.command(SEND_TYPE_DRAIN, slot, generation, lowWater, this.watchers.watchDrain(op));
     this.kick();
   }
@@ -505,7 +507,13 @@ export class AppCore<L extends string = string>
   }
 
   closing(slot: number, generation: number): Promise<CloseReason> {
-    return this.watchers.closing(slot, generation, this.table.isOpen(slot, generation));
+    if (this.table.isOpen(slot, generation)) return this.watchers.closing(slot, generation);
+    return Promise.resolve(this.reasonOf(slot, generation));
+  }
+
+  /** Of a connection that is closed, or that we have closed. It is known until the slot serves another connection. */
+  reasonOf(slot: number, generation: number): CloseReason {
+    return closeReason(this.table.closeCode(slot, generation) ?? 0);
   }
 
   receive(slot: number, generation: number): Op<Message<L> | null> {
@@ -517,8 +525,8 @@ export class AppCore<L extends string = string>
     const known = this.readers.get(slot);
     if (known?.generation === generation) return known;
     const reader = new Reader<L>(this, new Message<L>(this.arena, this), slot, generation);
-    if (!this.table.isOpen(slot, generation)) reader.close(undefined, new Uint32Array(0));
-    else this.addReader(reader, slot);
+    if (this.table.isOpen(slot, generation)) this.addReader(reader, slot);
+    else reader.close(endOf(this.reasonOf(slot, generation)), new Uint32Array(0));
     return reader;
   }
 

@@ -21,6 +21,10 @@ export function closeReason(code: number): CloseReason {
   return REASONS[code] ?? 'aborted';
 }
 
+export function closeCode(reason: CloseReason): number {
+  return REASONS.indexOf(reason);
+}
+
 const SOCKET_CODES: Partial<Record<CloseReason, string>> = {
   reset: 'ECONNRESET',
   'timed-out': 'ETIMEDOUT',
@@ -35,4 +39,9 @@ export function closeError(reason: CloseReason, what: string): QstackError {
     SOCKET_CODES[reason] ?? 'QST_ERR_CONNECTION_CLOSED',
     `${what}: the connection is closed (${reason})`,
   );
+}
+
+/** What a reader is told at the end: nothing went wrong where both sides have finished. */
+export function endOf(reason: CloseReason): QstackError | undefined {
+  return reason === 'finished' ? undefined : closeError(reason, 'receive()');
 }

@@ -57,7 +57,7 @@ export class ConnectionTable {
   readonly localPort: Uint16Array;
   /** Messages whose handlers run or wait in a run queue. */
   readonly inFlight: Uint16Array;
-  /** One more than the level that a stream's bytes are sent at; 0: not chosen yet. */
+  /** One more than the level that a stream's bytes are sent at; 0: not chosen yet. Of a closed slot: its CloseCode. */
   readonly sendLevel: Uint8Array;
   /** Bytes sent since the stack last said that they are acknowledged. */
   readonly unconfirmed: Uint32Array;
@@ -111,9 +111,15 @@ export class ConnectionTable {
     for (const array of this.userArrays) array[slot] = 0;
   }
 
-  close(slot: number): void {
+  close(slot: number, reason: number): void {
     this.flags[slot] = 0;
+    this.sendLevel[slot] = reason;
     this.openCount--;
+  }
+
+  /** CloseCode of a connection that is gone; undefined where another one has had its slot since. */
+  closeCode(slot: number, generation: number): number | undefined {
+    return this.generation[slot] === generation && !this.has(slot, OPEN) ? this.sendLevel[slot] : undefined;
   }
 
   /** The slot that `ref` names, or -1 when its connection is gone. */

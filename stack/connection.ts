@@ -153,7 +153,10 @@ export class Connection<L extends string = string> implements AsyncDisposable, A
     this.host.abort(this.slot, this.generation);
   }
 
-  /** Settles when the connection is gone, with the reason. */
+  /**
+   * Settles when the connection is gone, with the reason. Asked afterwards it still knows the reason until the slot serves
+   * another connection (slots are used in turn); later it is 'finished', whatever it was.
+   */
   get closed(): Promise<CloseReason> {
     return this.host.closing(this.slot, this.generation);
   }

@@ -50,6 +50,7 @@ const readInfo: ReadAnswer<ConnectionInfo> = (arena, at) => readConnectionInfo(a
 export interface InfoHost {
   readonly outside: Task;
   isOpen(slot: number, generation: number): boolean;
+  reasonOf(slot: number, generation: number): CloseReason;
   /** Something was written outside of a turn. */
   kick(): void;
 }
@@ -88,7 +89,7 @@ export class InfoDesk {
   }
 
   ask(op: InfoOp<unknown>): void {
-    if (!this.host.isOpen(op.slot, op.generation)) throw closeError('finished', 'info()');
+    if (!this.host.isOpen(op.slot, op.generation)) throw closeError(this.host.reasonOf(op.slot, op.generation), 'info()');
     const place = this.places.pop();
     if (place === undefined) this.line.push(op);
     else this.send(op, place);

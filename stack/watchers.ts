@@ -43,15 +43,14 @@ export class Watchers {
     return watch;
   }
 
-  signal(slot: number, generation: number, isOpen: boolean): AbortSignal {
-    if (!isOpen) return AbortSignal.abort(closeError('finished', 'signal'));
+  /** Of a connection that is open; so with closing(). */
+  signal(slot: number, generation: number): AbortSignal {
     const watch = this.watch(slot, generation);
     watch.controller ??= new AbortController();
     return watch.controller.signal;
   }
 
-  closing(slot: number, generation: number, isOpen: boolean): Promise<CloseReason> {
-    if (!isOpen) return Promise.resolve('finished');
+  closing(slot: number, generation: number): Promise<CloseReason> {
     const watch = this.watch(slot, generation);
     watch.closed ??= new Promise((resolve) => {
       watch.settle = resolve;

@@ -17,7 +17,10 @@ bool TcpEngine::process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_windo
   }
   update_send_window(c, s);
   Busy* const b = busy_of(c);
-  if (b == nullptr) return true;
+  if (b == nullptr) {
+    if (c.has(kProbeUndecided)) probe_answered_idle(c, s, previous_window);
+    return true;
+  }
   AckNews news{};
   news.flight_before = in_flight(c);
   news.fack_before = b->rack.rtt_us != 0 ? b->rack.fack : c.snd_una;

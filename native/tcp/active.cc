@@ -175,6 +175,7 @@ bool TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
   c.snd_una = s.ack;
   measure_handshake(c, b.retries, now_us_ - b.recover, s);
   c.state = TcpState::established;
+  c.last_active_ms = now_ms_;
   stop_rto(b);
   b.retries = b.backoff = 0;
   b.recover = c.snd_una - 1;

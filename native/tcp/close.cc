@@ -34,7 +34,7 @@ void TcpEngine::close(Handle handle) {
 void TcpEngine::linger(Tcb& c, uint32_t limit_ms) {
   if (c.has(kAckDelayed)) ack_now(c);
   c.clear(kAckDelayed);
-  heard(c);
+  stop_probing(c);
   c.set(kLingers);
   c.own_deadline_ms = deadline(limit_ms);
   arm(c, c.own_deadline_ms);

@@ -124,7 +124,7 @@ Busy* TcpEngine::need_busy(Tcb& c) {
   b = Busy{};
   b.open_level = kLevelsMax;
   b.drains = b.early = kNoIndex;
-  b.recover = c.snd_una - 1;
+  resume_recovery(c, b);
   b.rto_us = rto_of(c);
   b.pace_us = now_us_;
   start_congestion(c, b);
@@ -149,9 +149,26 @@ void TcpEngine::remember_congestion(Tcb& c, const Busy& b) {
   c.cwnd = static_cast<uint16_t>(std::clamp(b.congestion.cwnd / c.mss, 1u, 0xffffu));
   c.remembered = congestion_of(c).remember(b.congestion);
   c.link = now_ms_;
+  if (b.marked(kProbeOut) && b.marked(kProbeRepeated)) c.set(kProbeUndecided);
+  if (b.recover == c.snd_una) c.set(kRecoverKept);
+  if (b.recovery == RecoveryKind::reduced) c.set(kReduced);
 }
 
-/// Recovery state goes with the block; srtt, ssthresh and cwnd stay in the control block.
+/// Where the last block left off, as far as it matters with nothing in flight: one reduction per window of data (RFC 5681
+/// 3.1), no fast retransmission for duplicates of the window before (RFC 6582 3.2), and a probe that may still turn out
+/// to have repaired a loss (RFC 8985 7.4.2).
+void TcpEngine::resume_recovery(Tcb& c, Busy& b) {
+  b.recover = c.has(kRecoverKept) ? c.snd_una : c.snd_una - 1;
+  if (c.has(kReduced)) b.recovery = RecoveryKind::reduced;
+  if (c.has(kProbeUndecided)) {
+    b.mark(kProbeOut);
+    b.mark(kProbeRepeated);
+    b.tlp_end = c.snd_una;
+  }
+  c.flags &= ~uint32_t{kRecoverKept | kReduced | kProbeUndecided};
+}
+
+/// Recovery state goes with the block, but for three flags; srtt, ssthresh and cwnd stay in the control block.
 void TcpEngine::drop_busy_if_idle(Tcb& c) {
   const bool quiet_state = c.state == TcpState::established || c.state == TcpState::close_wait;
   if (c.busy == kNoIndex || !quiet_state || c.has(kFinQueued) || c.has(kOutputDue)) return;

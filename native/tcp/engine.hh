@@ -174,6 +174,7 @@ class TcpEngine {
   Busy* need_busy(Tcb& c);
   void start_congestion(const Tcb& c, Busy& b);
   void remember_congestion(Tcb& c, const Busy& b);
+  void resume_recovery(Tcb& c, Busy& b);
   void drop_busy_if_idle(Tcb& c);
   void release_busy(Tcb& c);
   void want_attention(Tcb& c);
@@ -283,6 +284,7 @@ class TcpEngine {
   void on_reordering_timeout(Tcb& c, Busy& b);
   void schedule_probe(Tcb& c, Busy& b);
   void on_probe_timeout(Tcb& c, Busy& b);
+  void probe_answered_idle(Tcb& c, const TcpSegment& s, uint32_t previous_window);
   void probe_answered(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& news);
 
   // recovery.cc
@@ -487,6 +489,7 @@ class TcpEngine {
   bool owed(const Tcb& c) const;
   void on_keepalive(Tcb& c);
   void heard(Tcb& c);
+  void stop_probing(Tcb& c);
   bool due(uint32_t at_ms) const { return static_cast<int32_t>(now_ms_ - at_ms) >= 0; }
   /// 0 means "not running" in deadlines, so the one tick in 2^32 that is 0 becomes 1.
   uint32_t deadline(uint32_t delay_ms) const { return now_ms_ + delay_ms == 0 ? 1 : now_ms_ + delay_ms; }

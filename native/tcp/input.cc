@@ -85,8 +85,6 @@ void TcpEngine::on_no_connection(Arrival& arrival) {
 void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   const TcpSegment& s = arrival.segment;
   Packet* const packet = arrival.packet;
-  c.last_active_ms = now_ms_;
-  if (c.has(kProbing)) [[unlikely]] heard(c);
   if (c.has(kSums)) [[unlikely]] sum_in(c, s);
   if (c.state == TcpState::syn_sent) return on_syn_sent(c, arrival);
   if (reject_by_timestamps(c, arrival)) return drop(packet, Counter::drop_paws);
@@ -98,6 +96,7 @@ void TcpEngine::on_connection(Tcb& c, Arrival& arrival) {
   const uint32_t previous_window = c.snd_wnd;
   if (!process_ack(c, s, previous_window)) return drop(packet, Counter::drop_tcp_ack);
   if (c.state == TcpState::closed) return rx_.release(packet);
+  heard(c);
   take_text(c, arrival);
 }
 
@@ -131,6 +130,7 @@ bool TcpEngine::reject_unacceptable(Tcb& c, Arrival& arrival) {
     drop(arrival.packet, Counter::drop_tcp_sequence);
     return true;
   }
+  if (s.seq + 1 == c.rcv_nxt) heard(c);  // a peer that looks for us (RFC 9293 3.8.4)
   const bool probe = c.rcv_adv == c.rcv_nxt && s.seq == c.rcv_nxt && (s.flags & (kAck | kSyn)) == kAck;
   const SackBlock text = {s.seq, s.seq + s.payload_length};
   if (s.payload_length != 0 && seq_le(text.end, c.rcv_nxt) && !(s.flags & kSyn)) {

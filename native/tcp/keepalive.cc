@@ -59,7 +59,7 @@ void TcpEngine::send_keepalive(Tcb& c) {
 /// the peer may be silent, instead of their number.
 void TcpEngine::on_keepalive(Tcb& c) {
   const SocketOptions& options = profile_of(c).options;
-  if (owed(c)) return heard(c);
+  if (owed(c)) return stop_probing(c);
   const uint32_t user_timeout_ms = options[TcpOption::user_timeout_ms];
   const bool over = user_timeout_ms != 0 ? now_ms_ - c.last_active_ms >= user_timeout_ms
                                          : c.keepalives >= options[TcpOption::keepalive_count];
@@ -68,8 +68,15 @@ void TcpEngine::on_keepalive(Tcb& c) {
   reset_connection(c, CloseReason::timed_out);
 }
 
-/// The peer is there, or it is no longer the question.
+/// A segment of the peer's that nobody can forge who does not see the connection: with any other a stranger could keep a
+/// dead connection open.
 void TcpEngine::heard(Tcb& c) {
+  c.last_active_ms = now_ms_;
+  stop_probing(c);
+}
+
+/// The peer is there, or it is no longer the question.
+void TcpEngine::stop_probing(Tcb& c) {
   if (!c.has(kProbing)) return;
   c.clear(kProbing);
   c.keepalives = 0;

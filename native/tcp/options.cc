@@ -40,7 +40,7 @@ void TcpEngine::apply_option(Tcb& c, TcpOption option) {
       c.clear(kAckDelayed);
       return c.segments_unacked != 0 ? ack_later(c) : ack_now(c);
     case TcpOption::keepalive:
-      if (option_of(c, option) == 0) heard(c);
+      if (option_of(c, option) == 0) stop_probing(c);
       return;
     case TcpOption::user_timeout_ms:
       if (b != nullptr) hurry_timer(c, *b);

@@ -77,12 +77,14 @@ bool TcpEngine::window_admits(const Tcb& c, const Busy& b, uint32_t length) cons
 }
 
 /// Bytes per second that segments are spread out to; 0: they are not. With `pacing` a window leaves in less than an RTT,
-/// so that pacing is not what limits it.
+/// so that pacing is not what limits it. A recovery may take the window down to nothing (RFC 6937 3): the pace stays that of
+/// a segment, or the next one would be due long after every time-out.
 uint64_t TcpEngine::pacing_rate(const Tcb& c, const Busy& b) const {
   const uint64_t limit = option_of(c, TcpOption::pacing_rate);
   if (!config_.pacing || c.srtt_us == 0) return limit;
   const uint32_t percent = b.congestion.cwnd < b.congestion.ssthresh ? 200 : 120;
-  const uint64_t rate = std::max<uint64_t>(uint64_t{b.congestion.cwnd} * percent * 10'000 / c.srtt_us, 1);
+  const uint32_t window = std::max<uint32_t>(b.congestion.cwnd, c.mss);
+  const uint64_t rate = std::max<uint64_t>(uint64_t{window} * percent * 10'000 / c.srtt_us, 1);
   return limit == 0 ? rate : std::min(limit, rate);
 }
 

@@ -155,4 +155,11 @@ void TcpEngine::probe_answered(Tcb& c, Busy& b, const TcpSegment& s, const AckNe
   }
 }
 
+/// The same when nothing is in flight any more: the original had arrived as well, and the peer says so by a D-SACK, or by
+/// a duplicate ACK where it knows none.
+void TcpEngine::probe_answered_idle(Tcb& c, const TcpSegment& s, uint32_t previous_window) {
+  const bool bare = s.ack == c.snd_una && s.payload_length == 0 && !(s.flags & kFin);
+  if (bare && (s.options.sack_count != 0 || c.snd_wnd == previous_window)) c.clear(kProbeUndecided);
+}
+
 }  // namespace qstack

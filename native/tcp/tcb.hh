@@ -63,6 +63,10 @@ enum TcbFlag : uint32_t {
   kUrgent = 1 << 22,        ///< there is an RCV.UP: the app has not read all that is urgent
   kUrgentDue = 1 << 23,     ///< App::urgent was refused, offer it again
   kOvertaken = 1 << 24,     ///< what seems lost may wait in our own queue: SACK does not tell of a hole yet
+  // What a Busy block leaves behind, with everything acknowledged.
+  kProbeUndecided = 1 << 28,  ///< tlp_end is snd_una: whether the probe repaired a loss, the next answer tells
+  kRecoverKept = 1 << 29,     ///< `recover` is snd_una
+  kReduced = 1 << 30,         ///< and the window was cut for what lies before it
 };
 
 /// Who may have own_deadline_ms.

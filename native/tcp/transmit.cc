@@ -133,7 +133,7 @@ void TcpEngine::write_checksum(uint8_t* tcp, uint16_t length, const FlowKey& key
 /// A segment that carries our newest rcv_nxt settles the ACKs that were owed, but for those that report a hole.
 void TcpEngine::acked_by_output(Tcb& c) {
   c.last_ack_sent = c.rcv_nxt;
-  c.segments_unacked = 0;
+  if (!c.has(kProbing)) c.segments_unacked = 0;
   if (c.busy != kNoIndex && busy_.at(c.busy).beyond_hole()) return;
   c.clear(kAckDelayed);
   c.clear(kAckNow);

@@ -175,3 +175,25 @@ TEST_CASE("two stacks of ours keep each other's idle connections open for a day,
   CHECK(world.server.count(Counter::acks_out) - before == probes);
   CHECK(world.client.stack.alive(c));
 }
+
+TEST_CASE("segments outside the window, which anybody can forge, do not keep a silent peer's connection open") {
+  Probed p;
+  for (int second = 0; second < 13; ++second) {
+    p.peer.wait(1'000);
+    p.peer.put({.seq = p.peer.seq + 1'000'000, .ack = p.peer.ack, .payload = "forged"});
+    p.peer.put({.seq = p.peer.seq - 100, .ack = p.peer.ack});
+    p.peer.put({.seq = p.peer.seq, .ack = p.peer.ack + 1'000'000});
+  }
+  CHECK(!p.open());
+  CHECK(p.reason() == CloseReason::timed_out);
+}
+
+TEST_CASE("RFC 9293 3.8.4: a peer that probes us is heard, although its probe lies below the window") {
+  Probed p;
+  for (int second = 0; second < 20; second += 5) {
+    p.peer.wait(5'000);
+    p.peer.send({.seq = p.peer.seq - 1, .ack = p.peer.ack});
+  }
+  CHECK(p.world.server.count(Counter::keepalive_probes) == 0);
+  CHECK(p.open());
+}

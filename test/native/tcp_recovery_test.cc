@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "test/native/tcp_path.hh"
+#include "test/native/tcp_peer.hh"
 
 using namespace qstack;
 using namespace qstack::test;
@@ -253,6 +254,33 @@ TEST_CASE("RFC 8985 7.4: a probe that repaired a loss reduces the window, one th
   }
 }
 
+TEST_CASE("RFC 8985 7.4.2: a probe that repaired the last loss before a silence reduces the window, one for nothing does not") {
+  for (const bool data_lost : {true, false}) {
+    CAPTURE(data_lost);
+    Scene scene;
+    scene.client.stack.tcp.rto_min_ms = 1'000;
+    scene.begin();
+    // The last segment is lost, or its ACK comes after the probe has left.
+    scene.path->to_server = data_lost ? lose({1}) : Path::Fate{};
+    const double until = scene.path->now_ms() + 320;
+    scene.path->to_client = [&, until](PairPort::Frame&, const TcpSegment& s) {
+      if (data_lost || scene.count(Counter::loss_probes) != 0) return kOneWay;
+      return static_cast<uint64_t>(std::max(until - scene.path->now_ms(), 0.0) * 1'000);
+    };
+    scene.path->send(scene.c, pattern(2 * kMss));
+    REQUIRE(scene.path->run_until([&] { return scene.count(Counter::loss_probes) == 1; }, 1'000));
+    REQUIRE(scene.path->run_until([&] { return scene.busy() == nullptr; }, 1'000));
+    scene.path->run_ms(500);
+    CHECK(scene.tcb().ssthresh == kNoThreshold);
+    scene.path->send(scene.c, pattern(2 * kMss));
+    scene.path->run_ms(500);
+    REQUIRE(scene.busy() == nullptr);
+    CHECK((scene.tcb().ssthresh < kNoThreshold) == data_lost);
+    CHECK(scene.count(Counter::timeouts) == 0);
+    CHECK(scene.received().size() == 4 * kMss);
+  }
+}
+
 TEST_CASE("RFC 6298 3 and 5.7: a segment sent twice gives no sample, and the backoff stays until there is one") {
   Scene scene;
   scene.client.stack.tcp.timestamps = false;
@@ -434,4 +462,42 @@ TEST_CASE("RFC 3522 3.2: the ACK of what an earlier episode repeated does not un
   CHECK(scene.count(Counter::fast_retransmits) > 10);
   CHECK(scene.count(Counter::recoveries_undone) == 0);
   CHECK(scene.count(Counter::spurious_retransmits) == 0);
+}
+
+TEST_CASE("RFC 6582 3.2: duplicate ACKs of a window that was repaired before a silence repeat nothing of the next one") {
+  World world({host_config(2)}, server_for_peer());
+  world.listen();
+  Peer peer(world);
+  const Handle handle = peer.open();
+  const auto send = [&](int segments) {
+    for (int i = 0; i < segments; ++i) world.server.send(handle, pattern(100));
+    peer.turn();
+  };
+  const auto duplicates = [&] {
+    for (int i = 0; i < 3; ++i) peer.send({.seq = peer.seq, .ack = peer.ack});
+  };
+  send(4);
+  duplicates();
+  REQUIRE(world.server.count(Counter::fast_retransmits) == 1);
+  peer.ack += 400;
+  peer.send({.seq = peer.seq, .ack = peer.ack});
+  REQUIRE(world.server.stack.engine().inspect_busy(*world.server.tcb(handle)) == nullptr);
+  peer.wait(100);
+  send(4);
+  duplicates();
+  CHECK(world.server.count(Counter::fast_retransmits) == 1);
+  peer.ack += 200;
+  peer.send({.seq = peer.seq, .ack = peer.ack});
+  duplicates();
+  CHECK(world.server.count(Counter::fast_retransmits) == 2);
+}
+
+TEST_CASE("RFC 6937 3: pacing goes on in a recovery that takes the window down to nothing") {
+  Scene scene;
+  scene.client.stack.tcp.pacing = true;
+  scene.begin();
+  scene.transfer(pattern(60 * kMss));
+  // Most of a window is lost: what is left of it to deliver lets less than a segment out.
+  scene.path->to_server = data_fate([](size_t n) { return n >= 10 && n < 50 ? Path::kLost : kOneWay; });
+  CHECK(scene.transfer(pattern(60 * kMss)) < 2'000);
 }
