@@ -89,7 +89,8 @@ export class InfoDesk {
   }
 
   ask(op: InfoOp<unknown>): void {
-    if (!this.host.isOpen(op.slot, op.generation)) throw closeError(this.host.reasonOf(op.slot, op.generation), 'info()');
+    if (!this.host.isOpen(op.slot, op.generation))
+      throw closeError(this.host.reasonOf(op.slot, op.generation), 'info()');
     const place = this.places.pop();
     if (place === undefined) this.line.push(op);
     else this.send(op, place);

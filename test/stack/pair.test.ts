@@ -535,8 +535,8 @@ test('close reasons: reset by the peer, aborted by us', async () => {
   assert.not(second.send('too late'));
   assert.is(await first.closed, 'aborted', 'asked afterwards');
   assert.is(await second.closed, 'reset', 'asked afterwards');
-  await code(() => second.receive(), 'ECONNRESET');
-  await code(() => second.drain(), 'ECONNRESET');
+  await rejects(second.receive(), 'ECONNRESET');
+  await rejects(second.drain(), 'ECONNRESET');
 });
 
 test('connecting to a closed port fails with ECONNREFUSED, to nobody with EHOSTUNREACH', async () => {
