@@ -1,7 +1,8 @@
 // FuzzApp: the program above the stack, which does what a script says and checks what it is told (native/tcp/app.hh).
 //
 // Checked: opened once, closed once and last, ended at most once and after every byte; each delivered byte is the one
-// that the peer sent at that place of the sequence space, once, and in order where no message may overtake others.
+// that the peer sent at that place of the sequence space, once, and in order where no message may overtake others; sums and
+// urgent pointers fit the sequence numbers.
 #pragma once
 
 #include <functional>
@@ -30,6 +31,7 @@ class FuzzApp final : public App {
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle, uint32_t) override { return !refuse; }
+  bool urgent(Handle handle) override;
 
   /// The connection with this number of those that are open, or null.
   Connection* choose(uint32_t number);
@@ -38,6 +40,7 @@ class FuzzApp final : public App {
   void release_all();
   /// What must be true of every connection between two turns.
   void check_connections(const std::function<void(const Tcb&, const Busy*)>& visit) const;
+  void check_info(const Connection& connection, const Tcb& c) const;
 
   Stack* stack = nullptr;
   const Nanos* now = nullptr;
@@ -127,6 +130,22 @@ inline void FuzzApp::release_all() {
   for (auto& [slot, connection] : open) release(connection);
 }
 
+inline bool FuzzApp::urgent(Handle handle) {
+  require(open.count(handle.slot) != 0 && open[handle.slot].handle == handle, "urgent data are those of an open connection");
+  require(stack->urgent(handle) != 0, "what is told to be urgent has not been read");
+  return !refuse;
+}
+
+inline void FuzzApp::check_info(const Connection& connection, const Tcb& c) const {
+  const TcpInfo info = *stack->info(connection.handle);
+  require(info.urgent_bytes < 1u << 20, "the end of what is urgent is a pointer away from the window");
+  if (info.sums == 0) return;
+  const uint32_t received = c.rcv_nxt - connection.first - (c.has(kFinReceived) ? 1 : 0);
+  require(static_cast<uint32_t>(info.bytes_received) == received, "bytes received are those that RCV.NXT has passed");
+  require(info.bytes_acked <= info.bytes_sent && info.bytes_retrans <= info.bytes_sent, "only what was sent is acknowledged");
+  require(info.data_segs_in <= info.segs_in && info.data_segs_out <= info.segs_out, "segments with data are segments");
+}
+
 inline void FuzzApp::check_connections(const std::function<void(const Tcb&, const Busy*)>& visit) const {
   for (const auto& [slot, connection] : open) {
     const Tcb* const c = stack->engine().inspect(connection.handle);
@@ -134,6 +153,7 @@ inline void FuzzApp::check_connections(const std::function<void(const Tcb&, cons
     require(seq_le(c->snd_una, c->snd_nxt), "SND.UNA is not beyond SND.NXT");
     require(seq_le(c->rcv_nxt, c->rcv_adv), "the window that we offered does not end before RCV.NXT");
     require(c->snd_nxt - c->snd_una <= 1u << 30, "what is in flight fits into a window (RFC 7323 2.3)");
+    check_info(connection, *c);
     visit(*c, stack->engine().inspect_busy(*c));
   }
 }

@@ -63,7 +63,8 @@ struct Setup {
     listener = {0, kPort, framings[mode >> 4 & 3], 48};
     listener.prefix = {0, 1, false, 4, 200};
     listener.unordered = sizes & 1;
-    listener.options.put(TcpOption::no_delay, (mode & 64) == 0);
+    listener.options.put(TcpOption::no_delay, (mode & 64) == 0).put(TcpOption::sums, 1);
+    tcp.sums = 2;  // and those of others are not kept
   }
 };
 
