@@ -1,4 +1,5 @@
-// State: what a script's assertions may ask: TCP_INFO of the newest connection, and the stack's counters by their names.
+// State: what a script's assertions may ask: TCP_INFO of the newest connection (its sums after setsockopt(…, TCP_SUMS, …)),
+// urgent_bytes and urgent_signals (how often the app was told), `unread`, and the stack's counters by their names.
 #pragma once
 
 #include "native/stack/stack.hh"
