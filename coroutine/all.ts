@@ -1,8 +1,8 @@
 // all(...ops): starts all ops at once and waits for all. Out: their values in the order of the arguments; the first failure
 // fails the whole and cancels the rest.
 
-import { pooled } from './nested-op.js';
-import { type Op, PooledOp, type Waiter } from './op.js';
+import { GroupOp } from './group-op.js';
+import { giveBack, type Op, type PooledOp } from './op.js';
 import type { Task } from './task.js';
 
 type Values<T extends readonly Op<unknown>[]> = { -readonly [K in keyof T]: T[K] extends Op<infer V> ? V : never };
@@ -10,22 +10,14 @@ type Values<T extends readonly Op<unknown>[]> = { -readonly [K in keyof T]: T[K]
 const pool: AllOp[] = [];
 const NONE: unknown[] = [];
 
-class AllOp extends PooledOp<unknown[]> implements Waiter {
-  /** The first `count` count; those that were taken are null. It never shrinks: growing an array anew costs each time. */
-  private readonly ops: (PooledOp<unknown> | null)[] = [];
+class AllOp extends GroupOp<unknown[]> {
   private values: unknown[] = [];
-  private count = 0;
   private missing = 0;
 
   static make(ops: readonly Op<unknown>[]): AllOp {
     const all = pool.pop()?.open() ?? new AllOp();
     const count = ops.length;
-    for (let i = 0; i < count; i++) {
-      const op = pooled(ops[i] as Op<unknown>);
-      all.ops[i] = op;
-      all.task ??= op.task;
-    }
-    all.count = count;
+    all.hold(ops);
     all.values = count === 2 ? [undefined, undefined] : new Array(count);
     return all;
   }
@@ -33,10 +25,15 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
   protected override start(task: Task): void {
     const { ops, count } = this;
     this.missing = count;
-    for (let i = 0; i < count; i++) {
-      const op = ops[i] as PooledOp<unknown>;
-      op.begin(task, this);
-      if (op.isSettled && !this.collect(i, op)) return;
+    try {
+      for (let i = 0; i < count; i++) {
+        const op = ops[i] as PooledOp<unknown>;
+        op.begin(task, this);
+        if (op.isSettled && !this.collect(i, op)) return;
+      }
+    } catch (error) {
+      this.dropAll();
+      throw error;
     }
     this.completeWhenFull();
   }
@@ -53,7 +50,7 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
     try {
       this.values[index] = op.take();
     } catch (error) {
-      this.dropOps();
+      this.dropAll();
       this.fail(error);
       return false;
     }
@@ -65,16 +62,19 @@ class AllOp extends PooledOp<unknown[]> implements Waiter {
     if (this.missing === 0) this.complete(this.values);
   }
 
-  private dropOps(): void {
-    for (let i = 0; i < this.count; i++) {
-      this.ops[i]?.cancel();
-      this.ops[i] = null;
-    }
+  /** What has come already is given back as well. */
+  private dropAll(): void {
+    this.dropOps();
+    this.discard(this.values);
   }
 
   protected override abandon(): boolean {
-    this.dropOps();
+    this.dropAll();
     return true;
+  }
+
+  protected override discard(values: unknown[]): void {
+    for (const value of values) giveBack(value);
   }
 
   protected override recycle(): void {

@@ -5,10 +5,10 @@ import { QstackError } from '../stack/errors.js';
 import { type Op, PooledOp, type Waiter } from './op.js';
 import type { Task } from './task.js';
 
-/** Every op of this package is a PooledOp; anything else has no business in all() and timeout(). */
+/** Every op of this package is a PooledOp; anything else has no business in all(), race() and timeout(). */
 export function pooled<T>(op: Op<T>): PooledOp<T> {
   if (op instanceof PooledOp) return op;
-  throw new QstackError('QST_ERR_NOT_AN_OP', 'all() and timeout() take ops; put a promise into wait()');
+  throw new QstackError('QST_ERR_NOT_AN_OP', 'all(), race() and timeout() take ops; put a promise into wait()');
 }
 
 export abstract class NestedOp<T> extends PooledOp<T> implements Waiter {

@@ -4,7 +4,7 @@
 // Invariant: an op is awaited once; after its outcome was taken the object goes back to its pool and may serve someone else.
 // Nothing is allocated per suspend: the op is its own iterator, and both iterator results are shared. Read task.ts next.
 import { QstackError } from '../stack/errors.js';
-import type { Task } from './task.js';
+import type { Task, TaskResource } from './task.js';
 
 declare const suspendBrand: unique symbol;
 
@@ -57,6 +57,13 @@ const FAILED = 4;
 /** Cancelled while something outside still works on it: recycled when that reports. */
 const ABANDONED = 5;
 
+/** What a value holds (a reply's bytes, a permit) goes back when nobody will see the value. */
+export function giveBack(value: unknown): void {
+  if (typeof value === 'object' && value !== null && 'releaseResource' in value) {
+    (value as TaskResource).releaseResource();
+  }
+}
+
 export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown> {
   /** The task that awaits, or in which the op was made; its level is the level of the op. */
   task: Task | null = context.task;
@@ -76,7 +83,9 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   }
 
   /** A value came that nobody waits for any more: give back what it holds. */
-  protected discard(_value: T): void {}
+  protected discard(value: T): void {
+    giveBack(value);
+  }
 
   /** Called by the factory on an object out of the pool; a new object is open already. */
   open(): this {

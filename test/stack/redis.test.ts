@@ -14,7 +14,9 @@ import {
   QstackError,
   type RedisClient,
   type RedisReply,
+  race,
   serve,
+  sleep,
   timeout,
   wait,
 } from '../../index.js';
@@ -330,6 +332,22 @@ redisTest(
       servers.reduce((sum, { inFlight }) => sum + inFlight, 0),
       0,
     );
+  },
+);
+
+redisTest(
+  'a command that lost a race is completed for nobody, and its place comes back: 500 races in a row',
+  async () => {
+    await using on = await bench(function* (message, redis) {
+      yield* redis.set('lost', 'x'.repeat(1000));
+      for (let i = 0; i < 500; i++) yield* race(redis.get('lost'), redis.get('lost'), sleep(60_000));
+      const winner = yield* race(redis.get('lost'), sleep(60_000));
+      message.reply(String(winner instanceof Object && winner.byteLength));
+    });
+    assert.is(await on.ask(), '1000');
+    assert.is(await on.ask(), '1000');
+    assert.is(on.redis.stats().queued, 0);
+    assert.is(on.both.server.app.core.scheduler.timers.size, 0);
   },
 );
 
