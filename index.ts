@@ -1,5 +1,17 @@
 // The public door: what a program on the stack imports.
-export { all, type Coroutine, type Op, race, sleep, timeout, type WaitOptions, wait } from './coroutine/index.js';
+export {
+  all,
+  type Child,
+  type Coroutine,
+  type Op,
+  race,
+  type SpawnOptions,
+  sleep,
+  spawn,
+  timeout,
+  type WaitOptions,
+  wait,
+} from './coroutine/index.js';
 export { type ByteSource, formatPlan, type Payload, type Plan, plan, type Slice } from './mempool/index.js';
 export type { App } from './stack/app.js';
 export type { AppCounts } from './stack/app-core.js';

@@ -7,6 +7,7 @@ export { Scheduler, type SchedulerOptions } from './scheduler.js';
 export type { WaitOptions } from './signal.js';
 export { withSignal } from './signal.js';
 export { sleep } from './sleep.js';
+export { Child, type SpawnOptions, spawn } from './spawn.js';
 export { Task, type TaskOwner, type TaskResource } from './task.js';
 export { timeout } from './timeout.js';
 export { wait } from './wait.js';

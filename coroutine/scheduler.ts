@@ -19,6 +19,8 @@ export interface SchedulerOptions {
   clockUs?: () => number;
   /** Something became ready outside of a turn (a promise, a microtask): the poller is to come back soon. */
   kick?: () => void;
+  /** A coroutine that nobody has joined has failed; `message` is that of its parent, null when that has ended. */
+  onLost?: (error: unknown, message: unknown) => void;
 }
 
 /** Microtasks that an async continuation may take before the next task runs; nested async functions need one each. */
@@ -29,6 +31,9 @@ export const RUN_QUANTUM_US = 100;
 
 /** A label and its level share a word. */
 export const LABEL_BITS = 24;
+
+/** Nobody hears of it: what Node does with a rejection that nobody handles. */
+const reject = (error: unknown) => void Promise.reject(error);
 
 const nowUs = () => performance.now() * 1000;
 
@@ -42,6 +47,7 @@ export class Scheduler implements Heads {
   /** Work that belongs to no handler: set-up code and what runs after a handler has ended. */
   readonly outside: Task;
   kick: () => void;
+  readonly onLost: (error: unknown, message: unknown) => void;
   /** Somebody takes turns. */
   isOnAir = true;
   /** Microseconds that each level has run; counted only while the policy measures. */
@@ -64,8 +70,15 @@ export class Scheduler implements Heads {
   private pausedLevel = 0;
   private pausedAtUs = 0;
 
-  constructor({ levels, policy = strictPolicy(levels), clockUs = nowUs, kick = () => {} }: SchedulerOptions) {
+  constructor({
+    levels,
+    policy = strictPolicy(levels),
+    clockUs = nowUs,
+    kick = () => {},
+    onLost = reject,
+  }: SchedulerOptions) {
     this.levels = levels;
+    this.onLost = onLost;
     this.kick = kick;
     this.clockUs = clockUs;
     this.workUs = new Float64Array(levels);

@@ -5,9 +5,9 @@
 import { context, type PooledOp, type Waiter } from './op.js';
 import type { Scheduler } from './scheduler.js';
 
-/** Told when a task ends; `failed` says whether `error` was thrown. */
+/** Told when a task ends; `outcome` is what it returned or, where it failed, threw. */
 export interface TaskOwner {
-  taskDone(task: Task, failed: boolean, error: unknown): void;
+  taskDone(task: Task, failed: boolean, outcome: unknown): void;
   /** The work of a task with `isSheddable` waited too long and was given up: its turn is skipped. */
   shed?(task: Task): boolean;
 }
@@ -46,6 +46,8 @@ export class Task implements Waiter {
   generation = 0;
   /** The message that it works on, as the room above knows it. */
   message: unknown = null;
+  /** Counted up with each end of a message or a task: who keeps a task compares it. */
+  span = 0;
   owner: TaskOwner | null = null;
 
   private state = FREE;
@@ -102,6 +104,7 @@ export class Task implements Waiter {
   }
 
   releaseResources(): void {
+    this.span++;
     while (this.resources !== null) {
       const resource: TaskResource = this.resources;
       this.resources = resource.nextResource;
@@ -155,12 +158,12 @@ export class Task implements Waiter {
       return false;
     }
     if (!isThenable(result)) {
-      this.finish(false, undefined);
+      this.finish(false, result);
       return false;
     }
     this.state = ASYNC;
     result.then(
-      () => this.finish(false, undefined),
+      (value) => this.finish(false, value),
       (error: unknown) => this.finish(true, error),
     );
     return true;
@@ -168,7 +171,7 @@ export class Task implements Waiter {
 
   private step(): void {
     const result = this.generator?.next();
-    if (result === undefined || result.done === true) this.finish(false, undefined);
+    if (result === undefined || result.done === true) this.finish(false, result?.value);
   }
 
   /** Runs the handler's `finally` blocks; one that waits in there is waited for. An async handler cannot be cancelled. */
@@ -197,14 +200,14 @@ export class Task implements Waiter {
     }
   }
 
-  private finish(failed: boolean, error: unknown): void {
+  private finish(failed: boolean, outcome: unknown): void {
     const { owner } = this;
     this.state = DEAD;
     this.generator = null;
     this.handler = null;
     this.argument = null;
     this.releaseResources();
-    owner?.taskDone(this, failed, error);
+    owner?.taskDone(this, failed, outcome);
   }
 
   private free(): void {

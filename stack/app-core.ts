@@ -151,6 +151,7 @@ export class AppCore<L extends string = string>
       levels: levels.length,
       policy: options.policy,
       kick: options.kick,
+      onLost: (error, message) => this.report(error, message as Message<L> | null),
     });
     this.table = new ConnectionTable(arena.connections);
     this.sender = new Sender(arena, app, this.table, {

@@ -2,6 +2,7 @@
 // In: the calls of user code. Out: the core's parts, put to use. Invariant: nothing here stands on the packet's line.
 import type { Coroutine, Op } from '../coroutine/op.js';
 import { withSignal } from '../coroutine/signal.js';
+import { type Child, spawn } from '../coroutine/spawn.js';
 import type { AnyHandler } from '../coroutine/task.js';
 import type { AppCore, AppCounts } from './app-core.js';
 import { Column } from './column.js';
@@ -151,6 +152,11 @@ export class App<L extends string = string> {
   redis(): RedisClient {
     this.redisClient ??= this.services.makeRedis();
     return this.redisClient;
+  }
+
+  /** spawn() with the name of a level. */
+  spawn<T>(body: () => Coroutine<T>, options: { level?: L } = {}): Child<T> {
+    return spawn(body, { level: options.level === undefined ? undefined : this.core.levelOf(options.level) });
   }
 
   /** Called once when the stack is on the air: the place for active opens. May be a generator or async. */

@@ -5,6 +5,7 @@
 export const ERROR_CODES = {
   QST_ERR_ABI_MISMATCH: 'The native addon and the TypeScript files were built from different versions.',
   QST_ERR_APP_FAILED: 'An app thread ended before it was on the air, or died too often.',
+  QST_ERR_CANCELLED: 'A coroutine was joined that had been cancelled.',
   QST_ERR_CAPTURE: 'A capture file cannot be read, or holds no Ethernet frames.',
   QST_ERR_CLASSIFIER_INVALID: 'A rule of the classifier cannot be understood or compiled.',
   QST_ERR_CONFIG_INVALID: 'The configuration has faults; each is listed with its place and the accepted range.',

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Coroutine } from '../../coroutine/op.js';
 import { strictPolicy } from '../../coroutine/scheduler.js';
 import { sleep } from '../../coroutine/sleep.js';
+import { spawn } from '../../coroutine/spawn.js';
 import {
   APP_LINE_DEADLINE_SET_U32,
   APP_LINE_DEADLINE_U32,
@@ -82,6 +83,50 @@ test('a message is answered at its level with its rx stamp, and its packet is re
     [[3, 7, 5]],
   );
   assert.is(stack.rxWithApp.size, 0);
+});
+
+test('a child that nobody joins and that throws is an error of the handler that made it', () => {
+  const { stack, core, errors, turn, settle } = bench({ levels: 2 }, function* (message): Coroutine<void> {
+    spawn(function* (): Coroutine<void> {
+      throw new Error(`child of ${message.utf8()}`);
+    });
+    yield* sleep(5);
+  });
+  stack.opened(3);
+  stack.message(3, 'hello', 1);
+  settle();
+  assert.equal(errors, [], 'it may still be joined');
+  turn(8);
+  settle();
+  assert.equal(
+    errors.map((error) => (error as Error).message),
+    ['child of hello'],
+  );
+  assert.is(core.counts().handlersFailed, 1);
+});
+
+test('a child may use the message of its parent until the parent ends, and not behind that', () => {
+  const { stack, errors, turn, settle } = bench({ levels: 2 }, function* (message): Coroutine<void> {
+    const replies = (word: string, ms: number) =>
+      spawn(function* (): Coroutine<void> {
+        yield* sleep(ms);
+        message.reply(`${word} ${message.utf8()}`);
+      });
+    const early = replies('early', 5);
+    replies('late', 20);
+    yield* early.join();
+  });
+  stack.giveTx(4);
+  stack.opened(3);
+  stack.message(3, 'hello', 1);
+  settle();
+  for (let i = 0; i < 4; i++) turn(8);
+  settle();
+  assert.equal(texts(stack.sends()), ['early hello']);
+  assert.equal(
+    errors.map((error) => (error as { code: string }).code),
+    ['QST_ERR_MESSAGE_RELEASED'],
+  );
 });
 
 test('events are taken from the highest level down, and higher rings are looked at again every 16 events', () => {

@@ -57,6 +57,9 @@ test('a wrong level name is a compile error', () => {
     message.reply('z', { level: 'alarm' });
   });
   const setup = (_app: App<Levels>) => {};
+  // @ts-expect-error no such level
+  const spawns = (app: App<Levels>) => app.spawn(function* () {}, { level: 'low' });
+  assert.type(spawns, 'function');
   serve({
     levels: ['alarm', 'normal'],
     otherwise: 'normal',
