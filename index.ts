@@ -1,10 +1,13 @@
 // The public door: what a program on the stack imports.
 export {
+  type AcquireOptions,
   all,
   type Child,
   type Coroutine,
   type Op,
+  type Permit,
   race,
+  Semaphore,
   type SpawnOptions,
   sleep,
   spawn,

@@ -4,6 +4,7 @@ export { Inbox } from './inbox.js';
 export { type Coroutine, context, currentTask, type Op, PooledOp, type Suspend, type Waiter } from './op.js';
 export { race } from './race.js';
 export { Scheduler, type SchedulerOptions } from './scheduler.js';
+export { type AcquireOptions, Permit, Semaphore } from './semaphore.js';
 export type { WaitOptions } from './signal.js';
 export { withSignal } from './signal.js';
 export { sleep } from './sleep.js';
