@@ -10,9 +10,6 @@ namespace qstack::bench {
 
 namespace {
 
-constexpr uint16_t kDescriptors = 1024;
-constexpr uint16_t kMemifDescriptors = 1u << 14;  ///< bounded by the ring's own size
-
 std::string memif_string(Arguments& arguments, const MacAddress& mac) {
   MemifOptions options{.socket = arguments.text("socket"), .mac = mac};
   if (arguments.text("role", "client") == "server") options.role = MemifRole::server;
@@ -34,7 +31,7 @@ LineEnd::LineEnd(Arguments& arguments) {
   rx_.emplace("rx", region, 0, rx_packets);
   tx_.emplace("tx", region, rx_packets, tx_packets);
   DpdkPortOptions options{.device = device, .mac = config_.ip.mac, .mtu = config_.ip.mtu};
-  options.ring_size = device.starts_with("net_memif") ? kMemifDescriptors : kDescriptors;
+  options.ring_size = usual_ring_size(device);
   port_.emplace(options, *rx_);
 }
 

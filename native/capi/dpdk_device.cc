@@ -40,8 +40,7 @@ class DpdkDevice final : public Device {
     DpdkPortOptions options{.device = dpdk_device(config.device, number, config.stack.ip.mac),
                             .mac = config.stack.ip.mac,
                             .mtu = config.stack.ip.mtu};
-    // memif's ring is the queue between two processes: as long as it can be.
-    if (options.device.starts_with("net_memif")) options.ring_size = 1u << 14;
+    options.ring_size = usual_ring_size(options.device);
     port_.emplace(options, *rx_);
   }
   Port& port() override { return *port_; }

@@ -110,7 +110,7 @@ class DpdkDevice final : public FaultedDevice {
     rx_.emplace(name + "rx", region_, 0, config.rx_packets);
     tx_.emplace(name + "tx", region_, config.rx_packets, config.tx_packets);
     DpdkPortOptions options{.device = dpdk_device(config.device, number, config.mac), .mac = config.mac, .mtu = config.mtu};
-    options.ring_size = config.descriptors != 0 ? config.descriptors : default_descriptors(options.device);
+    options.ring_size = config.descriptors != 0 ? config.descriptors : usual_ring_size(options.device);
     port_.emplace(options, *rx_);
     add_faults(config);
   }
@@ -131,11 +131,6 @@ class DpdkDevice final : public FaultedDevice {
   Port& inside() override { return *port_; }
 
  private:
-  /// memif's ring is the queue between two processes: as long as it can be.
-  static uint16_t default_descriptors(const std::string& device) {
-    return device.starts_with("net_memif") ? 1u << 14 : 1024;
-  }
-
   std::optional<DpdkPool> rx_, tx_;
   std::optional<DpdkPort> port_;
 };

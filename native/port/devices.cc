@@ -160,6 +160,13 @@ uint32_t extra_room(const std::string& device) {
   return device.starts_with("af_xdp:") || device.starts_with("net_af_xdp") ? 256 : 0;
 }
 
+uint16_t usual_ring_size(const std::string& device) {
+  // memif's ring is the queue between two processes: as long as it can be.
+  if (device.starts_with("net_memif")) return 1u << 14;
+  // As many frames as its driver has given to the kernel: a shorter ring would drop some that have a buffer.
+  return device.starts_with("net_af_xdp") ? 2048 : 1024;
+}
+
 std::string af_xdp_device(uint32_t number, const std::string& interface) {
   check_interface(interface);
   return "net_af_xdp" + std::to_string(number) + ",iface=" + interface;

@@ -47,6 +47,9 @@ std::string af_packet_device(uint32_t number, const std::string& interface);
 /// Bytes that frames of this device, in our words or DPDK's, need behind the room of a packet.
 uint32_t extra_room(const std::string& device);
 
+/// Descriptors of a queue that suit this device, in DPDK's words.
+uint16_t usual_ring_size(const std::string& device);
+
 /// Raw frames of an existing interface by an AF_XDP socket: its first receive queue. Needs CAP_NET_ADMIN, CAP_NET_RAW,
 /// CAP_IPC_LOCK and CAP_SYS_ADMIN. The driver keeps 2,048 RX packets with the kernel, and as many again for what it sends.
 std::string af_xdp_device(uint32_t number, const std::string& interface);

@@ -44,6 +44,13 @@ TEST_CASE("a memif device says its role, socket, ring and MAC in DPDK's words") 
         "net_memif2,role=server,id=5,socket=/tmp/q/s,socket-abstract=no,rsize=11,bsize=1664,mac=02:71:0a:00:00:01");
 }
 
+TEST_CASE("a ring is as long as what its device queues in it") {
+  CHECK(usual_ring_size("net_memif0,role=server") == 16384);
+  CHECK(usual_ring_size("net_af_xdp1,iface=x") == 2048);
+  CHECK(usual_ring_size("net_tap0,iface=x") == 1024);
+  CHECK(usual_ring_size("0000:03:00.0") == 1024);
+}
+
 TEST_CASE("words that DPDK would misread are refused") {
   CHECK_THROWS_AS(memif_device({.socket = "/tmp/a,b"}), std::invalid_argument);
   CHECK_THROWS_AS(memif_device({.socket = ""}), std::invalid_argument);
