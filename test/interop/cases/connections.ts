@@ -27,8 +27,9 @@ const lifeMsOf = (seconds: number) => Math.min(LIFE_MS_MAX, (seconds * 1000) / 6
 async function churn({ namespace, seconds, seed }: Spot, connections: number): Promise<ChurnResult[]> {
   const processes = Math.ceil(connections / PER_PROCESS);
   const each = Math.ceil(connections / processes);
-  // A client needs its ports again before TIME-WAIT is over; RFC 6191 by the kernel's hand.
-  namespace.run('sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1');
+  // A client needs its ports again before TIME-WAIT is over; RFC 6191 by the kernel's hand. And it repeats a SYN for longer than
+  // for the usual 6 s: a busy machine may lose so many in a row at the device.
+  namespace.run('sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1', 'net.ipv4.tcp_syn_retries=12');
   const clients = Array.from({ length: processes }, (_, index) => {
     const numbers = [ECHO_PORT, each, seconds, lifeMsOf(seconds), seed + index].map(String);
     return namespace.program('test/interop/peers/churn.js', OURS, ...numbers);
