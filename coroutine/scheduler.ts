@@ -7,6 +7,7 @@ import { makePolicy } from './make-policy.js';
 import { context } from './op.js';
 import type { Heads, PolicyOptions, SchedulingPolicy } from './policy.js';
 import { ReadyQueue, type Runnable } from './ready-queue.js';
+import { Labels, RunWatch, type RunWatchOptions } from './run-watch.js';
 import { Task, type TaskOwner } from './task.js';
 import { TimerWheel } from './timer-wheel.js';
 
@@ -15,12 +16,14 @@ export interface SchedulerOptions {
   levels: number;
   /** Default: strict, with a starvation bound of 20 ms. */
   policy?: PolicyOptions;
-  /** Microseconds; read only by a policy that measures work, once per burst. */
+  /** Microseconds; read by a policy that measures work, once per burst, and by a watch, once per entry. */
   clockUs?: () => number;
   /** Something became ready outside of a turn (a promise, a microtask): the poller is to come back soon. */
   kick?: () => void;
   /** A coroutine that nobody has joined has failed; `message` is that of its parent, null when that has ended. */
   onLost?: (error: unknown, message: unknown) => void;
+  /** Reports what runs too long; without it nothing is timed. */
+  watch?: RunWatchOptions | undefined;
 }
 
 /** Microtasks that an async continuation may take before the next task runs; nested async functions need one each. */
@@ -44,6 +47,8 @@ export function strictPolicy(levels: number, starvationBoundMs = 20): PolicyOpti
 export class Scheduler implements Heads {
   readonly levels: number;
   readonly timers = new TimerWheel();
+  /** Names of handlers. */
+  readonly labels = new Labels();
   /** Work that belongs to no handler: set-up code and what runs after a handler has ended. */
   readonly outside: Task;
   kick: () => void;
@@ -61,6 +66,7 @@ export class Scheduler implements Heads {
   /** Entries wait by the arrival of their messages, not since they became ready. */
   private readonly byArrival: boolean;
   private readonly clockUs: () => number;
+  private readonly watch: RunWatch | null;
   private readonly pool: Task[] = [];
   private readonly goOn = () => this.afterMicrotask();
   private mask = 0;
@@ -68,20 +74,19 @@ export class Scheduler implements Heads {
   private inTurn = false;
   private microtasksLeft = 0;
   private pausedLevel = 0;
+  private pausedLabel = 0;
+  /** Entries of its burst. */
+  private pausedCount = 0;
   private pausedAtUs = 0;
 
-  constructor({
-    levels,
-    policy = strictPolicy(levels),
-    clockUs = nowUs,
-    kick = () => {},
-    onLost = reject,
-  }: SchedulerOptions) {
+  constructor(options: SchedulerOptions) {
+    const { levels, policy = strictPolicy(levels), clockUs = nowUs, kick = () => {}, onLost = reject } = options;
     this.levels = levels;
     this.onLost = onLost;
     this.kick = kick;
     this.clockUs = clockUs;
     this.workUs = new Float64Array(levels);
+    this.watch = options.watch === undefined ? null : new RunWatch(options.watch, this.labels, clockUs);
     this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
     this.byArrival = policy.kind === 'deadline';
     for (let level = 0; level < levels; level++) this.queues.push(new ReadyQueue());
@@ -168,20 +173,26 @@ export class Scheduler implements Heads {
 
   /** One burst of a level; returns how many entries ran. */
   private runLevel(level: number, budget: number): number {
-    const { policy, running, runningAt } = this;
+    const { policy, running, runningAt, watch } = this;
     const queue = this.queues[level] as ReadyQueue;
     const most = Math.min(budget, policy.burst);
     const { yieldsTo, measures } = policy;
     const startUs = measures ? this.clockUs() : 0;
     let ran = 0;
+    let label = 0;
+    watch?.begin();
     do {
       const entry = queue.shift();
       if (queue.length === 0) this.mask &= ~(1 << level);
       ran++;
-      running[runningAt] = entry.label | (level << LABEL_BITS);
+      label = entry.label;
+      running[runningAt] = label | (level << LABEL_BITS);
       running[runningAt + 1] = (running[runningAt + 1] as number) + 1;
-      if (entry.resume()) this.pause(level);
+      if (entry.resume()) this.pause(level, label);
+      else if (watch?.isClose === true) watch.ran(label, level);
     } while (ran < most && queue.length > 0 && (this.mask & yieldsTo) === 0 && context.paused === null);
+    if (context.paused !== null) this.pausedCount = ran;
+    else watch?.end(ran, label, level);
     if (measures) this.charge(level, startUs);
     return ran;
   }
@@ -192,9 +203,10 @@ export class Scheduler implements Heads {
     this.policy.charge(level, work);
   }
 
-  private pause(level: number): void {
+  private pause(level: number, label: number): void {
     context.paused = this;
     this.pausedLevel = level;
+    this.pausedLabel = label;
     if (this.policy.measures) this.pausedAtUs = this.clockUs();
     this.microtasksLeft = MICROTASKS_PER_CONTINUATION;
     queueMicrotask(this.goOn);
@@ -205,9 +217,15 @@ export class Scheduler implements Heads {
       queueMicrotask(this.goOn);
       return;
     }
+    this.endWatch();
     if (this.policy.measures) this.charge(this.pausedLevel, this.pausedAtUs);
     context.task = null;
     context.paused = null;
     this.kick();
+  }
+  private endWatch(): void {
+    const { watch, pausedLabel, pausedLevel } = this;
+    if (watch?.isClose === true) watch.ran(pausedLabel, pausedLevel);
+    watch?.end(this.pausedCount, pausedLabel, pausedLevel);
   }
 }

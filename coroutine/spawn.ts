@@ -72,7 +72,7 @@ export class Child<T> implements TaskOwner, TaskResource {
     const task = parent.scheduler.task(level, this);
     this.task = task;
     task.arrival = parent.isOutside ? task.arrival : parent.arrival;
-    task.label = parent.label;
+    task.label = body.name === '' ? parent.label : parent.scheduler.labels.of(body.name);
     task.slot = parent.slot;
     task.generation = parent.generation;
     task.begin(body, undefined);

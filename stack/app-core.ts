@@ -4,6 +4,7 @@
 // Read poller.ts (events), dispatcher.ts (handlers) and sender.ts (replies) first; app.ts is what a user sees of it.
 import type { Op } from '../coroutine/op.js';
 import type { PolicyOptions } from '../coroutine/policy.js';
+import type { RunWatchOptions } from '../coroutine/run-watch.js';
 import { Scheduler } from '../coroutine/scheduler.js';
 import type { AnyHandler, Task } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
@@ -83,6 +84,8 @@ export interface AppCoreOptions<L extends string> {
   maxAgesMs: readonly number[] | null;
   /** The poller is to come back soon. */
   kick: () => void;
+  /** Reports handlers that run too long. */
+  watch?: RunWatchOptions | undefined;
   /** A handler threw. True: it was dealt with; otherwise the connection is aborted. */
   onError: (error: unknown, message: Message<L> | null) => boolean;
 }
@@ -151,6 +154,7 @@ export class AppCore<L extends string = string>
       levels: levels.length,
       policy: options.policy,
       kick: options.kick,
+      watch: options.watch,
       onLost: (error, message) => this.report(error, message as Message<L> | null),
     });
     this.table = new ConnectionTable(arena.connections);
@@ -219,8 +223,9 @@ export class AppCore<L extends string = string>
     this.prepare(listener);
   }
 
-  /** Memory that the order of this listener needs. */
+  /** Memory that the order of this listener needs, and a number for its handler's name. */
   prepare(listener: ListenerState<L>): void {
+    listener.label = this.scheduler.labels.of(listener.handlerName);
     if (listener.order === ORDER_LEVEL) this.dispatcher.prepareLevels();
   }
 
@@ -257,7 +262,8 @@ export class AppCore<L extends string = string>
     if (listener?.sendBuffer !== undefined) this.sender.setWindow(slot, generation, listener.sendBuffer);
     if (connecting !== null) this.connected(slot, generation, connecting);
     else if (listener === undefined) this.abort(slot, generation);
-    else if (listener.onConnect !== null) this.call(listener.onConnect, new Connection<L>(this, slot, generation));
+    else if (listener.onConnect !== null)
+      this.call(listener.onConnect, new Connection<L>(this, slot, generation), 'onConnect');
   }
 
   /** The slot has a new owner: the end of the old connection comes first. */
@@ -276,13 +282,15 @@ export class AppCore<L extends string = string>
   }
 
   /** Runs user code that belongs to no message. */
-  call(handler: AnyHandler, argument: unknown): void {
+  call(handler: AnyHandler, argument: unknown, name: string): void {
     const owner = {
       taskDone: (_task: unknown, failed: boolean, error: unknown) => {
         if (failed) this.report(error, null);
       },
     };
-    this.scheduler.task(0, owner).begin(handler, argument);
+    const task = this.scheduler.task(0, owner);
+    task.label = this.scheduler.labels.of(name);
+    task.begin(handler, argument);
   }
 
   message(words: Uint32Array, at: number): void {
@@ -329,7 +337,7 @@ export class AppCore<L extends string = string>
     const connection = new Connection<L>(this, slot, generation);
     this.forget(slot, generation, reason);
     const onClose = listener?.onClose;
-    if (onClose) this.call(() => onClose(connection, reason), undefined);
+    if (onClose) this.call(() => onClose(connection, reason), undefined, 'onClose');
   }
 
   private forget(slot: number, generation: number, reason: CloseReason): void {
@@ -376,7 +384,7 @@ export class AppCore<L extends string = string>
     const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
     if (!this.table.isOpen(slot, generation) || this.table.has(slot, CLOSING)) return;
     const onUrgent = this.listenerOf(slot)?.onUrgent;
-    if (onUrgent) this.call(() => onUrgent(new Connection<L>(this, slot, generation)), undefined);
+    if (onUrgent) this.call(() => onUrgent(new Connection<L>(this, slot, generation)), undefined, 'onUrgent');
   }
 
   info(words: Uint32Array, at: number): void {

@@ -1,6 +1,7 @@
 // AppHost: makes an App in the calling thread, on a stack that exists, and keeps its poller.
 // In: a definition, a stack's number, an app's number. Out: a running app. Invariant: no event comes
 // before its listener is known: an app thread polls only after setup(), and the stack runs after all of them.
+import type { RunWatchOptions } from '../coroutine/run-watch.js';
 import { Arena } from '../mempool/arena.js';
 import { App } from './app.js';
 import { AppCore } from './app-core.js';
@@ -46,6 +47,7 @@ export class AppHost<L extends string> {
       policy: this.policy.options,
       maxAgesMs: this.policy.maxAgesMs,
       sendBufferBytes: settings.sendBufferBytes,
+      watch: settings.slowHandlerMs > 0 ? this.watch(settings.slowHandlerMs) : undefined,
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),
     });
@@ -55,6 +57,17 @@ export class AppHost<L extends string> {
       settings: settings as unknown as Record<string, unknown>,
       makeRedis: () => this.makeRedis(),
     });
+  }
+
+  private watch(boundMs: number): RunWatchOptions {
+    const { definition, log } = this.options;
+    const slow = (handler: string, levelIndex: number, tookMs: number) => {
+      const level = definition.levels[levelIndex];
+      const ms = Math.round(tookMs * 10) / 10;
+      const sentence = `a handler ran for ${ms} ms without a yield*: while it computes nothing else runs in its thread`;
+      log.warn('HANDLER_SLOW', sentence, { handler, level, ms }, `HANDLER_SLOW ${handler}`);
+    };
+    return { boundMs, slow };
   }
 
   private makeRedis(): RedisClient {

@@ -165,7 +165,7 @@ export class App<L extends string = string> {
   }
 
   started(): void {
-    for (const start of this.starts.splice(0)) this.core.call(start, undefined);
+    for (const start of this.starts.splice(0)) this.core.call(start, undefined, 'onStart');
   }
 
   /** Called once when the stack goes down, before connections are closed. */

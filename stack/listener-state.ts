@@ -21,6 +21,7 @@ export class ListenerState<L extends string> {
   readonly isPooled: boolean;
   /** Number of the handler's name, for who watches what runs; 0: none. */
   label = 0;
+  readonly handlerName: string;
   readonly onConnect: AnyHandler | null;
   readonly onUrgent: ConnectionOptions<L>['onUrgent'] | null;
   readonly onClose: ConnectionOptions<L>['onClose'] | null;
@@ -38,6 +39,7 @@ export class ListenerState<L extends string> {
     this.unordered = this.framing.kind !== 'stream' && (options.unordered ?? this.order !== ORDER_CONNECTION);
     this.isPooled = typeof handler === 'object';
     this.handler = ((typeof handler === 'object' ? handler.pooled : handler) as AnyHandler | undefined) ?? null;
+    this.handlerName = this.handler?.name || `the handler of port ${(options as { port?: number }).port ?? 'unknown'}`;
     this.halfOpen = options.halfOpen ?? false;
     this.onConnect = options.onConnect ?? null;
     this.onUrgent = options.onUrgent ?? null;

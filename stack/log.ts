@@ -20,6 +20,7 @@ export interface LogOptions {
 }
 
 interface Gate {
+  code: string;
   openAtMs: number;
   suppressed: number;
 }
@@ -54,39 +55,40 @@ export class Log {
     this.write('info', code, sentence, fields);
   }
 
-  warn(code: string, sentence: string, fields: Fields = {}): void {
-    this.write('warn', code, sentence, fields);
+  /** `gate`: what is held back together, where a code has several sources. */
+  warn(code: string, sentence: string, fields: Fields = {}, gate = code): void {
+    this.write('warn', code, sentence, fields, gate);
   }
 
   error(code: string, sentence: string, fields: Fields = {}): void {
     this.write('error', code, sentence, fields);
   }
 
-  private write(level: Level, code: string, sentence: string, fields: Fields): void {
+  private write(level: Level, code: string, sentence: string, fields: Fields, gate = code): void {
     if (!this.pino.isLevelEnabled(level)) return;
-    const suppressed = this.pass(code);
+    const suppressed = this.pass(gate, code);
     if (suppressed < 0) return;
     this.pino[level]({ code, ...fields, ...(suppressed > 0 ? { suppressed } : {}) }, sentence);
   }
 
-  /** How many lines of this code were held back since the last one; -1 to hold back this one as well. */
-  private pass(code: string): number {
+  /** How many lines were held back at this gate since the last one; -1 to hold back this one as well. */
+  private pass(name: string, code: string): number {
     const nowMs = this.nowMs();
-    const gate = this.gates.get(code);
+    const gate = this.gates.get(name);
     if (gate !== undefined && nowMs < gate.openAtMs) {
       gate.suppressed += 1;
       return -1;
     }
     if (gate === undefined && this.gates.size >= CODES_MAX) this.gates.clear();
-    this.gates.set(code, { openAtMs: nowMs + PERIOD_MS, suppressed: 0 });
+    this.gates.set(name, { code, openAtMs: nowMs + PERIOD_MS, suppressed: 0 });
     return gate?.suppressed ?? 0;
   }
 
   /** What was held back and never followed by another line, at the end of a program. */
   flush(): void {
-    for (const [code, gate] of this.gates) {
-      if (gate.suppressed > 0)
-        this.pino.info({ code, suppressed: gate.suppressed }, `${gate.suppressed} more of ${code}`);
+    for (const gate of this.gates.values()) {
+      const { code, suppressed } = gate;
+      if (suppressed > 0) this.pino.info({ code, suppressed }, `${suppressed} more of ${code}`);
       gate.suppressed = 0;
     }
   }

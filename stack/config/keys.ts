@@ -184,6 +184,7 @@ export const KEYS = {
   reply: key('iotepserver: form of a reply', oneOf(['iot', 'http'])),
   port: key('TCP port to listen on', count(1, 65_535)),
   drain_timeout: key('how long a stop waits for open work', durationOrNever(1, 3_600_000, 1_000)),
+  slow_handler: key('a handler that runs longer without a yield* is reported', durationOrNever(0.1, 60_000, 1)),
   poll: key('how a stack thread waits', oneOf(['busy', 'yield', 'sleep'])),
   arrangement: key('which thread runs the stack', oneOf(['separate', 'inline'], { shared: SHARED_REFUSED })),
   log_level: key(

@@ -82,6 +82,8 @@ export interface StackSettings {
   reply: 'iot' | 'http';
   port: number;
   drainTimeoutMs: number;
+  /** 0: handlers are not timed. */
+  slowHandlerMs: number;
   poll: 'busy' | 'yield' | 'sleep';
   arrangement: 'separate' | 'inline';
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -236,6 +238,7 @@ export function completeSettings(values: Values, classify: ClassifyLine[], cores
     reply: values.reply ?? 'iot',
     port: values.port ?? 80,
     drainTimeoutMs: values.drain_timeout ?? 5_000,
+    slowHandlerMs: values.slow_handler ?? 10,
     logLevel: values.log_level ?? 'info',
   };
 }

@@ -276,9 +276,13 @@ test('what waits for a reader comes by level as well', () => {
   }
   const seen: (string | undefined)[] = [];
   const connection = new Connection<string>(core, 0, 0);
-  core.call(function* (): Coroutine<void> {
-    for (let i = 0; i < 3; i++) seen.push((yield* connection.receive())?.utf8());
-  }, undefined);
+  core.call(
+    function* (): Coroutine<void> {
+      for (let i = 0; i < 3; i++) seen.push((yield* connection.receive())?.utf8());
+    },
+    undefined,
+    'a test',
+  );
   for (let i = 0; i < 10; i++) turn(1);
   assert.equal(seen, ['high', 'low 1', 'low 2']);
 });

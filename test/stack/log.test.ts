@@ -34,6 +34,22 @@ test('one code is written once a second, and the next line says how many were he
   assert.is((JSON.parse(lines[2] ?? '') as { suppressed: number }).suppressed, 9);
 });
 
+test('sources of one code may have gates of their own', () => {
+  const { log, lines } = logger(false);
+  for (let i = 0; i < 3; i += 1) for (const name of ['a', 'b']) log.warn('slow', 'too slow', { name }, `slow ${name}`);
+  log.flush();
+  const told = lines.map((line) => JSON.parse(line) as { code: string; name?: string; suppressed?: number });
+  assert.equal(
+    told.map(({ code, name, suppressed }) => [code, name, suppressed]),
+    [
+      ['slow', 'a', undefined],
+      ['slow', 'b', undefined],
+      ['slow', undefined, 2],
+      ['slow', undefined, 2],
+    ],
+  );
+});
+
 test('what was held back at the end is told by a flush', () => {
   const { log, lines } = logger(false);
   log.warn('bad', 'bad record');

@@ -620,6 +620,45 @@ test('a handler that throws is told to onError; without one the connection is re
   assert.is(both.server.app.counts().handlersFailed, 1);
 });
 
+test('a handler that computes is told of in the log: its name, its level, how long, and once a second', async () => {
+  const lines: string[] = [];
+  const log = new Log({ level: 'warn', human: false, nowMs: () => 0, write: (line) => lines.push(line) });
+  const computes = (ms: number) => {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+  };
+  const server = serve({
+    levels: ['high', 'low'],
+    setup(app) {
+      app.listen({ port: 7, framing: fixed(1) }, function* hashes(message): Coroutine<void> {
+        yield* sleep(1);
+        computes(40);
+        message.reply('.');
+      });
+      app.listen({ port: 8, framing: fixed(1) }, (message) => {
+        computes(40);
+        message.reply('.');
+      });
+    },
+  });
+  await using both = await pair(server, { log, serverConfig: { slow_handler: '30ms' } });
+  for (const port of [7, 8]) {
+    const connection = await both.client.app.connect(at(port));
+    connection.send('xx');
+    assert.is((await read(connection, 2)).toString(), '..');
+  }
+  const told = lines.map((line) => JSON.parse(line) as { code: string; handler: string; level: string; ms: number });
+  const slow = told.filter(({ code, handler }) => code === 'HANDLER_SLOW' && /hashes|of port/.test(handler));
+  assert.equal(
+    slow.map(({ handler, level }) => [handler, level]),
+    [
+      ['hashes', 'low'],
+      ['the handler of port 8', 'low'],
+    ],
+  );
+  assert.ok(slow.every(({ ms }) => ms >= 40));
+});
+
 test('timeout, all and wait work in a handler', async () => {
   const server = one({ framing: fixed(1), order: 'none' }, function* (message): Coroutine<void> {
     const [a, b] = yield* all(wait(Promise.resolve('a')), timeout(1000, wait(tick(1).then(() => 'b'))));
