@@ -496,13 +496,15 @@ TEST_CASE("RFC 6937 3: pacing goes on in a recovery that takes the window down t
   Scene scene;
   scene.client.stack.tcp.pacing = true;
   scene.begin();
-  const std::string bytes = pattern(kMss + 5);
+  const std::string bytes = pattern(kMss + 9);
   const std::string_view all = bytes;
-  // The first segment is lost each time that it is sent, until the timer; what tells of it is single bytes behind it.
-  scene.path->to_server = lose({0, 5, 7});
+  // The first segment is lost each time that it is sent, until the timer; what tells of it are single bytes behind it.
+  scene.path->to_server = lose({0, 9, 11});
   scene.path->send(scene.c, all.substr(0, kMss));
   scene.path->send(scene.c, all.substr(kMss, 4), 1);
-  scene.path->run_ms(60);
-  scene.path->send(scene.c, all.substr(kMss + 4));
+  scene.path->run_ms(10);
+  scene.path->send(scene.c, all.substr(kMss + 4, 4), 1);
+  scene.path->run_ms(50);
+  scene.path->send(scene.c, all.substr(kMss + 8));
   CHECK(scene.path->run_until([&] { return scene.received() == bytes; }, 5'000));
 }
