@@ -106,7 +106,9 @@ Note Ledger::sent(const SegmentView& segment) {
     return its ? sent_syn(a, side, segment) : Note{};
   }
   const uint32_t number = from_client ? found->second.client : found->second.server;
-  return number == kNoAttempt ? Note{} : sent_by(attempts_[number], side, segment);
+  // A half-open record of a newer connection answers as well, before the app is told of it.
+  const bool newer = number != kNoAttempt && number != found->second.client && attempts_[number].side[1].closed;
+  return newer || number == kNoAttempt ? Note{} : sent_by(attempts_[number], side, segment);
 }
 
 /// One line on stderr, with sequence numbers from the beginning of the connection on.
