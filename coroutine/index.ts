@@ -2,6 +2,7 @@
 export { all } from './all.js';
 export { Inbox } from './inbox.js';
 export { type Coroutine, context, currentTask, type Op, PooledOp, type Suspend, type Waiter } from './op.js';
+export { OpTrace, type ReportForgotten } from './op-trace.js';
 export { race } from './race.js';
 export { Scheduler, type SchedulerOptions } from './scheduler.js';
 export { type AcquireOptions, Permit, Semaphore } from './semaphore.js';

@@ -2,7 +2,7 @@
 // Invariant: the inner op is taken or cancelled exactly once.
 
 import { QstackError } from '../stack/errors.js';
-import { type Op, PooledOp, type Waiter } from './op.js';
+import { type Op, PooledOp, type Waiter, wrapped } from './op.js';
 import type { Task } from './task.js';
 
 /** Every op of this package is a PooledOp; anything else has no business in all(), race() and timeout(). */
@@ -15,8 +15,10 @@ export abstract class NestedOp<T> extends PooledOp<T> implements Waiter {
   private inner: PooledOp<T> | null = null;
 
   protected wrap(op: Op<T>): this {
-    this.inner = pooled(op);
-    this.task ??= this.inner.task;
+    const inner = pooled(op);
+    wrapped(inner);
+    this.inner = inner;
+    this.task ??= inner.task;
     return this;
   }
 

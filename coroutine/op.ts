@@ -64,12 +64,38 @@ export function giveBack(value: unknown): void {
   }
 }
 
+/** Hears of ops that are made, and that somebody awaits, cancels or wraps: op-trace.ts, the debug mode. */
+export interface OpObserver {
+  made(op: PooledOp<unknown>): void;
+  used(op: PooledOp<unknown>): void;
+}
+
+let observer: OpObserver | null = null;
+
+/** The last who asks is told. */
+export function observeOps(next: OpObserver): void {
+  observer = next;
+}
+
+export function stopObserving(current: OpObserver): void {
+  if (observer === current) observer = null;
+}
+
+/** Another op has taken it over. */
+export function wrapped(op: PooledOp<unknown>): void {
+  observer?.used(op);
+}
+
 export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown> {
   /** The task that awaits, or in which the op was made; its level is the level of the op. */
   task: Task | null = context.task;
   private state = IDLE;
   private outcome: unknown = undefined;
   private waiter: Waiter | null = null;
+
+  constructor() {
+    observer?.made(this);
+  }
 
   /** Begins the work. May complete() or fail() at once; a throw is a fail(). */
   protected abstract start(task: Task): void;
@@ -91,6 +117,7 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   open(): this {
     this.state = IDLE;
     this.task = context.task;
+    observer?.made(this);
     return this;
   }
 
@@ -118,6 +145,7 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
 
   /** Starts the op for `task`; afterwards isSettled, or `waiter` will be told. */
   begin(task: Task, waiter: Waiter): void {
+    observer?.used(this);
     if (this.state !== IDLE) {
       throw new QstackError('QST_ERR_OP_REUSED', 'an op can be awaited once; make a new one for each yield* or await');
     }
@@ -166,6 +194,7 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   /** Nobody wants the outcome any more. */
   cancel(): void {
     if (this.state === FREE || this.state === ABANDONED) return;
+    observer?.used(this);
     this.waiter = null;
     if (this.state === DONE) this.discard(this.outcome as T);
     if (this.state !== WAITING || this.abandon()) this.free();

@@ -11,7 +11,7 @@ export interface RunWatchOptions {
 const CLOSE_US = 60_000_000;
 
 /** Of work whose label is 0. */
-const UNNAMED = 'a callback';
+const UNNAMED = 'code outside of handlers';
 
 /** Names of handlers by label, 1 and on; a label is a small number that a task carries. */
 export class Labels {

@@ -1,6 +1,7 @@
 // AppHost: makes an App in the calling thread, on a stack that exists, and keeps its poller.
 // In: a definition, a stack's number, an app's number. Out: a running app. Invariant: no event comes
 // before its listener is known: an app thread polls only after setup(), and the stack runs after all of them.
+import { OpTrace } from '../coroutine/op-trace.js';
 import type { RunWatchOptions } from '../coroutine/run-watch.js';
 import { Arena } from '../mempool/arena.js';
 import { App } from './app.js';
@@ -34,6 +35,7 @@ export class AppHost<L extends string> {
   private readonly native: NativeAddon = loadNative();
   private poller: NativePoller | null = null;
   private redis: RedisClient | null = null;
+  private readonly trace: OpTrace | null;
 
   constructor(options: AppHostOptions<L>) {
     const { definition, stack, app, settings, control } = options;
@@ -52,6 +54,7 @@ export class AppHost<L extends string> {
       onError: (error, message) => this.handlerFailed(error, message),
     });
     this.core.scheduler.isOnAir = false;
+    this.trace = settings.traceOps || process.env.QSTACK_TRACE_OPS === '1' ? this.traceOps() : null;
     this.app = new App<L>(this.core, {
       control,
       settings: settings as unknown as Record<string, unknown>,
@@ -62,12 +65,27 @@ export class AppHost<L extends string> {
   private watch(boundMs: number): RunWatchOptions {
     const { definition, log } = this.options;
     const slow = (handler: string, levelIndex: number, tookMs: number) => {
-      const level = definition.levels[levelIndex];
+      const messageLevel = definition.levels[levelIndex];
       const ms = Math.round(tookMs * 10) / 10;
       const sentence = `a handler ran for ${ms} ms without a yield*: while it computes nothing else runs in its thread`;
-      log.warn('HANDLER_SLOW', sentence, { handler, level, ms }, `HANDLER_SLOW ${handler}`);
+      log.warn('HANDLER_SLOW', sentence, { handler, messageLevel, ms }, `HANDLER_SLOW ${handler}`);
     };
     return { boundMs, slow };
+  }
+
+  private traceOps(): OpTrace {
+    const { log } = this.options;
+    return new OpTrace((op, place, stack) => {
+      log.warn(
+        'OP_FORGOTTEN',
+        `an op was made that nobody awaits: is its yield* missing? made at ${place}`,
+        {
+          op,
+          stack,
+        },
+        `OP_FORGOTTEN ${place}`,
+      );
+    });
   }
 
   private makeRedis(): RedisClient {
@@ -139,5 +157,6 @@ export class AppHost<L extends string> {
     this.poller?.close();
     this.poller = null;
     this.core.scheduler.close();
+    this.trace?.stop();
   }
 }

@@ -185,6 +185,7 @@ export const KEYS = {
   port: key('TCP port to listen on', count(1, 65_535)),
   drain_timeout: key('how long a stop waits for open work', durationOrNever(1, 3_600_000, 1_000)),
   slow_handler: key('a handler that runs longer without a yield* is reported', durationOrNever(0.1, 60_000, 1)),
+  trace_ops: key('finds ops that nobody awaits, with the line that made them; slow, for debugging', flag()),
   poll: key('how a stack thread waits', oneOf(['busy', 'yield', 'sleep'])),
   arrangement: key('which thread runs the stack', oneOf(['separate', 'inline'], { shared: SHARED_REFUSED })),
   log_level: key(

@@ -84,6 +84,7 @@ export interface StackSettings {
   drainTimeoutMs: number;
   /** 0: handlers are not timed. */
   slowHandlerMs: number;
+  traceOps: boolean;
   poll: 'busy' | 'yield' | 'sleep';
   arrangement: 'separate' | 'inline';
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -239,6 +240,7 @@ export function completeSettings(values: Values, classify: ClassifyLine[], cores
     port: values.port ?? 80,
     drainTimeoutMs: values.drain_timeout ?? 5_000,
     slowHandlerMs: values.slow_handler ?? 10,
+    traceOps: values.trace_ops ?? false,
     logLevel: values.log_level ?? 'info',
   };
 }

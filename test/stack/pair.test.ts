@@ -620,6 +620,13 @@ test('a handler that throws is told to onError; without one the connection is re
   assert.is(both.server.app.counts().handlersFailed, 1);
 });
 
+interface Slow {
+  code: string;
+  handler: string;
+  messageLevel: string;
+  ms: number;
+}
+
 test('a handler that computes is told of in the log: its name, its level, how long, and once a second', async () => {
   const lines: string[] = [];
   const log = new Log({ level: 'warn', human: false, nowMs: () => 0, write: (line) => lines.push(line) });
@@ -647,16 +654,37 @@ test('a handler that computes is told of in the log: its name, its level, how lo
     connection.send('xx');
     assert.is((await read(connection, 2)).toString(), '..');
   }
-  const told = lines.map((line) => JSON.parse(line) as { code: string; handler: string; level: string; ms: number });
+  const told = lines.map((line) => JSON.parse(line) as Slow);
   const slow = told.filter(({ code, handler }) => code === 'HANDLER_SLOW' && /hashes|of port/.test(handler));
   assert.equal(
-    slow.map(({ handler, level }) => [handler, level]),
+    slow.map(({ handler, messageLevel }) => [handler, messageLevel]),
     [
       ['hashes', 'low'],
       ['the handler of port 8', 'low'],
     ],
   );
   assert.ok(slow.every(({ ms }) => ms >= 40));
+});
+
+test('with trace_ops the log names the line of an op that nobody awaits', async () => {
+  const lines: string[] = [];
+  const log = new Log({ level: 'warn', human: false, write: (line) => lines.push(line) });
+  const server = one({ framing: fixed(1) }, function* forgetful(message): Coroutine<void> {
+    void sleep(1);
+    yield* sleep(1);
+    message.reply('.');
+  });
+  await using both = await pair(server, { log, serverConfig: { trace_ops: true } });
+  const connection = await both.client.app.connect(at(7));
+  connection.send('x');
+  assert.is((await read(connection, 1)).toString(), '.');
+  const told = lines.map((line) => JSON.parse(line) as { code: string; msg: string; op: string });
+  const forgotten = told.filter(({ code }) => code === 'OP_FORGOTTEN');
+  assert.equal(
+    forgotten.map(({ op }) => op),
+    ['SleepOp'],
+  );
+  assert.match(forgotten[0]?.msg ?? '', /made at forgetful .*pair\.test/);
 });
 
 test('timeout, all and wait work in a handler', async () => {
