@@ -33,12 +33,8 @@ const isOwn = (frame: string) => OWN.some((folder) => frame.includes(folder));
 /** The user's part: what called us, up to where we had called it. */
 function framesOf(error: Error): string[] {
   const frames = (error.stack ?? '').split('\n').slice(1);
-  const called = frames.slice(
-    Math.max(
-      0,
-      frames.findIndex((frame) => !isOwn(frame)),
-    ),
-  );
+  const caller = frames.findIndex((frame) => !isOwn(frame));
+  const called = frames.slice(Math.max(0, caller));
   const end = called.findIndex(isOwn);
   return called.slice(0, end < 0 ? called.length : end).map((frame) => frame.trim());
 }

@@ -16,7 +16,7 @@ export interface SchedulerOptions {
   levels: number;
   /** Default: strict, with a starvation bound of 20 ms. */
   policy?: PolicyOptions;
-  /** Microseconds; read by a policy that measures work, once per burst, and by a watch, once per entry. */
+  /** Microseconds; read by a policy that measures work and by a watch: per burst, not per entry. */
   clockUs?: () => number;
   /** Something became ready outside of a turn (a promise, a microtask): the poller is to come back soon. */
   kick?: () => void;

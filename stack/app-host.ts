@@ -67,7 +67,7 @@ export class AppHost<L extends string> {
     const slow = (handler: string, levelIndex: number, tookMs: number) => {
       const messageLevel = definition.levels[levelIndex];
       const ms = Math.round(tookMs * 10) / 10;
-      const sentence = `a handler ran for ${ms} ms without a yield*: while it computes nothing else runs in its thread`;
+      const sentence = `${handler} ran for ${ms} ms without a yield* or await: meanwhile nothing else ran in its thread`;
       log.warn('HANDLER_SLOW', sentence, { handler, messageLevel, ms }, `HANDLER_SLOW ${handler}`);
     };
     return { boundMs, slow };
