@@ -263,7 +263,7 @@ TEST_CASE("RFC 8985 7.4.2: a probe that repaired the last loss before a silence 
     // The last segment is lost, or its ACK comes after the probe has left.
     scene.path->to_server = data_lost ? lose({1}) : Path::Fate{};
     const double until = scene.path->now_ms() + 320;
-    scene.path->to_client = [&, until](PairPort::Frame&, const TcpSegment& s) {
+    scene.path->to_client = [&, until](PairPort::Frame&, const TcpSegment&) {
       if (data_lost || scene.count(Counter::loss_probes) != 0) return kOneWay;
       return static_cast<uint64_t>(std::max(until - scene.path->now_ms(), 0.0) * 1'000);
     };
