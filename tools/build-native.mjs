@@ -43,7 +43,7 @@ const VARIANTS = {
   tsan: sanitized('thread'),
 };
 
-/** libFuzzer is clang's; a compiler cache in front of the usual compiler stays in front. */
+/** Sanitizers and libFuzzer are clang's; a compiler cache in front of the usual compiler stays in front. */
 const CLANG = Object.fromEntries(
   [
     ['CC', 'clang'],
@@ -99,7 +99,7 @@ function configure(variant) {
   if (existsSync(join(folder, 'build.ninja')) && existsSync(known) && readFileSync(known, 'utf8') === wanted)
     return folder;
   rmSync(folder, { recursive: true, force: true }); // Meson keeps a folder's compiler whatever it is told.
-  run('meson', ['setup', folder, ROOT, ...options], variant === 'asan' ? CLANG : {});
+  run('meson', ['setup', folder, ROOT, ...options], variant === 'release' ? {} : CLANG);
   writeFileSync(known, wanted);
   return folder;
 }
