@@ -24,7 +24,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const JOBS = process.env.QSTACK_JOBS ?? String(availableParallelism());
 
 /** A build with a sanitizer is made to be compiled quickly: several sources at a time (unity), no more optimization than keeps
- * the tests quick, and of debugging data the lines for stack traces. @param {string} sanitizers */
+ * the tests quick, of debugging data the lines for stack traces, the quicker linker. @param {string} sanitizers */
 const sanitized = (sanitizers) => [
   '-Dunity=on',
   '-Dunity_size=12',
@@ -32,6 +32,7 @@ const sanitized = (sanitizers) => [
   '-Doptimization=1',
   '-Ddebug=true',
   '-Dcpp_args=-g1',
+  '-Dcpp_link_args=-fuse-ld=gold',
   `-Db_sanitize=${sanitizers}`,
   '-Db_lundef=false',
 ];

@@ -431,7 +431,12 @@ redisTest('in setup() of an inline stack Redis can be asked, and such replies st
 });
 
 redisTest('after close() an op fails at once, and what was under way is lost', async () => {
+  let asks = () => {};
+  const asked = new Promise<void>((done) => {
+    asks = done;
+  });
   await using on = await bench(function* (message, redis) {
+    asks();
     try {
       yield* redis.command('EVAL', 'local n = 0 for i = 1, 3e7 do n = n + i end return 1', 0);
     } catch (error) {
@@ -439,7 +444,7 @@ redisTest('after close() an op fails at once, and what was under way is lost', a
     }
   });
   const waiting = on.ask();
-  await new Promise((done) => setTimeout(done, 20));
+  await asked;
   on.redis.close();
   assert.is(await waiting, 'QST_ERR_REDIS_LOST');
   assert.is(await on.ask(), 'QST_ERR_STACK_STOPPED');
