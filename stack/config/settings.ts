@@ -239,7 +239,7 @@ export function completeSettings(values: Values, classify: ClassifyLine[], cores
     reply: values.reply ?? 'iot',
     port: values.port ?? 80,
     drainTimeoutMs: values.drain_timeout ?? 5_000,
-    slowHandlerMs: values.slow_handler ?? 10,
+    slowHandlerMs: values.slow_handler ?? 100,
     traceOps: values.trace_ops ?? false,
     logLevel: values.log_level ?? 'info',
   };
