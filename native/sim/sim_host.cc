@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "native/classify/rule_table.hh"
+#include "native/sim/level_rules.hh"
 
 namespace qstack::sim {
 namespace {
@@ -44,25 +45,6 @@ Classifier classifier_of(uint16_t length, uint8_t levels) {
   return std::get<Classifier>(Classifier::load(table));
 }
 
-/// One rule for each level: it is the first byte.
-Classifier judge_of(uint8_t levels) {
-  using namespace rule_table;
-  std::vector<uint8_t> table(kHeaderBytes + levels * (kRuleBytes + kConditionBytes));
-  const uint8_t header[] = {'Q', 'S', 'C', 'L', kVersion, levels, static_cast<uint8_t>(levels - 1), 0, levels, 0, levels};
-  std::copy(std::begin(header), std::end(header), table.begin());
-  for (uint8_t level = 0; level < levels; ++level) {
-    uint8_t* const rule = table.data() + kHeaderBytes + level * kRuleBytes;
-    rule[0] = level;
-    rule[1] = 1;
-    uint8_t* const condition = table.data() + kHeaderBytes + levels * kRuleBytes + level * kConditionBytes;
-    condition[0] = static_cast<uint8_t>(Base::payload);
-    condition[1] = 1;
-    condition[8] = 0xff;
-    condition[12] = level;
-  }
-  return std::get<Classifier>(Classifier::load(table));
-}
-
 }  // namespace
 
 SimHost::Life::Life(const Plan& plan, uint8_t number, uint32_t life, Network& network, Ledger& ledger, const Nanos& now,
@@ -76,7 +58,7 @@ SimHost::Life::Life(const Plan& plan, uint8_t number, uint32_t life, Network& ne
   app.attach(stack, rx, tx);
   const HostPlan& host = plan.hosts[number];
   if (host.judges) {
-    stack.replace_rules(std::make_unique<RuleBook>(judge_of(host.config.tcp.levels)));
+    stack.replace_rules(std::make_unique<RuleBook>(level_by_byte(0, host.config.tcp.levels)));
   } else if (host.high_length != 0) {
     stack.replace_rules(std::make_unique<RuleBook>(classifier_of(host.high_length, host.config.tcp.levels)));
   }

@@ -121,7 +121,7 @@ PacketWorld::PacketWorld(Script& script)
   const Framing framing = setup_.listener.framing;
   app_.framed = framing == Framing::fixed || framing == Framing::length_prefix;
   app_.overtakes = framing != Framing::stream && setup_.stack.tcp.levels > 1;
-  if (setup_.stack.tcp.levels > 1) stack_.replace_rules(test::level_by_byte(0, setup_.stack.tcp.levels));
+  if (setup_.stack.tcp.levels > 1) stack_.replace_rules(test::rules_by_byte(0, setup_.stack.tcp.levels));
   listener_ = stack_.listen(setup_.listener);
 }
 

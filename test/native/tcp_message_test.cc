@@ -57,7 +57,7 @@ struct Scene {
   explicit Scene(ListenerConfig listener, uint16_t level_at = 1, HostOptions options = server_for_peer())
       : world({host_config(2)}, std::move(options)), peer(world) {
     listener.port = World::kPort;
-    world.server.stack.replace_rules(level_by_byte(level_at, 4));
+    world.server.stack.replace_rules(rules_by_byte(level_at, 4));
     REQUIRE(world.server.stack.listen(listener) >= 0);
     peer.seq = kNearWrap;
     TcpOptions syn;
