@@ -77,7 +77,7 @@ export class RedisOp extends PooledOp<RedisResult> {
   }
 
   protected override recycle(): void {
-    this.values.fill(null, 0, this.valueCount);
+    for (let k = 0; k < this.valueCount; k++) this.values[k] = null;
     this.valueCount = 0;
     this.wantsNumber = false;
     this.isForgotten = false;

@@ -209,12 +209,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
       const value = values[i];
       if (holes[i] === 'bytes') op.push(value as RedisBytes);
       else if (holes[i] === 'number') op.numberValue = checkNumber(value as number);
-      else {
-        const { remoteAddress, remotePort, remote } = value as RedisPeer;
-        op.peerAddress = remoteAddress;
-        op.peerPort = remotePort;
-        if (remoteAddress === 0 && remote !== undefined) op.peerText = formatEndpoint(remote.address, remotePort);
-      }
+      else fillPeer(op, value as RedisPeer);
     }
     return op;
   }
@@ -485,6 +480,15 @@ function checkNumber(value: number): number {
 }
 
 /** Bytes that have to be copied; what lies in the arena stays there. */
+/** A message makes the text of `remote` anew each time: it is asked for IPv6 alone. */
+function fillPeer(op: RedisOp, from: RedisPeer): void {
+  op.peerAddress = from.remoteAddress;
+  op.peerPort = from.remotePort;
+  if (op.peerAddress !== 0) return;
+  const { remote } = from;
+  if (remote !== undefined) op.peerText = formatEndpoint(remote.address, op.peerPort);
+}
+
 function scratchLength(op: RedisOp): number {
   let scratch = op.peerText.length;
   let all = 0;

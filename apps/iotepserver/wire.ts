@@ -69,8 +69,9 @@ export function makeReplies(form: ReplyForm): Replies {
 }
 
 /** Key of a class: the last byte of the client's address. */
-export function classKey({ remoteAddress, remote }: RedisPeer): number {
-  if (remoteAddress !== 0 || remote === undefined) return remoteAddress & 0xff;
-  const { address } = remote;
+export function classKey(peer: RedisPeer): number {
+  const { remoteAddress } = peer;
+  if (remoteAddress !== 0) return remoteAddress & 0xff;
+  const address = peer.remote?.address ?? '';
   return Number.parseInt(address.slice(address.lastIndexOf(':') + 1) || '0', 16) & 0xff;
 }

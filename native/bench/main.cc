@@ -21,6 +21,7 @@
 #include "native/bench/frames.hh"
 #include "native/bench/line_end.hh"
 #include "native/bench/micro.hh"
+#include "native/port/eal.hh"
 #include "native/stack/stack_thread.hh"
 
 namespace qstack::bench {
@@ -40,7 +41,7 @@ std::atomic<bool> done = false;
 
 /// Takes turns in a thread of their own until the program is done or is told to end.
 HiccupProbe::Summary drive(const StackThread::Turn& turn, const std::function<bool()>& finished, Arguments& arguments) {
-  StackThreadConfig config{.name = "bench"};
+  StackThreadConfig config{.name = "bench", .on_start = eal_enter_thread, .on_stop = eal_leave_thread};
   if (arguments.has("core")) config.core = static_cast<int>(arguments.number("core", 0));
   if (arguments.text("poll", "yield") == "busy") config.poll = PollMode::busy;
   arguments.check_all_read();

@@ -15,6 +15,7 @@
 #include "native/node/device.hh"
 #include "native/node/env_data.hh"
 #include "native/node/options.hh"
+#include "native/port/eal.hh"
 #include "native/wire/vlan.hh"
 
 namespace qstack::node {
@@ -107,6 +108,8 @@ mcc::FloodConfig read_flood(const OptionReader& options, const EngineConfig& eng
 StackThreadConfig read_thread(const OptionReader& options) {
   StackThreadConfig config;
   config.name = "mcc";
+  config.on_start = eal_enter_thread;
+  config.on_stop = eal_leave_thread;
   double core = options.has("core") ? options.value("core").As<Napi::Number>().DoubleValue() : -1;
   config.core = core >= 0 ? static_cast<int>(core) : -1;
   return config;

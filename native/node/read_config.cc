@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "native/port/eal.hh"
 #include "native/wire/ipv6.hh"
 #include "native/wire/mix.hh"
 #include "native/wire/vlan.hh"
@@ -193,6 +194,8 @@ ListenerConfig read_listener(const OptionReader& options) {
 StackThreadConfig read_run(const OptionReader& options) {
   StackThreadConfig config;
   config.name = options.text("name", "qstack");
+  config.on_start = eal_enter_thread;
+  config.on_stop = eal_leave_thread;
   if (options.has("core")) config.core = static_cast<int>(options.required("core", 0, 1023));
   const std::string poll = options.text("poll", "yield");
   if (poll == "yield") {

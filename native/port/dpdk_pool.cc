@@ -1,8 +1,10 @@
 #include "native/port/dpdk_pool.hh"
 
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_mempool.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "native/port/eal.hh"
@@ -13,8 +15,10 @@ namespace qstack {
 namespace {
 
 constexpr uint32_t kElement = sizeof(rte_mbuf) + sizeof(Packet) + kHeadroom + kRoom;
-/// Objects may cross pages: no device addresses them physically. One thread puts and gets.
-constexpr uint32_t kFlags = RTE_MEMPOOL_F_NO_IOVA_CONTIG | RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET;
+/// Objects may cross pages: no device addresses them physically.
+constexpr uint32_t kFlags = RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+/// What a registered thread keeps at hand without the pool's lock; less in a small pool.
+constexpr uint32_t kCacheMax = 256;
 
 [[noreturn]] void fail(const std::string& name, const char* what, int error) {
   throw std::runtime_error("packet pool \"" + name + "\": " + what + " (" + rte_strerror(error) + ")");
@@ -22,15 +26,16 @@ constexpr uint32_t kFlags = RTE_MEMPOOL_F_NO_IOVA_CONTIG | RTE_MEMPOOL_F_SP_PUT 
 
 rte_mempool* create(const std::string& name, uint32_t count, uint32_t extra_room) {
   if (!eal_running()) throw std::runtime_error("packet pool \"" + name + "\": DPDK is not started");
-  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, kElement + extra_room, 0,
+  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, kElement + extra_room, std::min(kCacheMax, count / 8),
                                                      sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, kFlags);
   if (pool == nullptr) fail(name, "not created", rte_errno);
   return pool;
 }
 
 void populate(rte_mempool* pool, const PacketRegion& region, uint32_t first, uint32_t count, uint32_t extra_room) {
-  int result = rte_mempool_set_ops_byname(pool, "ring_sp_sc", nullptr);
-  if (result != 0) fail(pool->name, "DPDK's ring driver is missing (librte_mempool_ring)", -result);
+  // Last in, first out: the packets in use are the ones in the cache, and pages that no peak has needed stay untouched.
+  int result = rte_mempool_set_ops_byname(pool, "stack", nullptr);
+  if (result != 0) fail(pool->name, "DPDK's stack driver is missing (librte_mempool_stack)", -result);
   rte_pktmbuf_pool_private setup{};
   setup.mbuf_data_room_size = static_cast<uint16_t>(kHeadroom + kRoom + extra_room);
   setup.mbuf_priv_size = sizeof(Packet);
@@ -113,6 +118,12 @@ void DpdkPool::hold(Packet* packet) { rte_mbuf_refcnt_update(mbuf_of(packet), 1)
 
 bool DpdkPool::shared(const Packet* packet) const { return rte_mbuf_refcnt_read(mbuf_of(packet)) > 1; }
 
-uint32_t DpdkPool::available() const { return rte_mempool_avail_count(mempool_); }
+/// DPDK's own count looks at the caches of all threads that there could be. The thread that takes turns is the only one.
+uint32_t DpdkPool::available() const {
+  const unsigned self = rte_lcore_id();
+  if (self == LCORE_ID_ANY || self == rte_get_main_lcore()) return rte_mempool_avail_count(mempool_);
+  const rte_mempool_cache* const cache = rte_mempool_default_cache(mempool_, self);
+  return rte_mempool_get_ops(mempool_->ops_index)->get_count(mempool_) + (cache == nullptr ? 0 : cache->len);
+}
 
 }  // namespace qstack

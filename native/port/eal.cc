@@ -2,6 +2,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
 #include <unistd.h>
@@ -121,6 +122,14 @@ void start_eal(const EalOptions& options) {
 }
 
 bool eal_running() { return state == EalState::running; }
+
+void eal_enter_thread() {
+  if (eal_running()) rte_thread_register();  // may fail: then the pools are locked each time
+}
+
+void eal_leave_thread() {
+  if (eal_running()) rte_thread_unregister();
+}
 
 EalLogCapture::EalLogCapture() {
   LogTail& tail = log_tail();

@@ -4,11 +4,13 @@ import * as assert from 'uvu/assert';
 import { loadSettings } from '../../stack/config/load.js';
 import { parseConfText } from '../../stack/config/text.js';
 import { mccCommand, readOptions } from '../../tools/mcc/options.js';
+import { type Phase, parsePhases } from '../../tools/mcc/phases.js';
 import type { LevelReport, RunReport } from '../../tools/mcc/report.js';
 import { Child } from '../../tools/start/child.js';
 import { generatorArguments } from '../../tools/start/generator.js';
 import { bytesOfRollup } from '../../tools/start/memory.js';
-import { readStartOptions, startCommand } from '../../tools/start/options.js';
+import { readStartOptions, type StartOptions, startCommand } from '../../tools/start/options.js';
+import { isHigherLoad, mainPhases, overloadPhases } from '../../tools/start/phases.js';
 import { callsOf } from '../../tools/start/redis-stats.js';
 import { gain, resultObject, resultText } from '../../tools/start/result.js';
 import { configText } from '../../tools/start/server.js';
@@ -66,6 +68,21 @@ test('the generator’s command line is accepted by the generator, and both meet
   assert.equal(faults, []);
   assert.is(options?.phases.length, 5);
   assert.is(options?.device.kind === 'memif' ? options.device.path : '', '/tmp/x/memif/qstack.sock');
+});
+
+test('an overload that is made again has the load of its twin, whatever capacity it finds itself', () => {
+  const [search, , overload] = parsePhases(overloadPhases(115_800), false) as Phase[];
+  assert.is(search?.kind, 'capacity');
+  assert.equal(overload, { kind: 'paced', ratePerS: 173_700, durationMs: 5_000 });
+  assert.equal([isHigherLoad(105_000, 100_000), isHigherLoad(106_000, 100_000)], [false, true]);
+});
+
+test('the overload of the main run is a share of the capacity that it measures', () => {
+  const phases = parsePhases(mainPhases(read() as StartOptions), false) as Phase[];
+  assert.equal(
+    phases.map((phase) => phase.kind),
+    ['wave', 'pause', 'capacity', 'pause', 'paced'],
+  );
 });
 
 test('only the calls of SET and GET count as Redis’ work', () => {

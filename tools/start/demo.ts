@@ -10,6 +10,7 @@ import { type RedisServer, redisDown, redisUp } from '../redis/servers.js';
 import type { Child } from './child.js';
 import { Generator } from './generator.js';
 import type { StartOptions } from './options.js';
+import { isHigherLoad, mainPhases, overloadPhases } from './phases.js';
 import { redisCalls, resetRedisStats } from './redis-stats.js';
 import type { Measured, Twin } from './result.js';
 import { Server } from './server.js';
@@ -17,13 +18,6 @@ import { Server } from './server.js';
 const BASELINE_CONNECTIONS = 1_000;
 /** Below this the server's own memory hides the connections'. */
 const MEASURABLE_CONNECTIONS = 10_000;
-/** So many in flight keep every thread busy: fewer would measure round trips. */
-const CAPACITY = 'capacity:16384/6s';
-/** Loads that differ by less are the same. */
-const SAME_LOAD = 0.05;
-const OVERLOAD = 'paced:150%/5s';
-/** Redis is asked for its counters between two phases. */
-const PAUSE = 'pause:1s';
 
 interface Run {
   report: Report;
@@ -57,8 +51,9 @@ export class Demo {
   async measure(): Promise<Measured> {
     this.redis = await redisUp(this.options.redisServers, join(this.folder, 'redis'), this.redisProcesses);
     this.say(`${this.redis.length} redis-server${this.redis.length === 1 ? '' : 's'} on private sockets`);
-    const on = await this.run(true, this.phases());
-    const off = await this.run(false, this.phases(), on.report.capacity_per_s);
+    const phases = mainPhases(this.options);
+    const on = await this.run(true, phases);
+    const off = await this.run(false, phases, on.report.capacity_per_s);
     const twins: Twin = { on: first(on.report), off: first(off.report) };
     return {
       connections: this.options.connections,
@@ -76,9 +71,9 @@ export class Demo {
     const before = on.report.capacity_per_s;
     if (capacityPerS === undefined || before === undefined) return undefined;
     const last = (run: Run) => run.report.phases.at(-1) as RunReport;
-    if (capacityPerS <= before * (1 + SAME_LOAD)) return { capacityPerS, on: last(on), off: last(off) };
+    if (!isHigherLoad(capacityPerS, before)) return { capacityPerS, on: last(on), off: last(off) };
     this.say('priorities off showed a higher capacity: the overload with priorities on once more, at the same load');
-    const again = await this.run(true, `${CAPACITY},${PAUSE},${OVERLOAD}`, capacityPerS);
+    const again = await this.run(true, overloadPhases(capacityPerS));
     return { capacityPerS, on: last(again), off: last(off) };
   }
 
@@ -92,12 +87,6 @@ export class Demo {
     await Promise.all(this.children.filter((child) => child.isRunning).map((child) => child.stop('SIGTERM')));
     await redisDown(join(this.folder, 'redis'));
     rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  private phases(): string {
-    const { ratePerS, durationMs, burst } = this.options;
-    if (ratePerS !== undefined) return `paced:${ratePerS}/${durationMs}ms,${PAUSE}`;
-    return `wave:${burst}/1s/${durationMs}ms,${PAUSE},${CAPACITY},${PAUSE},${OVERLOAD}`;
   }
 
   private async run(priorities: boolean, phases: string, capacityPerS?: number): Promise<Run> {
