@@ -12,6 +12,7 @@
 #include "native/mempool/packet_pool.hh"
 
 struct rte_mempool;
+struct rte_mempool_cache;
 
 namespace qstack {
 
@@ -41,6 +42,8 @@ class DpdkPool final : public PacketPool {
 
  private:
   void number_elements(const PacketRegion& region, uint32_t first);
+  rte_mempool_cache* own_cache() const;
+  void prefetch_next() const;
 
   rte_mempool* mempool_;
   uint32_t count_;

@@ -124,6 +124,7 @@ class TcpEngine {
     FlowKey key;
     TcpSegment segment;
     bool intact;
+    uint32_t likely;  ///< while prefetching: the record that the hash names, then its Busy block
   };
   struct Listener {
     ListenerConfig config;
@@ -186,7 +187,9 @@ class TcpEngine {
   // input.cc
   void prepare(Arrival& arrival, Packet* packet);
   bool read_addresses(Arrival& arrival, const uint8_t* ip, const uint8_t* tcp, uint16_t length);
-  void prefetch_record(const Arrival& arrival) const;
+  void prefetch_record(Arrival& arrival) const;
+  void prefetch_busy(Arrival& arrival) const;
+  void prefetch_sent(const Arrival& arrival) const;
   void arrive(Arrival& arrival);
   void on_connection(Tcb& c, Arrival& arrival);
   bool acceptable(const Tcb& c, const TcpSegment& s) const;

@@ -5,9 +5,11 @@
 namespace qstack {
 
 void TcpEngine::input(Packet** packets, uint32_t n, uint32_t behind) {
-  // Three passes, so that the cache misses of a burst overlap: header → bucket → control block.
+  // Passes, so that the cache misses of a burst overlap: header → bucket → control block → Busy → what was sent.
   for (uint32_t i = 0; i < n; ++i) prepare(arrivals_[i], packets[i]);
   for (uint32_t i = 0; i < n; ++i) prefetch_record(arrivals_[i]);
+  for (uint32_t i = 0; i < n; ++i) prefetch_busy(arrivals_[i]);
+  for (uint32_t i = 0; i < n; ++i) prefetch_sent(arrivals_[i]);
   for (uint32_t i = 0; i < n; ++i) {
     waiting_ = behind + n - 1 - i;
     arrive(arrivals_[i]);
@@ -47,13 +49,27 @@ bool TcpEngine::read_addresses(Arrival& arrival, const uint8_t* ip, const uint8_
   return internet_checksum(tcp, length, pseudo) == 0;
 }
 
-void TcpEngine::prefetch_record(const Arrival& arrival) const {
-  if (!arrival.intact) return;
-  const uint32_t candidate = flows_.candidate(arrival.hash);
-  if (candidate == kNoIndex) return;
-  const auto* const record = static_cast<const uint8_t*>(record_of(candidate));
+void TcpEngine::prefetch_record(Arrival& arrival) const {
+  arrival.likely = arrival.intact ? flows_.candidate(arrival.hash) : kNoIndex;
+  if (arrival.likely == kNoIndex) return;
+  const auto* const record = static_cast<const uint8_t*>(record_of(arrival.likely));
   __builtin_prefetch(record);
   __builtin_prefetch(record + 64);
+}
+
+void TcpEngine::prefetch_busy(Arrival& arrival) const {
+  const bool open = arrival.likely != kNoIndex && static_cast<Kind>(arrival.likely >> kKindShift) == Kind::connection;
+  const uint32_t busy = open ? tcbs_.at(arrival.likely & kSlotMask).busy : kNoIndex;
+  arrival.likely = busy;
+  if (busy == kNoIndex) return;
+  const auto* const lines = reinterpret_cast<const uint8_t*>(&busy_.at(busy));
+  for (size_t line = 0; line < sizeof(Busy); line += 64) __builtin_prefetch(lines + line);
+}
+
+void TcpEngine::prefetch_sent(const Arrival& arrival) const {
+  if (arrival.likely == kNoIndex) return;
+  const PacketQueue& sent = busy_.at(arrival.likely).retransmit;
+  if (!sent.empty()) __builtin_prefetch(sent.front());
 }
 
 void TcpEngine::arrive(Arrival& arrival) {
