@@ -67,6 +67,8 @@ export interface TurnSource {
   beginTurn(): void;
   /** Commands go out: after handlers have run. */
   endTurn(): void;
+  /** So much waits already that more of it would only wait as well. */
+  readonly isCrowded: boolean;
 }
 
 export interface AppCoreOptions<L extends string> {
@@ -177,11 +179,16 @@ export class AppCore<L extends string = string>
     this.scheduler.advance(this.arena.u32[this.line + APP_LINE_STAMP_U32] as number);
     this.sender.begin();
     for (const source of this.sources) source.beginTurn();
-    this.poller.levelsTaken = this.sender.isStalled ? this.levelsWhileStalled : 0xff;
+    this.poller.levelsTaken = this.sender.isStalled || this.isCrowded() ? this.levelsWhileStalled : 0xff;
     const more = this.poller.turn();
     if (this.closingAt >= 0) this.closeSome();
     this.inTurn = false;
     return this.endTurn() || more;
+  }
+
+  private isCrowded(): boolean {
+    for (const source of this.sources) if (source.isCrowded) return true;
+    return false;
   }
 
   /** Shows what was written since the turn began; also called after code that ran outside of a turn. */

@@ -48,6 +48,7 @@ import { QstackError } from './errors.js';
 import type { NativePoller } from './native.js';
 import { byteLengthOf, RedisBlock, type RedisBytes } from './redis-block.js';
 import { encodeCommand, keyOf } from './redis-command.js';
+import { RedisCrowd } from './redis-crowd.js';
 import { createNativeRedis, type NativeRedis, type NativeRedisOptions, type NativeRedisStats } from './redis-native.js';
 import { type NumberOp, RedisOp, type RedisOpHost, type RedisResult, type ReplyOp } from './redis-op.js';
 import { OpQueue } from './redis-queue.js';
@@ -123,6 +124,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   private readonly policy: SchedulingPolicy;
   private readonly latency: RecordableHistogram[] = [];
   private underWay = 0;
+  private readonly crowd = new RedisCrowd();
   private inTurn = false;
   private attached = false;
   private isClosed = false;
@@ -330,6 +332,10 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     this.writeQueued();
   }
 
+  get isCrowded(): boolean {
+    return this.crowd.isCrowded(this.underWay, this.scheduler.stamp);
+  }
+
   endTurn(): void {
     this.block.publish();
     this.inTurn = false;
@@ -390,8 +396,10 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     this.underWay--;
     this.freeId(op);
     (this.latency[op.level] as RecordableHistogram).record(Math.max(1, elapsed * NS_PER_STAMP));
-    if (status === REDIS_STATUS_OK) this.succeed(op, at);
-    else this.fail(op, status, at);
+    if (status === REDIS_STATUS_OK) {
+      this.crowd.reply(this.scheduler.stamp, elapsed);
+      this.succeed(op, at);
+    } else this.fail(op, status, at);
   }
 
   private fail(op: RedisOp, status: number, at: number): void {
