@@ -25,12 +25,20 @@ uint32_t TxQueue::flush(Port& port, Nanos now) {
   return total;
 }
 
+/// What the port has taken is not ours to touch any more.
+uint32_t TxQueue::hand_over(Packet** frames, uint32_t n, Port& port, Nanos now) {
+  for (uint32_t i = 0; i < n; ++i) frames[i]->tx_flags &= static_cast<uint8_t>(~kTxQueued);
+  const uint32_t taken = port.tx_burst(frames, n, now);
+  for (uint32_t i = taken; i < n; ++i) frames[i]->tx_flags |= kTxQueued;
+  return taken;
+}
+
 uint32_t TxQueue::flush_lane(Lane& lane, Port& port, Nanos now, uint32_t most) {
   uint32_t total = 0;
   while (lane.head != lane.tail && total < most) {
     const uint32_t at = lane.head & mask_;
-    const uint32_t run = std::min({lane.tail - lane.head, mask_ + 1 - at, most - total});
-    const uint32_t taken = port.tx_burst(&lane.frames[at], run, now);
+    const uint32_t run = std::min({lane.tail - lane.head, mask_ + 1 - at, most - total, kBurst});
+    const uint32_t taken = hand_over(&lane.frames[at], run, port, now);
     lane.head += taken;
     total += taken;
     if (taken < run) break;

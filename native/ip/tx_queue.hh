@@ -2,7 +2,8 @@
 //
 // In: complete frames, one reference each, with their level. Out: Port::tx_burst. A port that takes fewer leaves the
 // rest queued; a full lane refuses, and the sender drops or waits: no level fills another's lane. A lower level that
-// waits gets a quantum after kPasses bursts of higher ones at the latest. Bounded at construction.
+// waits gets a quantum after kPasses bursts of higher ones at the latest. Bounded at construction. A frame has kTxQueued
+// set while it waits here.
 #pragma once
 
 #include <array>
@@ -17,6 +18,7 @@ class TxQueue {
  public:
   static constexpr uint32_t kPasses = 16;
   static constexpr uint32_t kQuantum = 64;
+  static constexpr uint32_t kBurst = 64;
 
   /// `capacity_power_of_two`: frames of one level. Frames of a level beyond `levels` share the lowest lane.
   explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1);
@@ -26,6 +28,7 @@ class TxQueue {
     Lane& lane = lanes_[lane_of(packet->level)];
     if (lane.tail - lane.head > mask_) return false;
     lane.frames[lane.tail++ & mask_] = packet;
+    packet->tx_flags |= kTxQueued;
     ++size_;
     return true;
   }
@@ -52,6 +55,7 @@ class TxQueue {
 
   uint32_t lane_of(uint8_t level) const { return level < levels_ ? level : levels_ - 1; }
   uint32_t flush_lane(Lane& lane, Port& port, Nanos now, uint32_t most);
+  uint32_t hand_over(Packet** frames, uint32_t n, Port& port, Nanos now);
 
   std::array<Lane, kLevelsMax> lanes_;
   uint32_t levels_;

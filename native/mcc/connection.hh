@@ -4,8 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
+#include "native/mempool/mapping.hh"
 #include "native/tcp/app.hh"
 
 namespace qstack::mcc {
@@ -36,10 +39,19 @@ static_assert(sizeof(Connection) == 32);
 
 class ConnectionTable {
  public:
-  ConnectionTable(uint32_t connections, uint32_t slots) : connections_(connections), by_slot_(slots, kNoIndex) {}
+  ConnectionTable(uint32_t connections, uint32_t slots)
+      : memory_(size_t{connections} * sizeof(Connection)),
+        connections_(reinterpret_cast<Connection*>(memory_.data()), connections),
+        by_slot_(slots, kNoIndex) {
+    std::uninitialized_value_construct(connections_.begin(), connections_.end());
+  }
 
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
   Connection& at(uint32_t number) { return connections_[number]; }
+  void prefetch(uint32_t number) const { __builtin_prefetch(&connections_[number]); }
+  void prefetch(Handle handle) const {
+    if (handle.slot < by_slot_.size()) __builtin_prefetch(&by_slot_[handle.slot]);
+  }
 
   void bind(uint32_t number, Handle handle) {
     if (handle.slot >= by_slot_.size()) by_slot_.resize(handle.slot + 1, kNoIndex);
@@ -47,15 +59,20 @@ class ConnectionTable {
     connections_[number].handle = handle;
   }
 
+  /// Of whoever has the handle's slot; kNoIndex for a slot that nobody had.
+  uint32_t number_of(Handle handle) const {
+    return handle.slot < by_slot_.size() ? by_slot_[handle.slot] : kNoIndex;
+  }
+
   /// kNoIndex for a handle that is not (or no more) one of ours.
   uint32_t find(Handle handle) const {
-    if (handle.slot >= by_slot_.size()) return kNoIndex;
-    uint32_t number = by_slot_[handle.slot];
+    const uint32_t number = number_of(handle);
     return number != kNoIndex && connections_[number].handle == handle ? number : kNoIndex;
   }
 
  private:
-  std::vector<Connection> connections_;
+  Mapping memory_;
+  std::span<Connection> connections_;
   std::vector<uint32_t> by_slot_;
 };
 

@@ -46,6 +46,7 @@ void Engine::run(Plan plan, Nanos start, Nanos now) {
   arrivals_ = make_arrivals(plan, start);
   run_start_ = start;
   run_end_ = start + plan.duration;
+  last_answer_ = start;
   ++run_;
   for (LevelStats& level : levels_) level.clear();
   mismatched_ = late_ = unexpected_ = 0;
@@ -81,11 +82,13 @@ uint32_t Engine::step(Nanos now) {
 }
 
 uint32_t Engine::act_on_notes(Nanos now) {
+  take_held();
   uint32_t work = static_cast<uint32_t>(held_.size() + ended_.size() + garbled_.size());
   for (const Held& held : held_) network_.release(held.handle, held.packet, held.length, now);
   for (Handle handle : ended_) network_.close(handle, now);
   for (Handle handle : garbled_) network_.abort(handle, now);
   held_.clear();
+  taken_ = 0;
   ended_.clear();
   garbled_.clear();
   return work;
@@ -93,9 +96,15 @@ uint32_t Engine::act_on_notes(Nanos now) {
 
 void Engine::collect_due(Nanos now) {
   if (!arrivals_) return;
-  Due due;
-  for (uint32_t done = 0; done < kDueBudget && !pending_.full() && arrivals_->next(now, pending_.used(), due); ++done) {
-    enqueue(due);
+  std::array<Due, 32> due;
+  for (uint32_t done = 0; done < kDueBudget;) {
+    uint32_t n = 0;
+    while (n < due.size() && pending_.room() > n && arrivals_->next(now, pending_.used() + n, due[n])) {
+      table_.prefetch(due[n++].connection);
+    }
+    if (n == 0) return;
+    for (uint32_t i = 0; i < n; ++i) enqueue(due[i]);
+    done += n;
   }
 }
 
@@ -122,16 +131,32 @@ uint32_t Engine::send_waiting(Nanos now) {
   const bool late = !due_.empty() && now > pending_.at(due_.head).intended + kLate;
   if (late) spill(0);
   for (PendingQueue& queue : waiting_) {
-    while (!queue.empty() && done < kSendBudget) {
-      if (!send_first(queue, now)) return spill(done);
-      ++done;
+    if (!send_from(queue, done, now)) return spill(done);
+  }
+  if (!send_from(due_, done, now)) return spill(done);
+  return done;
+}
+
+/// Counts on `done` up to kSendBudget. False: there is no room for more.
+bool Engine::send_from(PendingQueue& queue, uint32_t& done, Nanos now) {
+  while (uint32_t ahead = look_ahead(queue, kSendBudget - done)) {
+    for (; ahead > 0; --ahead, ++done) {
+      if (!send_first(queue, now)) return false;
     }
   }
-  while (!due_.empty() && done < kSendBudget) {
-    if (!send_first(due_, now)) return spill(done);
-    ++done;
+  return true;
+}
+
+/// Prefetches what the next sends need: the connection, then its control block. Returns how many there are.
+uint32_t Engine::look_ahead(const PendingQueue& queue, uint32_t most) {
+  std::array<uint32_t, 16> numbers;
+  uint32_t n = 0;
+  for (uint32_t index = queue.head; index != kNoIndex && n < numbers.size() && n < most; index = pending_.at(index).next) {
+    numbers[n] = pending_.at(index).connection;
+    table_.prefetch(numbers[n++]);
   }
-  return done;
+  for (uint32_t i = 0; i < n; ++i) network_.prefetch(table_.at(numbers[i]).handle.slot);
+  return n;
 }
 
 /// Messages wait by level: whatever becomes due joins them.
@@ -196,7 +221,8 @@ void Engine::advance_run(Nanos now) {
   bool exhausted = !arrivals_ || arrivals_->next_at() == kNever;
   if (phase_ == Phase::running && exhausted && now >= run_end_) set_phase(Phase::draining, now);
   bool answered = phase_ == Phase::draining && pending_.used() == 0;
-  if (!answered && now < run_end_ + config_.drain_max) return;
+  const Nanos patience = std::min(std::max(run_end_, last_answer_) + config_.drain_pause, run_end_ + config_.drain_max);
+  if (!answered && now < patience) return;
   abandon_due();
   abandon_waiting();
   // What was sent and not answered stays counted as lost; replies that still come are late, see freshen().

@@ -32,7 +32,9 @@ struct EngineConfig {
   uint64_t seed = 0;
   Nanos think_time = 0;        ///< the generator's own work per reply
   Nanos (*clock)() = nullptr;  ///< measures the work of think_time; without one none is done
-  Nanos drain_max = 5 * kSecond;
+  /// Behind the last send a run goes on while answers come, with no more than `drain_pause` between them.
+  Nanos drain_pause = 5 * kSecond;
+  Nanos drain_max = 60 * kSecond;
   Nanos close_max = 10 * kSecond;
   uint32_t pending_max = 1u << 20;
 };
@@ -72,13 +74,16 @@ class Engine final : public App {
   struct Held {
     Handle handle;
     Packet* packet;
-    uint16_t length;
+    uint16_t offset, length;
+    Nanos arrived;
   };
 
   uint32_t act_on_notes(Nanos now);
   void collect_due(Nanos now);
   void enqueue(const Due& due);
   uint32_t send_waiting(Nanos now);
+  bool send_from(PendingQueue& queue, uint32_t& done, Nanos now);
+  uint32_t look_ahead(const PendingQueue& queue, uint32_t most);
   bool send_first(PendingQueue& queue, Nanos now);
   bool blocked() const;
   uint32_t spill(uint32_t done);
@@ -94,6 +99,7 @@ class Engine final : public App {
   void publish(Nanos now);
   LevelView view_of(uint8_t level);
 
+  void take_held();
   void freshen(Connection& connection);
   void consume(uint32_t number, const uint8_t* bytes, uint32_t length);
   uint32_t consume_part(uint32_t number, const uint8_t* bytes, uint32_t length);
@@ -119,11 +125,14 @@ class Engine final : public App {
   std::array<LevelStats, kLevels> levels_;
   std::unique_ptr<Arrivals> arrivals_;
   std::vector<Held> held_;
+  size_t taken_ = 0;  ///< of held_: their replies were read
   std::vector<Handle> ended_, garbled_;
 
   Phase phase_ = Phase::idle;
   Nanos now_ = 0;  ///< of the turn whose callbacks arrive
   Nanos run_start_ = 0, run_end_ = 0;
+  Nanos last_answer_ = 0;
+  Nanos read_at_ = 0;  ///< when the reply that is being read arrived
   Nanos close_deadline_ = kNever;
   Nanos publish_at_ = kNever;
   uint32_t close_next_ = 0, closing_ = 0;

@@ -19,13 +19,35 @@ bool Engine::opened(const Opened& event) {
   return true;
 }
 
+/// Only noted: what a turn brought is read together, so that the cache misses overlap.
 bool Engine::message(const Message& event) {
-  held_.push_back({event.handle, event.packet, event.length});
-  uint32_t number = table_.find(event.handle);
-  if (number != kNoIndex && table_.at(number).state == ConnectionState::open) {
-    consume(number, event.packet->data + event.offset, event.length);
-  }
+  held_.push_back({event.handle, event.packet, event.offset, event.length, now_});
   return true;
+}
+
+/// Reads the replies that were noted: number of the connection → connection → what it waits for.
+void Engine::take_held() {
+  constexpr size_t kBatch = 32;
+  std::array<uint32_t, kBatch> numbers;
+  while (taken_ < held_.size()) {
+    const size_t n = std::min(kBatch, held_.size() - taken_);
+    const Held* const held = held_.data() + taken_;
+    for (size_t i = 0; i < n; ++i) table_.prefetch(held[i].handle);
+    for (size_t i = 0; i < n; ++i) {
+      numbers[i] = table_.number_of(held[i].handle);
+      if (numbers[i] != kNoIndex) table_.prefetch(numbers[i]);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      if (numbers[i] != kNoIndex) pending_.prefetch(table_.at(numbers[i]).oldest);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t number = table_.find(held[i].handle);
+      if (number == kNoIndex || table_.at(number).state != ConnectionState::open) continue;
+      read_at_ = held[i].arrived;
+      consume(number, held[i].packet->data + held[i].offset, held[i].length);
+    }
+    taken_ += n;
+  }
 }
 
 bool Engine::ended(Handle handle) {
@@ -34,6 +56,7 @@ bool Engine::ended(Handle handle) {
 }
 
 bool Engine::closed(Handle handle, CloseReason) {
+  take_held();  // its last replies
   uint32_t number = table_.find(handle);
   if (number == kNoIndex) return true;
   Connection& connection = table_.at(number);
@@ -129,6 +152,7 @@ void Engine::garbled(Connection& connection) {
 
 void Engine::answered(uint32_t number, const Reply& reply) {
   ++replies_to_think_about_;
+  last_answer_ = read_at_;
   uint32_t index = unlink_sent(pending_, table_.at(number), reply.counter);
   if (index == kNoIndex) return unmatched(number, reply.counter);
   const Pending& record = pending_.at(index);
@@ -137,7 +161,7 @@ void Engine::answered(uint32_t number, const Reply& reply) {
     ++level.counts.errors;
   } else {
     ++level.counts.answered;
-    Nanos latency = now_ > record.intended ? now_ - record.intended : 0;
+    Nanos latency = read_at_ > record.intended ? read_at_ - record.intended : 0;
     level.latency.record(latency);
     level.interval.record(latency);
   }

@@ -16,6 +16,8 @@ class Network {
   virtual Packet* allocate(uint8_t level) = 0;
   /// Takes over the packet. False: the connection is gone.
   virtual bool send(Handle handle, Packet* packet, Nanos now) = 0;
+  /// The connection in this slot will be asked for soon.
+  virtual void prefetch(uint32_t slot) const = 0;
   virtual void release(Handle handle, Packet* packet, uint16_t length, Nanos now) = 0;
   virtual void close(Handle handle, Nanos now) = 0;
   virtual void abort(Handle handle, Nanos now) = 0;

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "native/mcc/connection.hh"
 
@@ -24,11 +24,15 @@ static_assert(sizeof(Pending) == 24);
 
 class PendingPool {
  public:
-  explicit PendingPool(uint32_t capacity) : records_(capacity) {}
+  explicit PendingPool(uint32_t capacity)
+      : memory_(size_t{capacity} * sizeof(Pending)), records_(reinterpret_cast<Pending*>(memory_.data()), capacity) {}
 
-  bool full() const { return used_ == records_.size(); }
+  uint32_t room() const { return static_cast<uint32_t>(records_.size()) - used_; }
   uint32_t used() const { return used_; }
   Pending& at(uint32_t index) { return records_[index]; }
+  void prefetch(uint32_t index) const {
+    if (index < records_.size()) __builtin_prefetch(&records_[index]);
+  }
 
   uint32_t take() {
     ++used_;
@@ -51,7 +55,8 @@ class PendingPool {
   }
 
  private:
-  std::vector<Pending> records_;
+  Mapping memory_;
+  std::span<Pending> records_;
   uint32_t free_ = kNoIndex;
   uint32_t fresh_ = 0;  ///< records from here on were never used
   uint32_t used_ = 0;

@@ -24,6 +24,7 @@ class StackNetwork final : public Network {
     return tx_.available() > reserve && stack_->send_ready(level) ? tx_.allocate() : nullptr;
   }
   bool send(Handle handle, Packet* packet, Nanos now) override { return stack_->send(handle, packet, now); }
+  void prefetch(uint32_t slot) const override { stack_->prefetch(slot); }
   void release(Handle handle, Packet* packet, uint16_t length, Nanos now) override {
     stack_->release(handle, packet, length, now);
   }

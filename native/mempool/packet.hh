@@ -30,6 +30,8 @@ enum class PacketOwner : uint8_t {
 
 /// In Packet::tx_flags of a received segment: one that arrived earlier is handled after it.
 inline constexpr uint8_t kRxOvertakes = 0x80;
+/// In Packet::tx_flags of a frame that waits for the port in our own queue.
+inline constexpr uint8_t kTxQueued = 0x40;
 
 struct alignas(64) Packet {
   uint8_t* data;        ///< first byte of the frame (Ethernet header)

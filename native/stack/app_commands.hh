@@ -35,12 +35,19 @@ uint32_t AppRings::drain_releases(AnyStack& stack, uint32_t app, Nanos now) {
   uint32_t handled = 0;
   releases.refresh();
   for (abi::ReleaseRecord record; handled < kRecordsPerTurn && releases.take(record); ++handled) {
-    const abi::ReleaseRecord* const ahead = releases.peek(4);
-    if (ahead != nullptr && ahead->packet < rx_packets_) __builtin_prefetch(region_.at(ahead->packet));
+    prefetch(stack, releases.peek(4));
     execute_release(stack, app, record, now);
   }
   releases.publish();
   return handled;
+}
+
+/// Nothing of the record is checked yet.
+template <typename AnyStack, typename Record>
+void AppRings::prefetch(const AnyStack& stack, const Record* ahead) const {
+  if (ahead == nullptr) return;
+  stack.prefetch(ahead->slot);
+  if (ahead->packet < region_.count) __builtin_prefetch(region_.at(ahead->packet));
 }
 
 template <typename AnyStack>
@@ -66,7 +73,7 @@ uint32_t AppRings::drain_sends(AnyStack& stack, uint32_t app, Nanos now) {
   for (uint32_t level = 0; level < levels_; ++level) {
     for (abi::SendRecord record; handled < kRecordsPerTurn && stack.send_ready(static_cast<uint8_t>(level)) && sends[level].take(record);
          ++handled) {
-      prefetch(sends[level].peek(4));
+      prefetch(stack, sends[level].peek(4));
       execute(stack, app, record, now);
     }
     sends[level].publish();

@@ -263,11 +263,6 @@ Packet* AppRings::take_rx_packet(uint32_t app, uint32_t index) {
   return packet;
 }
 
-void AppRings::prefetch(const abi::SendRecord* record) const {
-  if (record == nullptr || record->packet >= region_.count) return;
-  __builtin_prefetch(region_.at(record->packet));
-}
-
 void AppRings::top_up(Side& side, uint32_t app) {
   constexpr uint32_t kChunk = 32;
   uint32_t room = std::min(side.empty.room(), tx_share_ - std::min(tx_share_, side.tx_held));

@@ -117,7 +117,8 @@ class AppRings final : public App {
 
   Packet* take_tx_packet(uint32_t app, uint32_t index);
   Packet* take_rx_packet(uint32_t app, uint32_t index);
-  void prefetch(const abi::SendRecord* record) const;
+  template <typename AnyStack, typename Record>
+  void prefetch(const AnyStack& stack, const Record* ahead) const;
   void top_up(Side& side, uint32_t app);
 
   Arena& arena_;

@@ -40,6 +40,7 @@ class Stack {
   /// with the returned handle. slot == kNoIndex when no slot, port or route is left (counted).
   Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token, Nanos now);
   /// Room for one more send at `level`; without it keep the packet and try again in a later turn.
+  void prefetch(uint32_t slot) const { engine_.prefetch(slot); }
   bool send_ready(uint8_t level) const { return engine_.send_ready(level); }
   /// Takes over `packet` (payload at packet->data + packet->payload; payload_length and level are set). A message of
   /// several packets ends with `message_end`. False: the connection is gone or closing; the packet is released (counted).

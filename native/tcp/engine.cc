@@ -105,6 +105,13 @@ void TcpEngine::erase_flow(const FlowKey& key, uint64_t hash, uint32_t value) {
   if (flows_.erase(hash, value)) keys_.forget(key);
 }
 
+void TcpEngine::prefetch(uint32_t slot) const {
+  if (slot >= tcbs_.touched()) return;
+  const auto* const lines = reinterpret_cast<const uint8_t*>(&tcbs_.at(slot));
+  __builtin_prefetch(lines);
+  __builtin_prefetch(lines + 64);
+}
+
 const Tcb* TcpEngine::find_alive(Handle handle) const {
   if (handle.slot >= tcbs_.touched()) return nullptr;
   const Tcb& c = tcbs_.at(handle.slot);

@@ -75,6 +75,8 @@ class TcpEngine {
   void abort(Handle handle, CloseReason reason);
   void request_drain(Handle handle, uint32_t low_water, uint32_t cookie);
   void release(Handle handle, Packet* packet, uint16_t length);
+  /// The control block of this slot will be needed soon. Any number will do.
+  void prefetch(uint32_t slot) const;
   bool alive(Handle handle) const { return find_alive(handle) != nullptr; }
   /// Bytes that the app may write now: what the connection's send_buffer and not_sent_low_water leave. 0 for a dead
   /// handle. A larger send() is taken all the same.

@@ -104,7 +104,7 @@ bool TcpEngine::cut(Busy& b, Packet* packet, uint16_t length) {
   Packet* const rest = split(packet, length);
   if (rest == nullptr) return false;
   packet->tx_flags = static_cast<uint8_t>(flags & ~(kTxMessageEnd | kTxFin));
-  rest->tx_flags = flags;
+  rest->tx_flags = static_cast<uint8_t>(flags & ~kTxQueued);
   rest->sequence = packet->sequence + length;
   rest->delivered = packet->delivered;
   rest->tx_count = packet->tx_count;

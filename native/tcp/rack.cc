@@ -130,6 +130,7 @@ void TcpEngine::schedule_probe(Tcb& c, Busy& b) {
 
 /// RFC 8985 7.3: new data if there is some that the window admits, else the last segment again.
 void TcpEngine::on_probe_timeout(Tcb& c, Busy& b) {
+  if (waits_here(b.retransmit.back())) return start_rto(c, b);
   const Seq before = c.snd_nxt;
   b.unmark(kProbeRepeated);
   b.mark(kProbeOut);

@@ -131,6 +131,9 @@ enum TxFlag : uint8_t {
   kTxMessageEnd = 8,  ///< last segment of its message
 };
 
+/// The segment was sent and waits for the port. `packet` may be null.
+inline bool waits_here(const Packet* packet) { return packet != nullptr && (packet->tx_flags & kTxQueued); }
+
 /// Sequence space that a segment of ours takes.
 inline uint32_t sequence_length(const Packet& p) { return p.payload_length + ((p.tx_flags & kTxFin) ? 1u : 0u); }
 inline Seq sequence_end(const Packet& p) { return p.sequence + sequence_length(p); }

@@ -52,6 +52,7 @@ class TimerWheel {
         if (fired == most) return fired;
         const uint32_t slot = head;
         disarm(slot);
+        if (head != kNoIndex) __builtin_prefetch(&nodes_(head));
         fire(slot);
         ++fired;
       }

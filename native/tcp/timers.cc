@@ -140,7 +140,7 @@ bool TcpEngine::give_up(Tcb& c, Busy& b) {
   return true;
 }
 
-/// RFC 6298 5.4 to 5.7, RFC 5681 3.1.
+/// RFC 6298 5.4 to 5.7, RFC 5681 3.1. What the port has not taken yet is late and not lost: a copy would only queue behind it.
 void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
   if (c.state == TcpState::fin_wait_2) return finish(c, CloseReason::finished);
   count(Counter::timeouts);
@@ -151,7 +151,8 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
     send_syn(c);
     return start_rto(c, b);
   }
-  if (b.retries == 1) {  // RFC 5681 3.1: not again while the same data are lost
+  if (waits_here(b.retransmit.front())) return start_rto(c, b);
+  if (b.retries == 1 || b.recovery != RecoveryKind::timeout) {  // RFC 5681 3.1: not again while the same data are lost
     b.unmark(kSoftError);
     begin_episode(c, b, in_flight(c));
     lower_threshold(c, b, CongestionEvent::timeout, in_flight(c));

@@ -79,7 +79,7 @@ bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
     frame->payload_length = packet->payload_length;
     frame->sequence = packet->sequence;
     frame->level = packet->level;
-    frame->tx_flags = packet->tx_flags;
+    frame->tx_flags = static_cast<uint8_t>(packet->tx_flags & ~kTxQueued);
     frame->tx_count = 1;
     std::memcpy(frame->data + frame->payload, packet->data + packet->payload, packet->payload_length);
   }

@@ -249,8 +249,10 @@ Frame PacketWorld::segment_of_any_peer(uint8_t how) {
 void PacketWorld::pieces(const Frame& whole) {
   const uint8_t how = script_.u8();
   const uint32_t step = 8 * (1 + script_.below(190));
-  const uint32_t end = static_cast<uint32_t>(whole.size()) - kEthernetHeader -
-                       (ethernet_type(whole.data()) == kEtherTypeIpv4 ? kIpv4Header : kIpv6Header);
+  const uint32_t headers =
+      kEthernetHeader + (ethernet_type(whole.data()) == kEtherTypeIpv4 ? kIpv4Header : kIpv6Header);
+  if (whole.size() <= headers) return;  // nothing to cut
+  const uint32_t end = static_cast<uint32_t>(whole.size()) - headers;
   const uint8_t identification = how & 16 ? script_.u8() : 1;
   std::vector<Frame> frames;
   for (uint32_t first = 0; first < end; first += step) {

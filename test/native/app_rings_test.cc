@@ -30,6 +30,7 @@ struct FakeStack {
 
   explicit FakeStack(PacketPool& rx, PacketPool& tx) : rx(rx), tx(tx) {}
 
+  void prefetch(uint32_t) const {}
   bool send_ready(uint8_t) const { return ready; }
   bool send(Handle handle, Packet* packet, Nanos, bool message_end) {
     if (!alive(handle)) {

@@ -43,6 +43,7 @@ class FakeNetwork final : public Network {
     pool_.release(packet);
     return alive;
   }
+  void prefetch(uint32_t) const override {}
   void release(Handle, Packet* packet, uint16_t length, Nanos) override {
     released += length;
     pool_.release(packet);
@@ -345,7 +346,7 @@ TEST_CASE("what a lost connection had in flight is lost, and due messages fail u
   CHECK(counts.sent + counts.failed == 4);
 }
 
-TEST_CASE("the drain ends with the last answer, or 5 s after the run") {
+TEST_CASE("the drain ends with the last answer, or 5 s after it, or after the run") {
   Bench bench(config(2));
   bench.open_all();
   bench.run(ArrivalKind::wave, 2, kSecond, 0);
@@ -359,6 +360,22 @@ TEST_CASE("the drain ends with the last answer, or 5 s after the run") {
   CHECK(bench.engine.phase() == Phase::ready);
   LevelCounts counts = bench.counts(0);
   CHECK(counts.sent - counts.answered - counts.errors == 1);
+}
+
+TEST_CASE("as long as answers come the drain goes on, up to a minute") {
+  Bench bench(config(16));
+  bench.open_all();
+  bench.run(ArrivalKind::wave, 16, kSecond, 0);
+  bench.engine.step(0);
+  REQUIRE(bench.net.sent.size() == 16);
+  for (uint32_t i = 0; i < 15; ++i) {
+    const Nanos at = (i + 1) * 4 * kSecond;
+    bench.answer(bench.net.sent[i].handle, reply(1), at);
+    bench.engine.step(at == 60 * kSecond ? at : at + 1);
+    CHECK(bench.engine.phase() == Phase::draining);
+  }
+  bench.engine.step(61 * kSecond);
+  CHECK(bench.engine.phase() == Phase::ready);
 }
 
 TEST_CASE("a reply to a message of an earlier run is late, not mismatched, and takes nothing from the new run") {

@@ -253,3 +253,48 @@ TEST_CASE("what lies far beyond a hole does not keep out what fills it: the fart
     }
   }
 }
+
+TEST_CASE("what waits for the port is not sent again: it is late, and leaves once") {
+  World world;
+  world.listen();
+  const auto [c, s] = world.open();
+  world.run_ms(1'000);
+  world.client.wire.set_link(false);
+  REQUIRE(world.client.send(c, "late"));
+  world.run_ms(3'000);
+  CHECK(world.client.count(Counter::timeouts) >= 2);
+  CHECK(world.client.count(Counter::retransmits) == 0);
+  world.client.wire.set_link(true);
+  world.run_ms(100);
+  CHECK(world.server.app.of(s).bytes == "late");
+  CHECK(world.server.count(Counter::duplicates_in) == 0);
+  const uint64_t timeouts = world.client.count(Counter::timeouts);
+  world.run_ms(60'000);
+  CHECK(world.client.count(Counter::timeouts) == timeouts);
+}
+
+TEST_CASE("a segment that was late and is then lost is repaired like any other") {
+  World world;
+  world.listen();
+  const auto [c, s] = world.open();
+  world.run_ms(1'000);
+  world.client.wire.set_link(false);
+  REQUIRE(world.client.send(c, "lost"));
+  world.run_ms(1'000);
+  world.client.wire.set_link(true);
+  CHECK(world.capture(world.client).size() == 1);
+  world.run_ms(10'000);
+  CHECK(world.client.count(Counter::retransmits) >= 1);
+  CHECK(world.server.app.of(s).bytes == "lost");
+}
+
+TEST_CASE("a port that never takes anything ends the connection in the end") {
+  World world;
+  world.listen();
+  const auto [c, s] = world.open();
+  world.client.wire.set_link(false);
+  REQUIRE(world.client.send(c, "never"));
+  world.run_ms(3'600'000);
+  CHECK(world.client.app.of(c).closed);
+  CHECK(world.client.app.of(c).reason == CloseReason::timed_out);
+}

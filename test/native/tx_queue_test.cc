@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include "native/mempool/heap_pool.hh"
 #include "native/port/pair_port.hh"
 
@@ -98,4 +100,25 @@ TEST_CASE("a port that takes fewer leaves the rest queued, in order") {
   CHECK(queue.flush(wire.port, 0) == 2);
   CHECK((*wire.port.take())[0] == 3);
   CHECK((*wire.port.take())[0] == 4);
+}
+
+TEST_CASE("a frame is marked for as long as it waits, and the port never sees the mark") {
+  Wire wire(2);
+  TxQueue queue(8);
+  std::vector<Packet*> packets;
+  for (uint8_t i = 0; i < 4; ++i) {
+    packets.push_back(wire.frame(i));
+    wire.tx.hold(packets.back());
+    REQUIRE(queue.push(packets.back()));
+    CHECK((packets.back()->tx_flags & kTxQueued) != 0);
+  }
+  CHECK(queue.flush(wire.port, 0) == 2);
+  for (size_t i = 0; i < 4; ++i) CHECK(((packets[i]->tx_flags & kTxQueued) != 0) == (i >= 2));
+  while (wire.port.take()) {
+  }
+  CHECK(queue.flush(wire.port, 0) == 2);
+  for (Packet* const packet : packets) {
+    CHECK((packet->tx_flags & kTxQueued) == 0);
+    wire.tx.release(packet);
+  }
 }

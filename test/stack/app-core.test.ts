@@ -605,6 +605,24 @@ test('an active open completes with the connection, or fails with the code of a 
   assert.equal(outcomes, [4, 'ECONNREFUSED', 'ETIMEDOUT']);
 });
 
+test('while a source is crowded only the highest level is taken; the rest waits in its ring', () => {
+  const seen: string[] = [];
+  const { stack, core, turn } = bench({ levels: 2 }, (message) => {
+    seen.push(message.utf8());
+  });
+  const source = { beginTurn() {}, endTurn() {}, isCrowded: true };
+  core.sources.push(source);
+  stack.opened(0);
+  turn();
+  stack.message(0, 'low', 1);
+  stack.message(0, 'high', 0);
+  turn();
+  assert.equal(seen, ['high']);
+  source.isCrowded = false;
+  turn();
+  assert.equal(seen, ['high', 'low']);
+});
+
 test('a throw is counted and told; the message is released all the same', () => {
   const { stack, core, errors, settle } = bench({}, () => {
     throw new Error('no');

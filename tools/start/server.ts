@@ -12,7 +12,7 @@ const ON_THE_AIR_MS = 60_000;
  * The same in every run, so that a connection's price is not mixed with that of packets. At 100,000 messages/s they hold
  * more than a second of messages that wait for Redis, as at the start, when JavaScript is not compiled yet.
  */
-const PACKETS = 131_072;
+const PACKETS = 262_144;
 
 export interface ServerPlan {
   folder: string;
