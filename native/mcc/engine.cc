@@ -326,6 +326,7 @@ void Engine::publish(Nanos now) {
   view.phase = static_cast<uint64_t>(phase_);
   view.run = run_;
   view.elapsed_ns = run_start_ > 0 && now > run_start_ ? now - run_start_ : 0;
+  view.answered_ns = last_answer_ - run_start_;
   view.connected = connector_.connected();
   view.retries = connector_.retries();
   view.reconnects = connector_.reconnects();

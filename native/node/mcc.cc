@@ -204,6 +204,7 @@ Napi::Value view(const Napi::CallbackInfo& info) {
   put(object, "phase", view.phase);
   put(object, "run", view.run);
   put(object, "elapsedNs", view.elapsed_ns);
+  put(object, "answeredNs", view.answered_ns);
   put(object, "connected", view.connected);
   put(object, "retries", view.retries);
   put(object, "reconnects", view.reconnects);

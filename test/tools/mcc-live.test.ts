@@ -14,7 +14,7 @@ function view(number: number, phase: number, sent: number): View {
     { ...level, ...times },
     { ...level, ...times },
   ];
-  return { number, phase, run: 1, elapsedNs: number * 1e9, ...counts, inFlight: 3, waiting: 4, levels };
+  return { number, phase, run: 1, elapsedNs: number * 1e9, answeredNs: 0, ...counts, inFlight: 3, waiting: 4, levels };
 }
 
 function live(part: Partial<LiveOptions>) {

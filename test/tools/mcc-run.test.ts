@@ -19,7 +19,16 @@ function options(line: string): MccOptions {
 
 function view(part: Partial<View>, answered = 0): View {
   const none = { offered: 0, sent: 0, errors: 0, failed: 0, unsent: 0, p50Ns: 0, p99Ns: 0, maxNs: 0 };
-  const counts = { number: 1, phase: READY, run: 1, elapsedNs: 0, connected: 10, retries: 0, reconnects: 0 };
+  const counts = {
+    number: 1,
+    phase: READY,
+    run: 1,
+    elapsedNs: 0,
+    answeredNs: 0,
+    connected: 10,
+    retries: 0,
+    reconnects: 0,
+  };
   const rest = { mismatched: 0, late: 0, unexpected: 0, inFlight: 0, waiting: 0 };
   return {
     ...counts,
@@ -207,6 +216,14 @@ test('sent = answered + errors + lost, where the level is answered', () => {
   assert.is(report.reconnects, 2);
   assert.is(report.mismatched, 2);
   assert.match(formatRun(report), /high .* 100 .* 90 .* 6 /);
+});
+
+test('answers that came behind the last send are not credited to the time before it', () => {
+  const phase = options('-c 1').phases[0] as Run;
+  const context = { phase, durationMs: 2_000, answeredAll: true, reconnectsBefore: 0 };
+  const result = { levels: [level({ answered: 100 })], hiccupP99Ns: 0, hiccupMaxNs: 0 };
+  const perS = (answeredNs: number) => runReport(result, view({ answeredNs }), context).answered_per_s;
+  assert.equal([perS(1.9e9), perS(5e9)], [50, 20]);
 });
 
 test('capacity needs two views', () => {

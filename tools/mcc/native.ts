@@ -71,6 +71,8 @@ export interface View {
   /** Changes with each run. */
   readonly run: number;
   readonly elapsedNs: number;
+  /** From the run's start to its last answer. */
+  readonly answeredNs: number;
   readonly connected: number;
   readonly retries: number;
   readonly reconnects: number;

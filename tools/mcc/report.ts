@@ -30,6 +30,7 @@ export interface RunReport {
   phase: string;
   duration_s: number;
   offered_per_s: number;
+  /** Over the time to the last answer, where that came behind the last send. */
   answered_per_s: number;
   levels: LevelReport[];
   mismatched: number;
@@ -104,7 +105,9 @@ export function runReport(result: RunResult, view: View, context: RunContext): R
     phase: phaseName(context.phase),
     duration_s: Math.round(seconds * 1_000) / 1_000,
     offered_per_s: Math.round(total(result.levels, (level) => level.offered) / seconds),
-    answered_per_s: Math.round(total(result.levels, (level) => level.answered) / seconds),
+    answered_per_s: Math.round(
+      total(result.levels, (level) => level.answered) / Math.max(seconds, view.answeredNs / 1e9),
+    ),
     levels: result.levels.map((level, index) => levelReport(level, index, context.answeredAll || index === 0)),
     mismatched: view.mismatched,
     late: view.late,
