@@ -23,11 +23,13 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Compilers at a time: all cores, unless the environment wants fewer. */
 const JOBS = process.env.QSTACK_JOBS ?? String(availableParallelism());
 
-/** A build with a sanitizer is made to be compiled quickly: several sources at a time (unity), no more optimization than keeps
- * the tests quick, of debugging data the lines for stack traces, the quicker linker. @param {string} sanitizers */
+/** Several sources are compiled at a time: their headers are read once. */
+const UNITY = ['-Dunity=on', '-Dunity_size=12'];
+
+/** A build with a sanitizer is made to be compiled quickly: no more optimization than keeps the tests quick, of debugging data
+ * the lines for stack traces, the quicker linker. @param {string} sanitizers */
 const sanitized = (sanitizers) => [
-  '-Dunity=on',
-  '-Dunity_size=12',
+  ...UNITY,
   '-Dbuildtype=custom',
   '-Doptimization=1',
   '-Ddebug=true',
@@ -39,7 +41,7 @@ const sanitized = (sanitizers) => [
 
 /** Meson options per variant. Sanitizers run native test programs and fuzzers, never the addon. @type {Record<string, string[]>} */
 const VARIANTS = {
-  release: ['-Dbuildtype=release', '-Ddebug=true', '-Db_ndebug=false'],
+  release: [...UNITY, '-Dbuildtype=release', '-Ddebug=true', '-Db_ndebug=false'],
   asan: [...sanitized('address,undefined'), '-Dfuzz=true'],
   tsan: sanitized('thread'),
 };

@@ -16,12 +16,15 @@ uint32_t load_le32(const uint8_t* at) { return load_le16(at) | uint32_t{load_le1
 
 std::string number(uint64_t value) { return std::to_string(value); }
 
-struct Header {
+}  // namespace
+
+/// The first bytes of a table. Named, for Classifier::Reader holds one.
+struct ClassifierHeader {
   uint8_t version, levels, default_level, options;
   uint16_t rules, conditions, list_values, payload_at;
   uint32_t text_bytes;
 
-  explicit Header(const uint8_t* at)
+  explicit ClassifierHeader(const uint8_t* at)
       : version(at[4]),
         levels(at[5]),
         default_level(at[6]),
@@ -38,9 +41,11 @@ struct Header {
   }
 };
 
+namespace {
+
 using Fault = std::optional<std::string>;
 
-Fault header_fault(const Header& header, size_t size) {
+Fault header_fault(const ClassifierHeader& header, size_t size) {
   if (header.version != kVersion)
     return "classifier table version " + number(header.version) + " is not " + number(kVersion);
   if (header.levels < 1 || header.levels > kLevelsMax)
@@ -65,7 +70,7 @@ uint32_t mask_max(uint8_t width) { return width == 4 ? ~0u : (1u << (8 * width))
 /// Reads rules and conditions of a table whose header and size are right.
 class Classifier::Reader {
  public:
-  Reader(Classifier& out, const Header& header, const uint8_t* table)
+  Reader(Classifier& out, const ClassifierHeader& header, const uint8_t* table)
       : out_(out),
         header_(header),
         rules_(table + kHeaderBytes),
@@ -167,7 +172,7 @@ class Classifier::Reader {
   }
 
   Classifier& out_;
-  const Header& header_;
+  const ClassifierHeader& header_;
   const uint8_t* rules_;
   const uint8_t* conditions_;
   const uint8_t* lists_;
@@ -176,7 +181,7 @@ class Classifier::Reader {
 
 std::variant<Classifier, std::string> Classifier::load(std::span<const uint8_t> table) {
   if (table.size() < kHeaderBytes || load_le32(table.data()) != kMagic) return std::string("not a classifier table");
-  const Header header(table.data());
+  const ClassifierHeader header(table.data());
   if (Fault fault = header_fault(header, table.size())) return *fault;
   Classifier classifier;
   if (Fault fault = Reader(classifier, header, table.data()).read()) return *fault;

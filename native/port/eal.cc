@@ -4,6 +4,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_mempool.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -123,8 +124,20 @@ void start_eal(const EalOptions& options) {
 
 bool eal_running() { return state == EalState::running; }
 
+namespace {
+
+/// What the main thread has at hand of a pool that it prepared for another thread.
+void give_back_cache(rte_mempool* pool, void*) {
+  rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_get_main_lcore());
+  if (cache != nullptr && cache->len != 0) rte_mempool_cache_flush(cache, pool);
+}
+
+}  // namespace
+
 void eal_enter_thread() {
-  if (eal_running()) rte_thread_register();  // may fail: then the pools are locked each time
+  if (!eal_running()) return;
+  rte_thread_register();  // may fail: then the pools are locked each time
+  rte_mempool_walk(give_back_cache, nullptr);
 }
 
 void eal_leave_thread() {

@@ -39,6 +39,8 @@ uint32_t FaultPort::rx_burst(Packet** out, uint32_t n, Nanos now) {
 
 uint32_t FaultPort::tx_burst(Packet** packets, uint32_t n, Nanos now) {
   send_.advance(now);
+  transmit_ready(now);
+  if (!send_.ready().empty()) return 0;  // the device takes no more now
   uint32_t count = 0;
   while (count < n && send_.size() < kInsideMax) send_.put(packets[count++], now);
   transmit_ready(now);

@@ -254,20 +254,32 @@ TEST_CASE("what lies far beyond a hole does not keep out what fills it: the fart
   }
 }
 
+namespace {
+
+/// The client's port takes nothing any more; one segment of another connection stands in its way.
+void block(World& world) {
+  const auto [other, peer] = world.open();
+  world.run_ms(1'000);
+  world.client.wire.set_link(false);
+  REQUIRE(world.client.send(other, "first"));
+  world.run_ms(1);
+}
+
+}  // namespace
+
 TEST_CASE("what waits for the port is not sent again: it is late, and leaves once") {
   World world;
   world.listen();
   const auto [c, s] = world.open();
-  world.run_ms(1'000);
-  world.client.wire.set_link(false);
+  block(world);
   REQUIRE(world.client.send(c, "late"));
   world.run_ms(3'000);
   CHECK(world.client.count(Counter::timeouts) >= 2);
-  CHECK(world.client.count(Counter::retransmits) == 0);
+  CHECK(world.client.tcb(c)->retransmits == 0);
   world.client.wire.set_link(true);
-  world.run_ms(100);
+  world.run_ms(1'000);
   CHECK(world.server.app.of(s).bytes == "late");
-  CHECK(world.server.count(Counter::duplicates_in) == 0);
+  CHECK(world.client.tcb(c)->retransmits == 0);
   const uint64_t timeouts = world.client.count(Counter::timeouts);
   world.run_ms(60'000);
   CHECK(world.client.count(Counter::timeouts) == timeouts);
@@ -277,14 +289,13 @@ TEST_CASE("a segment that was late and is then lost is repaired like any other")
   World world;
   world.listen();
   const auto [c, s] = world.open();
-  world.run_ms(1'000);
-  world.client.wire.set_link(false);
+  block(world);
   REQUIRE(world.client.send(c, "lost"));
   world.run_ms(1'000);
   world.client.wire.set_link(true);
-  CHECK(world.capture(world.client).size() == 1);
+  CHECK(world.capture(world.client).size() >= 2);
   world.run_ms(10'000);
-  CHECK(world.client.count(Counter::retransmits) >= 1);
+  CHECK(world.client.tcb(c)->retransmits >= 1);
   CHECK(world.server.app.of(s).bytes == "lost");
 }
 
@@ -292,9 +303,9 @@ TEST_CASE("a port that never takes anything ends the connection in the end") {
   World world;
   world.listen();
   const auto [c, s] = world.open();
-  world.client.wire.set_link(false);
+  block(world);
   REQUIRE(world.client.send(c, "never"));
-  world.run_ms(3'600'000);
+  world.run_us(1'500'000'000, 20'000);
   CHECK(world.client.app.of(c).closed);
   CHECK(world.client.app.of(c).reason == CloseReason::timed_out);
 }
