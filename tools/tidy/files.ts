@@ -1,13 +1,15 @@
 // Which native files clang-tidy reads, how each is compiled, and what its verdict depends on.
 // In: Meson's list of compile commands, node-gyp's settings for the binding. Out: sources with a fingerprint: the file, every
 // header of ours that it includes, however deep, the checks and the version of the tool.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const BUILD = join(ROOT, 'build/release');
+/** Configured, never built: how each file is compiled on its own; the builds take several at a time. */
+const BUILD = join(ROOT, 'build/tidy-commands');
 const CONFIG = join(ROOT, '.clang-tidy');
 
 export interface Source {
@@ -37,11 +39,22 @@ export function fingerprint({ file, args }: Source, version: string): string {
   return hash.digest('hex');
 }
 
+/** Meson's list of compile commands, as its build files are now. */
+function compileCommands(): { directory: string; file: string }[] {
+  const path = join(BUILD, 'compile_commands.json');
+  const again = existsSync(path) ? ['--reconfigure'] : [];
+  const options = ['-Dbuildtype=release', '-Dtests=false'];
+  const { status, stdout, error } = spawnSync('meson', ['setup', ...again, BUILD, ROOT, ...options], {
+    encoding: 'utf8',
+  });
+  if (error !== undefined) throw new Error(`meson cannot be run (${error.message}): \`npm run build\` installs it`);
+  if (status !== 0) throw new Error(`meson setup has failed:\n${stdout}`);
+  return JSON.parse(readFileSync(path, 'utf8')) as { directory: string; file: string }[];
+}
+
 /** The core, as Meson compiles it. */
 function coreSources(): Source[] {
-  const path = join(BUILD, 'compile_commands.json');
-  if (!existsSync(path)) throw new Error('there is no build/release/compile_commands.json: `npm run build` makes it');
-  const commands = JSON.parse(readFileSync(path, 'utf8')) as { directory: string; file: string }[];
+  const commands = compileCommands();
   const files = commands.map(({ directory, file }) => relative(ROOT, resolve(directory, file)));
   // gcc's warnings that clang does not know are no faults of ours.
   const args = ['-p', BUILD, '--extra-arg=-Wno-unknown-warning-option'];
