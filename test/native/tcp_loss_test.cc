@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 #include "test/native/tcp_peer.hh"
 
 using namespace qstack;
@@ -256,56 +258,59 @@ TEST_CASE("what lies far beyond a hole does not keep out what fills it: the fart
 
 namespace {
 
-/// The client's port takes nothing any more; one segment of another connection stands in its way.
-void block(World& world) {
-  const auto [other, peer] = world.open();
-  world.run_ms(1'000);
-  world.client.wire.set_link(false);
-  REQUIRE(world.client.send(other, "first"));
-  world.run_ms(1);
-}
+/// Two connections of a client whose port takes nothing any more: a segment of the first stands in the way, and one of the
+/// second waits in our own queue.
+struct BlockedPort {
+  World world;
+  Handle client, server;
+
+  explicit BlockedPort(std::string_view waits) {
+    world.listen();
+    const Handle first = world.open().first;
+    std::tie(client, server) = world.open();
+    world.run_ms(1'000);
+    world.client.wire.set_link(false);
+    REQUIRE(world.client.send(first, "first"));
+    world.run_ms(1);
+    REQUIRE(world.client.send(client, waits));
+  }
+
+  uint16_t retransmits() const { return world.client.tcb(client)->retransmits; }
+  std::string received() { return world.server.app.of(server).bytes; }
+};
 
 }  // namespace
 
 TEST_CASE("what waits for the port is not sent again: it is late, and leaves once") {
-  World world;
-  world.listen();
-  const auto [c, s] = world.open();
-  block(world);
-  REQUIRE(world.client.send(c, "late"));
+  BlockedPort blocked("late");
+  World& world = blocked.world;
   world.run_ms(3'000);
   CHECK(world.client.count(Counter::timeouts) >= 2);
-  CHECK(world.client.tcb(c)->retransmits == 0);
+  CHECK(blocked.retransmits() == 0);
   world.client.wire.set_link(true);
   world.run_ms(1'000);
-  CHECK(world.server.app.of(s).bytes == "late");
-  CHECK(world.client.tcb(c)->retransmits == 0);
+  CHECK(blocked.received() == "late");
+  CHECK(blocked.retransmits() == 0);
   const uint64_t timeouts = world.client.count(Counter::timeouts);
   world.run_ms(60'000);
   CHECK(world.client.count(Counter::timeouts) == timeouts);
 }
 
 TEST_CASE("a segment that was late and is then lost is repaired like any other") {
-  World world;
-  world.listen();
-  const auto [c, s] = world.open();
-  block(world);
-  REQUIRE(world.client.send(c, "lost"));
+  BlockedPort blocked("lost");
+  World& world = blocked.world;
   world.run_ms(1'000);
   world.client.wire.set_link(true);
   CHECK(world.capture(world.client).size() >= 2);
   world.run_ms(10'000);
-  CHECK(world.client.tcb(c)->retransmits >= 1);
-  CHECK(world.server.app.of(s).bytes == "lost");
+  CHECK(blocked.retransmits() >= 1);
+  CHECK(blocked.received() == "lost");
 }
 
 TEST_CASE("a port that never takes anything ends the connection in the end") {
-  World world;
-  world.listen();
-  const auto [c, s] = world.open();
-  block(world);
-  REQUIRE(world.client.send(c, "never"));
+  BlockedPort blocked("never");
+  World& world = blocked.world;
   world.run_us(1'500'000'000, 20'000);
-  CHECK(world.client.app.of(c).closed);
-  CHECK(world.client.app.of(c).reason == CloseReason::timed_out);
+  CHECK(world.client.app.of(blocked.client).closed);
+  CHECK(world.client.app.of(blocked.client).reason == CloseReason::timed_out);
 }
