@@ -37,9 +37,9 @@ export function settingsOf(
   process.exit(0);
 }
 
-/** `listening 10.0.0.1:80 …`: the one line that says that packets are answered from now on. */
-export function sayListening(stack: Stack, more: string): void {
-  process.stdout.write(`listening ${stack.addresses.join(' ')} ${more}\n`);
+/** `listening 10.0.0.1:80 …`: the one line that says that packets are answered from now on; on stderr where stdout is JSON. */
+export function sayListening(stack: Stack, more: string, json = false): void {
+  (json ? process.stderr : process.stdout).write(`listening ${stack.addresses.join(' ')} ${more}\n`);
 }
 
 /** Resolves at SIGTERM or the first ^C; the second one quits at once. */

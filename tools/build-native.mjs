@@ -170,12 +170,13 @@ function ninjaTargets(variant, folder) {
 /** @param {string} folder @param {string} variant @returns {string[]} */
 function testPrograms(folder, variant) {
   const tests = JSON.parse(run('meson', ['introspect', '--tests', folder]));
-  return tests
+  const programs = tests
     .filter(
       (/** @type {{ suite: string[] }} */ test) =>
         variant !== 'tsan' || test.suite.some((name) => name.endsWith('tsan')),
     )
     .map((/** @type {{ cmd: string[] }} */ test) => relative(folder, test.cmd[0] ?? ''));
+  return [...new Set(programs)];
 }
 
 const { values } = parseArgs({ options: { variant: { type: 'string', default: 'release' } } });

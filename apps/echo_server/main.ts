@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   module.search = String(new URLSearchParams({ echoPort: String(settings.port), httpPort: String(httpPort), root }));
   const stack = await start(module, settings);
   const signal = untilSignal();
-  sayListening(stack, `echo on port ${settings.port}, files of ${root} on port ${httpPort}`);
+  sayListening(stack, `echo on port ${settings.port}, files of ${root} on port ${httpPort}`, options.statsJson);
   const statistics = options.statsJson === true ? sayCounters(stack) : undefined;
   await signal;
   clearInterval(statistics);

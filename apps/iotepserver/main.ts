@@ -107,6 +107,7 @@ async function main(): Promise<void> {
     stack,
     `redis ${settings.redis.map(formatRedis).join(' ')}, priorities ${priorities}, up to ${settings.connectionsMax} connections, ` +
       `${formatSize(stack.plannedBytes)} planned`,
+    statsJson,
   );
   const watch = new Watch(stack, { human: human && statsJson !== true, json: statsJson === true });
   void watch.run();

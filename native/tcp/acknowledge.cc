@@ -27,7 +27,11 @@ bool TcpEngine::process_ack(Tcb& c, const TcpSegment& s, uint32_t previous_windo
   news.duplicate = s.ack == c.snd_una && s.payload_length == 0 && !(s.flags & kFin) && news.flight_before != 0 &&
                    c.snd_wnd == previous_window;
   if (c.has(kSackPermitted) && s.options.sack_count != 0) take_sack(c, *b, s, news);
-  if (s.ack != c.snd_una) acknowledge(c, *b, s, news);
+  if (s.ack != c.snd_una) {
+    acknowledge(c, *b, s, news);
+  } else if (news.rtt_us != 0) {
+    learn_rtt(c, *b, news.rtt_us);
+  }
   if (c.state == TcpState::closed) return true;
   recover(c, *b, s, news);
   if (b->timer == TimerKind::persist && b->rto_deadline_ms != 0 && c.snd_wnd != 0) stop_rto(*b);
@@ -55,11 +59,7 @@ void TcpEngine::acknowledge(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news)
   b.progress_ms = now_ms_;
   pop_acknowledged(c, b, s, news);
   if (news.rtt_us == 0) news.rtt_us = rtt_by_timestamps(c, s);
-  if (news.rtt_us != 0) {
-    measure_rtt(c, news.rtt_us);
-    b.rto_us = rto_of(c);
-    b.backoff = 0;  // RFC 6298 5.7 and Karn: only a sample ends the backoff
-  }
+  if (news.rtt_us != 0) learn_rtt(c, b, news.rtt_us);
   b.retries = 0;
   b.duplicate_acks = 0;
   stop_rto(b);
@@ -67,9 +67,21 @@ void TcpEngine::acknowledge(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news)
   if (fin_acked) fin_acknowledged(c);
 }
 
+/// RFC 6298 5.7 and Karn: only a sample ends the backoff. A timer that would still run for longer is shortened.
+void TcpEngine::learn_rtt(Tcb& c, Busy& b, uint32_t rtt_us) {
+  measure_rtt(c, rtt_us);
+  b.rto_us = rto_of(c);
+  if (b.backoff == 0) return;
+  b.backoff = 0;
+  const bool runs = b.rto_deadline_ms != 0 && b.timer == TimerKind::rto;
+  if (runs && rto_left_us(b) > b.rto_us) start_rto(c, b);
+}
+
 /// Removes what is acknowledged from the retransmission queue. The newest segment gives an RTT sample, but not where one
-/// that was sent twice is among them (Karn, RFC 6298 3): the others may have waited behind it.
+/// that was sent twice is among them (Karn, RFC 6298 3): the others may have waited behind it. Then what SACK has just
+/// reported for the first time gives one.
 void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& news) {
+  const uint32_t sacked_rtt_us = news.rtt_us;
   bool repeated = false;
   while (!b.retransmit.empty()) {
     Packet* const packet = b.retransmit.front();
@@ -81,6 +93,7 @@ void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& 
       b.sacked_bytes -= gone;
     } else {
       news.delivered += gone;
+      ++news.segments;
       b.delivered += gone;
       if (packet->tx_count == 1) {
         sample_delivery(b, *packet, news);
@@ -98,7 +111,7 @@ void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& 
     }
     tx_.release(b.retransmit.pop_front());
   }
-  if (repeated) news.rtt_us = 0;
+  if (repeated) news.rtt_us = sacked_rtt_us;
 }
 
 /// RTT, and what was delivered during it.

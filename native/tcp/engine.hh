@@ -137,6 +137,7 @@ class TcpEngine {
   struct AckNews {
     uint32_t acked;          ///< bytes that snd_una moved on
     uint32_t delivered;      ///< bytes acknowledged or sacked for the first time
+    uint32_t segments;       ///< that these bytes were in
     uint32_t rtt_us;         ///< newest sample; 0: none
     uint32_t flight_before;  ///< in flight before it came
     Seq fack_before;         ///< highest sequence number that was delivered before
@@ -268,6 +269,7 @@ class TcpEngine {
   uint32_t rtt_by_timestamps(const Tcb& c, const TcpSegment& s) const;
   void measure_handshake(Tcb& c, uint8_t retries, uint32_t rtt_us, const TcpSegment& s);
   void measure_rtt(Tcb& c, uint32_t rtt_us);
+  void learn_rtt(Tcb& c, Busy& b, uint32_t rtt_us);
   uint32_t rto_of(const Tcb& c) const;
   void check_drained(Tcb& c, Busy& b);
   void drop_drains(Busy& b);

@@ -19,6 +19,7 @@ void TcpEngine::recover(Tcb& c, Busy& b, const TcpSegment& s, const AckNews& new
   const bool marked = c.has(kEcn) && (s.flags & kEce);
   if (marked && b.recovery == RecoveryKind::none && news.flight_before != 0) reduce_window(c, b, CongestionEvent::mark, news.flight_before);
   grow_window(c, b, news, marked, deflates);
+  if (b.recovery == RecoveryKind::timeout) b.episode.delivered += news.segments;
   rack_after_ack(c, b);
   probe_answered(c, b, s, news);
   if (!c.has(kSackPermitted)) {
@@ -55,6 +56,7 @@ void TcpEngine::mark_lost(Busy& b, Packet* packet) {
   if (packet->tx_flags & (kTxSacked | kTxLost)) return;
   packet->tx_flags |= kTxLost;
   b.lost_bytes += sequence_length(*packet);
+  if (b.recovery == RecoveryKind::timeout && b.episode.out != 0) --b.episode.out;
 }
 
 void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {

@@ -34,6 +34,8 @@ void TcpEngine::take_block(Tcb& c, Busy& b, const TcpSegment& s, const SackBlock
     b.sacked_bytes += length;
     b.delivered += length;
     news.delivered += length;
+    ++news.segments;
+    if (p->tx_count == 1) sample_delivery(b, *p, news);
     rack_delivered(c, b, *p, s, news);
   }
 }

@@ -168,10 +168,10 @@ struct Rack {
   Seq dsack_round;
 };
 
-/// One loss recovery: PRR's sums (RFC 6937 3), and what is restored when it turns out to have been for nothing.
+/// One loss recovery: what was delivered and sent since, and what is restored when it turns out to have been for nothing.
 struct Episode {
-  uint32_t delivered;
-  uint32_t out;
+  uint32_t delivered;  ///< bytes (PRR's sums, RFC 6937 3), or segments since the last time-out
+  uint32_t out;        ///< the same, of what was sent; after a time-out without what was lost again
   uint32_t flight;  ///< RecoverFS; 0: there was no recovery
   uint32_t prior_cwnd;
   uint32_t prior_ssthresh;

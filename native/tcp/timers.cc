@@ -159,6 +159,7 @@ void TcpEngine::on_retransmission_timeout(Tcb& c, Busy& b) {
   }
   suspect_black_hole(c, b);
   b.congestion.cwnd = c.mss;
+  b.episode.delivered = b.episode.out = 0;
   b.recovery = RecoveryKind::timeout;
   b.recover = c.snd_nxt;
   b.duplicate_acks = 0;

@@ -42,6 +42,7 @@ void TcpEngine::transmit(Tcb& c, Busy& b, Packet* packet) {
   pace(c, b, packet->payload_length);
   if (c.has(kSums)) [[unlikely]] sum_out(c, packet->payload_length, packet->tx_count > 1);
   if (b.recovery == RecoveryKind::fast) b.episode.out += sequence_length(*packet);
+  if (b.recovery == RecoveryKind::timeout) ++b.episode.out;
   tx_.hold(packet);
   send_segment(packet, tcp, length, c.key, c.neighbor);
 }

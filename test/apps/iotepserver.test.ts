@@ -128,8 +128,11 @@ iotep('every message is answered once, and Redis has done two commands for each'
   assert.is(stored?.[6], 2);
   assert.is(await server.stop(), 0, server.err);
   assert.match(server.err, /200 connections were opened, 200 closed/);
-  const [first] = server.out.split('\n').filter((line) => line.startsWith('{'));
-  const names = JSON.parse(first ?? '{}').levels.map(({ name }: { name: string }) => name);
+  const [first] = server.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const names = first.levels.map(({ name }: { name: string }) => name);
   assert.equal(names, ['high', 'low']);
 });
 

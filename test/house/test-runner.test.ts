@@ -19,7 +19,7 @@ test('the totals of uvu are added up, colours or not', () => {
 });
 
 test('the summary line of doctest is read', () => {
-  const out = '[doctest] test cases:  5 |  4 passed | 1 failed | 0 skipped\n';
+  const out = '[doctest] test cases:  5 |  4 passed | 1 failed | 7 skipped\n';
   assert.equal(readDoctest(out), { passed: 4, failed: 1, skipped: 0 });
 });
 
