@@ -63,6 +63,7 @@ export {
 export { type ConfigObject, InlineStack, inline } from './stack/inline.js';
 export type { Listener } from './stack/listener.js';
 export type { Address, Message, SendOptions } from './stack/message.js';
+export type { Offload, TaskName } from './stack/offload.js';
 export type { DeadlinePolicy, Policy, StrictPolicy, WeightedPolicy } from './stack/policy.js';
 export type { PreparedCommand, RedisClient, RedisStats, SetOptions } from './stack/redis.js';
 export type { RedisBytes } from './stack/redis-block.js';

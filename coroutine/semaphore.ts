@@ -4,10 +4,10 @@
 // with anybody waiting, so that nobody passes it; a permit that nobody will see goes back (giveBack in op.ts).
 import { QstackError } from '../stack/errors.js';
 import { type Op, PooledOp } from './op.js';
-import { highestOf } from './policy.js';
 import { type WaitOptions, withSignal } from './signal.js';
 import type { Task } from './task.js';
 import { timeout } from './timeout.js';
+import { type InLine, WaitingLines } from './waiting-line.js';
 
 export interface AcquireOptions extends WaitOptions {
   /** Who waits longer fails with QST_ERR_TIMEOUT. */
@@ -39,10 +39,11 @@ export class Permit {
   }
 }
 
-class AcquireOp extends PooledOp<Permit> {
+class AcquireOp extends PooledOp<Permit> implements InLine<AcquireOp> {
   level = 0;
   before: AcquireOp | null = null;
   after: AcquireOp | null = null;
+  waits = false;
   private readonly semaphore: Semaphore;
 
   constructor(semaphore: Semaphore) {
@@ -61,34 +62,9 @@ class AcquireOp extends PooledOp<Permit> {
   }
 }
 
-/** Who waits at one level: a doubly linked list, oldest first. */
-class Line {
-  first: AcquireOp | null = null;
-  private last: AcquireOp | null = null;
-
-  push(op: AcquireOp): void {
-    op.before = this.last;
-    if (this.last === null) this.first = op;
-    else this.last.after = op;
-    this.last = op;
-  }
-
-  remove(op: AcquireOp): void {
-    if (op.before === null) this.first = op.after;
-    else op.before.after = op.after;
-    if (op.after === null) this.last = op.before;
-    else op.after.before = op.before;
-    op.before = null;
-    op.after = null;
-  }
-}
-
 export class Semaphore {
   private free: number;
-  private readonly lines: Line[] = [];
-  /** Bit L: somebody waits at level L. */
-  private mask = 0;
-  private waitingCount = 0;
+  private readonly lines = new WaitingLines<AcquireOp>();
 
   constructor(permits: number) {
     if (!Number.isSafeInteger(permits) || permits < 1) {
@@ -104,7 +80,7 @@ export class Semaphore {
 
   /** How many wait for one. */
   get waiting(): number {
-    return this.waitingCount;
+    return this.lines.length;
   }
 
   acquire(options: AcquireOptions = {}): Op<Permit> {
@@ -125,27 +101,17 @@ export class Semaphore {
       op.complete(permit);
       return;
     }
-    while (this.lines.length <= op.level) this.lines.push(new Line());
-    (this.lines[op.level] as Line).push(op);
-    this.mask |= 1 << op.level;
-    this.waitingCount++;
+    this.lines.push(op);
   }
 
   leave(op: AcquireOp): void {
-    const line = this.lines[op.level] as Line;
-    line.remove(op);
-    if (line.first === null) this.mask &= ~(1 << op.level);
-    this.waitingCount--;
+    this.lines.remove(op);
   }
 
   /** A permit came free. */
   passOn(): void {
-    if (this.mask === 0) {
-      this.free++;
-      return;
-    }
-    const next = (this.lines[highestOf(this.mask)] as Line).first as AcquireOp;
-    this.leave(next);
-    next.complete(new Permit(this));
+    const next = this.lines.shift();
+    if (next === null) this.free++;
+    else next.complete(new Permit(this));
   }
 }

@@ -12,6 +12,7 @@ import type { ListenerControl } from './listener.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { loadNative, type NativeAddon, type NativePoller, type StackId } from './native.js';
+import { noWorkers, OffloadPool } from './offload.js';
 import { type ResolvedPolicy, resolvePolicy } from './policy.js';
 import { RedisClient } from './redis.js';
 import type { ServeDefinition } from './serve.js';
@@ -35,6 +36,7 @@ export class AppHost<L extends string> {
   private readonly native: NativeAddon = loadNative();
   private poller: NativePoller | null = null;
   private redis: RedisClient | null = null;
+  private workers: OffloadPool | null = null;
   private readonly trace: OpTrace | null;
 
   constructor(options: AppHostOptions<L>) {
@@ -59,6 +61,7 @@ export class AppHost<L extends string> {
       control,
       settings: settings as unknown as Record<string, unknown>,
       makeRedis: () => this.makeRedis(),
+      makeWorkers: () => this.makeWorkers(),
     });
   }
 
@@ -105,6 +108,13 @@ export class AppHost<L extends string> {
     if (this.poller !== null) redis.attach(this.poller);
     this.redis = redis;
     return redis;
+  }
+
+  private makeWorkers(): OffloadPool {
+    const { workersPerApp } = this.options.settings;
+    if (workersPerApp === 0) throw noWorkers();
+    this.workers = new OffloadPool(workersPerApp);
+    return this.workers;
   }
 
   async setup(): Promise<void> {
@@ -154,6 +164,7 @@ export class AppHost<L extends string> {
 
   close(): void {
     this.redis?.close();
+    this.workers?.close();
     this.poller?.close();
     this.poller = null;
     this.core.scheduler.close();

@@ -17,6 +17,7 @@ import type { ConnectionOptions, ConnectOptions, Handler, ListenOptions, PooledH
 import { Listener, type ListenerControl } from './listener.js';
 import { ListenerState } from './listener-state.js';
 import type { FramingName, ListenOptions as NativeListenOptions } from './native.js';
+import type { Offload, OffloadPool } from './offload.js';
 import type { RedisClient } from './redis.js';
 import { type OptionWords, optionsWords } from './socket-options.js';
 
@@ -24,6 +25,7 @@ import { type OptionWords, optionsWords } from './socket-options.js';
 export interface AppServices {
   control: ListenerControl;
   makeRedis(): RedisClient;
+  makeWorkers(): OffloadPool;
   /** The configuration under which the stack runs, as far as user code may see it. */
   settings: Readonly<Record<string, unknown>>;
 }
@@ -74,6 +76,7 @@ export class App<L extends string = string> {
   private readonly services: AppServices;
   private readonly control: ListenerControl;
   private redisClient: RedisClient | null = null;
+  private workers: OffloadPool | null = null;
   private readonly framings = new Map<string, number>();
   private readonly starts: AnyHandler[] = [];
   private readonly stops: (() => void | Promise<void>)[] = [];
@@ -152,6 +155,12 @@ export class App<L extends string = string> {
   redis(): RedisClient {
     this.redisClient ??= this.services.makeRedis();
     return this.redisClient;
+  }
+
+  /** The tasks of a module, for the workers of this app thread: `yield* offload('digest', bytes)`. */
+  offload<M>(module: URL | string): Offload<M> {
+    this.workers ??= this.services.makeWorkers();
+    return this.workers.tasksOf<M>(module);
   }
 
   /** spawn() with the name of a level. */

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   QST_ERR_NOT_AN_OP: 'Something that is no op was given where an op is awaited.',
   QST_ERR_NO_MEMORY: 'The memory that a stack needs is not there.',
   QST_ERR_NO_SCHEDULER: 'An op was used in a thread where no stack runs.',
+  QST_ERR_OFFLOAD: 'The module of the tasks exports no such one.',
   QST_ERR_OP_REUSED: 'An op was awaited twice.',
   QST_ERR_OUT_OF_RANGE: 'A read beyond the end of a message.',
   QST_ERR_REDIS_LOST: 'The connection to Redis broke before the reply came.',

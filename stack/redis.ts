@@ -3,7 +3,7 @@
 // Keys are shared out over the servers by the slots of Redis Cluster: all keys of a command belong into one hash tag.
 //
 //   op ──room──▶ command ring ║ native/redis: level queues, pipelines ║ completion ring ──▶ op.complete, its task is ready
-//    └─none─▶ OpQueue of its level
+//    └─none─▶ WaitingLine of its level
 //
 // Invariant: lower levels never take the last quarter of the client's room, so level 0 is never refused because of them.
 // Read first: native/redis/client.hh, redis-op.ts. A prepared command makes no string and no object but its reply.
@@ -12,6 +12,7 @@ import { makePolicy } from '../coroutine/make-policy.js';
 import type { Heads, PolicyOptions, SchedulingPolicy } from '../coroutine/policy.js';
 import type { Scheduler } from '../coroutine/scheduler.js';
 import type { Task } from '../coroutine/task.js';
+import { WaitingLine } from '../coroutine/waiting-line.js';
 import { ArenaView, isByteSource } from '../mempool/view.js';
 import {
   NO_INDEX,
@@ -51,7 +52,6 @@ import { encodeCommand, keyOf } from './redis-command.js';
 import { RedisCrowd } from './redis-crowd.js';
 import { createNativeRedis, type NativeRedis, type NativeRedisOptions, type NativeRedisStats } from './redis-native.js';
 import { type NumberOp, RedisOp, type RedisOpHost, type RedisResult, type ReplyOp } from './redis-op.js';
-import { OpQueue } from './redis-queue.js';
 import { RedisReply, replyError } from './redis-reply.js';
 import {
   bytes,
@@ -120,7 +120,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   /** Ops whose commands are under way, by number. */
   private readonly active: (RedisOp | null)[] = [];
   private readonly freeIds: number[] = [];
-  private readonly queues: OpQueue[] = [];
+  private readonly queues: WaitingLine<RedisOp>[] = [];
   private readonly policy: SchedulingPolicy;
   private readonly latency: RecordableHistogram[] = [];
   private underWay = 0;
@@ -140,7 +140,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     this.levels = levels;
     this.timeoutMs = timeoutMs;
     for (let level = 0; level < levels; level++) {
-      this.queues.push(new OpQueue());
+      this.queues.push(new WaitingLine());
       this.latency.push(createHistogram());
     }
     const shape = (...args: TemplateArgument[]) => this.native.addTemplate(compileTemplate(args).args, 1);
@@ -236,14 +236,14 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     if (!this.attached || this.isClosed) throw notOnTheAir(this.isClosed);
     op.level = Math.min(task.level, this.levels - 1);
     op.startStamp = this.scheduler.stamp;
-    const queue = this.queues[op.level] as OpQueue;
+    const queue = this.queues[op.level] as WaitingLine<RedisOp>;
     if (queue.length > 0 || !this.write(op, op.timeoutMs)) queue.push(op);
     if (!this.inTurn) this.scheduler.kick();
   }
 
   forget(op: RedisOp): boolean {
     if (op.waits) {
-      (this.queues[op.level] as OpQueue).remove(op);
+      (this.queues[op.level] as WaitingLine<RedisOp>).remove(op);
       return true;
     }
     // The bytes that the command points to may go with its handler.
@@ -342,26 +342,26 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   }
 
   since(level: number): number {
-    return (this.queues[level] as OpQueue).oldest?.startStamp ?? this.scheduler.stamp;
+    return (this.queues[level] as WaitingLine<RedisOp>).oldest?.startStamp ?? this.scheduler.stamp;
   }
 
   /** What waits for room, level by level as the policy says. */
   private writeQueued(): void {
     let mask = 0;
     for (let level = 0; level < this.levels; level++) {
-      if ((this.queues[level] as OpQueue).length > 0) mask |= 1 << level;
+      if ((this.queues[level] as WaitingLine<RedisOp>).length > 0) mask |= 1 << level;
     }
     if (mask !== 0) this.policy.begin(mask, this.scheduler.stamp);
     while (mask !== 0) {
       const level = this.policy.next(mask);
-      const written = this.writeBurst(this.queues[level] as OpQueue, this.policy.burst);
+      const written = this.writeBurst(this.queues[level] as WaitingLine<RedisOp>, this.policy.burst);
       this.policy.charge(level, written);
       if (written < this.policy.burst) mask &= ~(1 << level);
     }
   }
 
   /** Takes at most `most` ops from a queue, as far as there is room; returns how many. */
-  private writeBurst(queue: OpQueue, most: number): number {
+  private writeBurst(queue: WaitingLine<RedisOp>, most: number): number {
     let taken = 0;
     for (let op = queue.oldest; op !== null && taken < most; op = queue.oldest) {
       if (!this.writeOne(queue, op)) break;
@@ -371,7 +371,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   }
 
   /** False: there is no room. */
-  private writeOne(queue: OpQueue, op: RedisOp): boolean {
+  private writeOne(queue: WaitingLine<RedisOp>, op: RedisOp): boolean {
     const waited = ((this.scheduler.stamp - op.startStamp) >>> 0) / STAMPS_PER_MS;
     const left = Math.ceil(op.timeoutMs - waited);
     let error: unknown = null;
