@@ -68,12 +68,13 @@ void TcpEngine::output(Tcb& c) {
 }
 
 /// The congestion window, and two segments more while the first two duplicate ACKs tell of segments that have left the
-/// network (RFC 3042). With SACK they have left the pipe. After a time-out slow start counts segments too: a window of bytes
-/// would let a hundred small ones go at once, of which a peer that is short of packets can keep no more than before.
+/// network (RFC 3042). With SACK they have left the pipe. After a time-out slow start counts what is repeated in segments too:
+/// a window of bytes would let a hundred small ones go at once, of which a peer that is short of packets can keep no more
+/// than before.
 bool TcpEngine::window_admits(const Tcb& c, const Busy& b, uint32_t length) const {
   const uint32_t in_network = pipe(c, b);
-  const bool hasty = b.recovery == RecoveryKind::timeout && b.episode.out > 2 * b.episode.delivered;
-  if (hasty && in_network != 0) return false;
+  const bool repeats = b.recovery == RecoveryKind::timeout && b.lost_bytes != 0;
+  if (repeats && b.episode.out > 2 * b.episode.delivered && in_network != 0) return false;
   const bool limited_transmit = b.recovery == RecoveryKind::none && !c.has(kSackPermitted);
   const uint32_t extra = limited_transmit ? std::min<uint32_t>(b.duplicate_acks, 2) * c.mss : 0;
   return in_network == 0 || in_network + length <= b.congestion.cwnd + extra;

@@ -56,7 +56,8 @@ void TcpEngine::mark_lost(Busy& b, Packet* packet) {
   if (packet->tx_flags & (kTxSacked | kTxLost)) return;
   packet->tx_flags |= kTxLost;
   b.lost_bytes += sequence_length(*packet);
-  if (b.recovery == RecoveryKind::timeout && b.episode.out != 0) --b.episode.out;
+  const bool again = b.recovery == RecoveryKind::timeout && packet->tx_count > 1;
+  if (again && b.episode.out != 0) --b.episode.out;
 }
 
 void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {

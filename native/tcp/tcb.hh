@@ -171,7 +171,7 @@ struct Rack {
 /// One loss recovery: what was delivered and sent since, and what is restored when it turns out to have been for nothing.
 struct Episode {
   uint32_t delivered;  ///< bytes (PRR's sums, RFC 6937 3), or segments since the last time-out
-  uint32_t out;        ///< the same, of what was sent; after a time-out without what was lost again
+  uint32_t out;        ///< bytes that were sent; or segments repeated since the last time-out, and not lost again
   uint32_t flight;  ///< RecoverFS; 0: there was no recovery
   uint32_t prior_cwnd;
   uint32_t prior_ssthresh;

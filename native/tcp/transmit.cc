@@ -42,7 +42,6 @@ void TcpEngine::transmit(Tcb& c, Busy& b, Packet* packet) {
   pace(c, b, packet->payload_length);
   if (c.has(kSums)) [[unlikely]] sum_out(c, packet->payload_length, packet->tx_count > 1);
   if (b.recovery == RecoveryKind::fast) b.episode.out += sequence_length(*packet);
-  if (b.recovery == RecoveryKind::timeout) ++b.episode.out;
   tx_.hold(packet);
   send_segment(packet, tcp, length, c.key, c.neighbor);
 }
@@ -103,6 +102,7 @@ void TcpEngine::note_retransmission(Tcb& c, Busy& b, Packet& packet) {
   if (packet.tx_flags & kTxLost) b.lost_bytes -= sequence_length(packet);
   packet.tx_flags &= static_cast<uint8_t>(~kTxLost);
   if (!repairing(b)) return;  // a probe
+  if (b.recovery == RecoveryKind::timeout) ++b.episode.out;
   ++b.episode.repeats;
   // Only the first repetition of the oldest segment tells by its echo (RFC 3522 3.2): the ACK of one that was repeated in
   // an earlier episode would be taken for that of an original.
