@@ -46,7 +46,7 @@ void Engine::run(Plan plan, Nanos start, Nanos now) {
   arrivals_ = make_arrivals(plan, start);
   run_start_ = start;
   run_end_ = start + plan.duration;
-  last_answer_ = start;
+  last_answer_ = last_sign_ = start;
   ++run_;
   for (LevelStats& level : levels_) level.clear();
   mismatched_ = late_ = unexpected_ = 0;
@@ -220,8 +220,10 @@ void Engine::advance_phase(Nanos now) {
 void Engine::advance_run(Nanos now) {
   bool exhausted = !arrivals_ || arrivals_->next_at() == kNever;
   if (phase_ == Phase::running && exhausted && now >= run_end_) set_phase(Phase::draining, now);
-  bool answered = phase_ == Phase::draining && pending_.used() == 0;
-  const Nanos patience = std::min(std::max(run_end_, last_answer_) + config_.drain_pause, run_end_ + config_.drain_max);
+  const bool drains = phase_ == Phase::draining;
+  const bool answered = drains && pending_.used() == 0;
+  last_sign_ = drains && network_.in_transit() != 0 ? now : std::max(last_sign_, last_answer_);
+  const Nanos patience = std::min(std::max(run_end_, last_sign_) + config_.drain_pause, run_end_ + config_.drain_max);
   if (!answered && now < patience) return;
   abandon_due();
   abandon_waiting();

@@ -32,9 +32,10 @@ struct EngineConfig {
   uint64_t seed = 0;
   Nanos think_time = 0;        ///< the generator's own work per reply
   Nanos (*clock)() = nullptr;  ///< measures the work of think_time; without one none is done
-  /// Behind the last send a run goes on while answers come, with no more than `drain_pause` between them.
+  /// Behind the last send a run goes on while messages are on their way or answers come, with no more than `drain_pause`
+  /// since. A message whose retransmissions were lost as well waits for a time-out of up to a minute.
   Nanos drain_pause = 5 * kSecond;
-  Nanos drain_max = 60 * kSecond;
+  Nanos drain_max = 120 * kSecond;
   Nanos close_max = 10 * kSecond;
   uint32_t pending_max = 1u << 20;
 };
@@ -132,6 +133,7 @@ class Engine final : public App {
   Nanos now_ = 0;  ///< of the turn whose callbacks arrive
   Nanos run_start_ = 0, run_end_ = 0;
   Nanos last_answer_ = 0;
+  Nanos last_sign_ = 0;  ///< of a run that is not over: an answer, or something in transit
   Nanos read_at_ = 0;  ///< when the reply that is being read arrived
   Nanos close_deadline_ = kNever;
   Nanos publish_at_ = kNever;

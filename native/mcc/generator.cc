@@ -12,7 +12,7 @@ constexpr uint32_t kTurnsPerStep = 4;
 Generator::Generator(const EngineConfig& config, const StackConfig& stack, Port& port, PacketPool& rx, PacketPool& tx,
                      Endpoint remote)
     : network_(tx, remote), engine_(config, network_), stack_(stack, port, rx, tx, engine_), burst_(stack.rx_burst) {
-  network_.attach(stack_);
+  network_.attach(stack_, port);
 }
 
 uint32_t Generator::turn(Nanos now) {

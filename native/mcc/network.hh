@@ -21,6 +21,8 @@ class Network {
   virtual void release(Handle handle, Packet* packet, uint16_t length, Nanos now) = 0;
   virtual void close(Handle handle, Nanos now) = 0;
   virtual void abort(Handle handle, Nanos now) = 0;
+  /// Connections of which the peer's TCP has not acknowledged everything.
+  virtual uint32_t in_transit() const = 0;
 };
 
 }  // namespace qstack::mcc

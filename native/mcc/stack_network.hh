@@ -14,7 +14,7 @@ class StackNetwork final : public Network {
     framing_.framing = Framing::stream;
   }
   /// The stack is made after the engine (its App), so it is told later, before the first call.
-  void attach(Stack& stack) { stack_ = &stack; }
+  void attach(Stack& stack, Port& port) { stack_ = &stack, port_ = &port; }
 
   Handle connect(Endpoint local, uint64_t token, Nanos now) override {
     return stack_->connect(local, remote_, framing_, token, now);
@@ -30,12 +30,15 @@ class StackNetwork final : public Network {
   }
   void close(Handle handle, Nanos now) override { stack_->close(handle, now); }
   void abort(Handle handle, Nanos now) override { stack_->abort(handle, CloseReason::aborted, now); }
+  /// Nothing is on a link that is down.
+  uint32_t in_transit() const override { return port_->link_up() ? stack_->engine().busy_used() : 0; }
 
  private:
   PacketPool& tx_;
   Endpoint remote_;
   ListenerConfig framing_;
   Stack* stack_ = nullptr;
+  Port* port_ = nullptr;
 };
 
 }  // namespace qstack::mcc

@@ -87,6 +87,9 @@ StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, 
   config.tcp.busy = std::min(engine.slots, 262'144u);
   config.tcp.half_open = 64;  // nobody connects to the generator
   config.tcp.levels = mcc::kLevels;
+  // RFC 6298 2.4. Of many connections each has an RTT sample from long ago: a time-out of less, once the server has become
+  // slow, doubles its load by copies of what only waits there.
+  config.tcp.rto_min_ms = 1'000;
   std::random_device random;
   for (uint64_t& word : config.tcp.secret) word = uint64_t{random()} << 32 | random();
   return config;
