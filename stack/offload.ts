@@ -36,7 +36,7 @@ const NICE = 10;
 function ownBytes(data: unknown): unknown {
   if (data instanceof ArenaView) return data.copy();
   const isPart = ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
-  return isPart && data instanceof Uint8Array ? data.slice() : data;
+  return isPart && data instanceof Uint8Array ? new Uint8Array(data) : data;
 }
 
 class OffloadOp extends PooledOp<unknown> implements InLine<OffloadOp> {

@@ -60,9 +60,10 @@ test('of a message, and of a part of a buffer, only their own bytes travel', asy
   await using on = await server(function* (message, offload) {
     const whole = yield* offload('cloned', message as unknown as Uint8Array);
     const part = yield* offload('cloned', new Uint8Array(1000).subarray(10, 17));
-    return `${whole} ${part}`;
+    const pooled = yield* offload('cloned', Buffer.from('pooled'));
+    return `${whole} ${part} ${pooled}`;
   });
-  assert.is(await on.ask('ask.'), '4 7');
+  assert.is(await on.ask('ask.'), '4 7 6');
 });
 
 test('while a worker computes, other messages are answered', async () => {
