@@ -111,6 +111,12 @@ struct Bench {
     plan.duration = duration;
     engine.run(plan, start, start);
   }
+  /// All connections open, and so many messages sent at once; the run is over a second later.
+  void send_wave(uint32_t messages) {
+    open_all();
+    run(ArrivalKind::wave, messages, kSecond, 0);
+    engine.step(0);
+  }
   void answer(Handle handle, const std::string& bytes, Nanos now) {
     engine.begin_turn(now);
     Message message;
@@ -349,9 +355,7 @@ TEST_CASE("what a lost connection had in flight is lost, and due messages fail u
 
 TEST_CASE("the drain ends with the last answer, or 5 s after it, or after the run") {
   Bench bench(config(2));
-  bench.open_all();
-  bench.run(ArrivalKind::wave, 2, kSecond, 0);
-  bench.engine.step(0);
+  bench.send_wave(2);
   bench.answer(bench.net.sent[0].handle, reply(1), 10);
   bench.engine.step(kSecond);
   CHECK(bench.engine.phase() == Phase::draining);
@@ -365,9 +369,7 @@ TEST_CASE("the drain ends with the last answer, or 5 s after it, or after the ru
 
 TEST_CASE("as long as answers come the drain goes on, up to two minutes") {
   Bench bench(config(31));
-  bench.open_all();
-  bench.run(ArrivalKind::wave, 31, kSecond, 0);
-  bench.engine.step(0);
+  bench.send_wave(31);
   REQUIRE(bench.net.sent.size() == 31);
   for (uint32_t i = 0; i < 30; ++i) {
     const Nanos at = (i + 1) * 4 * kSecond;
@@ -381,8 +383,7 @@ TEST_CASE("as long as answers come the drain goes on, up to two minutes") {
 
 TEST_CASE("as long as something is in transit the drain goes on, and 5 s behind it") {
   Bench bench(config(2));
-  bench.open_all();
-  bench.run(ArrivalKind::wave, 2, kSecond, 0);
+  bench.send_wave(2);
   bench.net.transit = 1;
   for (uint32_t second = 0; second <= 40; ++second) bench.engine.step(second * kSecond);
   CHECK(bench.engine.phase() == Phase::draining);
