@@ -24,10 +24,16 @@ export interface Events {
   note: (sentence: string) => void;
 }
 
-/** Packets for sends that are not acknowledged yet: a wave in flight, or what a server that is too slow defers. */
+/** Of one connection on their way to a server that is too slow. */
+const LATE_MESSAGES = 8;
+
+/**
+ * Packets for sends that are not acknowledged yet: a wave in flight, or what a server that is too slow defers. With fewer of
+ * them an overload waits here, high before low, and not where its queues are measured.
+ */
 function packets(options: MccOptions): { rxPackets: number; txPackets: number } {
   const wave = Math.max(0, ...options.phases.map((phase) => (phase.kind === 'wave' ? phase.burst : 0)));
-  const wanted = Math.min(262_144, Math.max(131_072, wave * 2));
+  const wanted = Math.min(524_288, Math.max(131_072, wave * 2, options.connections * LATE_MESSAGES));
   return { rxPackets: 32_768, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
 }
 

@@ -9,10 +9,10 @@ import { programPath } from './place.js';
 
 const ON_THE_AIR_MS = 60_000;
 /**
- * The same in every run, so that a connection's price is not mixed with that of packets. At 100,000 messages/s they hold
- * more than a second of messages that wait for Redis, as at the start, when JavaScript is not compiled yet.
+ * The same in every run, so that a connection's price is not mixed with that of packets. They hold what a
+ * generator can have on its way: seconds of messages that wait for Redis.
  */
-const PACKETS = 262_144;
+const PACKETS = 524_288;
 
 export interface ServerPlan {
   folder: string;
