@@ -1,6 +1,7 @@
 // The entry of an app thread: imports the user's module, runs its setup(), and then lives in its poller.
 // In: AppThreadData, then messages of app-protocol.ts. Out: the same. A fault of the module is told to control; a throw
 // outside of any handler ends the thread, and control starts another.
+import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppHost } from './app-host.js';
 import type { AppThreadData, FromApp, ToApp } from './app-protocol.js';
@@ -79,7 +80,14 @@ async function obey(host: AppHost<string>, control: CollectedListeners, message:
   }
 }
 
+/** As the kernel's own stack goes before processes, a stack thread goes before app threads. */
+function stepBack(niceness: number): void {
+  const thisThread = 0;
+  setPriority(thisThread, Math.min(19, getPriority(thisThread) + niceness));
+}
+
 try {
+  stepBack(data.settings.appNice);
   const control = new CollectedListeners();
   const host = await setUp(control);
   port.on('message', (message: ToApp) => void obey(host, control, message));

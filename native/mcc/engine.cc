@@ -10,11 +10,10 @@ namespace qstack::mcc {
 namespace {
 // Work per step is bounded so that the stack's turn comes round every few dozen microseconds.
 constexpr uint32_t kConnectBudget = 64;
-/// All that is due after a stall of 100 ms at a million a second: what is not collected cannot be sent by level.
+/// All that is due after a stall of 100 ms at a million a second.
 constexpr uint32_t kDueBudget = 100'000;
-constexpr uint32_t kSendBudget = 64;
-/// A wave may take so long to leave; beyond it the generator is the bottleneck.
-constexpr Nanos kLate = 20'000'000;
+/// As many as a turn receives, so that replies do not keep messages from leaving.
+constexpr uint32_t kSendBudget = 256;
 constexpr uint32_t kCloseBudget = 128;
 constexpr uint32_t kClosingMax = 4096;
 constexpr uint16_t kPartials = 1024;
@@ -73,7 +72,7 @@ uint32_t Engine::step(Nanos now) {
   uint32_t work = act_on_notes(now);
   work += connector_.step(now, kConnectBudget);
   collect_due(now);  // becomes work when it is sent: a generator that is blocked naps, and leaves its core to the server
-  work += send_waiting(now);
+  work += send_due(now);
   if (phase_ == Phase::closing) work += close_some(now);
   advance_phase(now);
   think();
@@ -119,39 +118,26 @@ void Engine::enqueue(const Due& due) {
   freshen(connection);
   uint32_t index = pending_.take();
   pending_.at(index) = {due.intended, kNoIndex, due.connection, connection.counter++, level};
-  (blocked() ? waiting_[level] : due_).push(pending_, index);
-  ++waiting_count_;
+  due_.push(pending_, index);
+  ++waiting_;
 }
 
-/// What is due leaves in the order of the schedule: the priorities under test are the server's. Only where the stack had
-/// no room, or the generator itself is late, do high messages pass low ones, as they would if each device had a wire of
-/// its own.
-uint32_t Engine::send_waiting(Nanos now) {
+/// In the order of the schedule: the priorities under test are the server's, also where the stack has no room.
+uint32_t Engine::send_due(Nanos now) {
   uint32_t done = 0;
-  const bool late = !due_.empty() && now > pending_.at(due_.head).intended + kLate;
-  if (late) spill(0);
-  for (PendingQueue& queue : waiting_) {
-    if (!send_from(queue, done, now)) return spill(done);
+  while (uint32_t ahead = look_ahead(kSendBudget - done)) {
+    for (; ahead > 0; --ahead, ++done) {
+      if (!send_first(now)) return done;
+    }
   }
-  if (!send_from(due_, done, now)) return spill(done);
   return done;
 }
 
-/// Counts on `done` up to kSendBudget. False: there is no room for more.
-bool Engine::send_from(PendingQueue& queue, uint32_t& done, Nanos now) {
-  while (uint32_t ahead = look_ahead(queue, kSendBudget - done)) {
-    for (; ahead > 0; --ahead, ++done) {
-      if (!send_first(queue, now)) return false;
-    }
-  }
-  return true;
-}
-
 /// Prefetches what the next sends need: the connection, then its control block. Returns how many there are.
-uint32_t Engine::look_ahead(const PendingQueue& queue, uint32_t most) {
+uint32_t Engine::look_ahead(uint32_t most) {
   std::array<uint32_t, 16> numbers;
   uint32_t n = 0;
-  for (uint32_t index = queue.head; index != kNoIndex && n < numbers.size() && n < most; index = pending_.at(index).next) {
+  for (uint32_t index = due_.head; index != kNoIndex && n < numbers.size() && n < most; index = pending_.at(index).next) {
     numbers[n] = pending_.at(index).connection;
     table_.prefetch(numbers[n++]);
   }
@@ -159,33 +145,20 @@ uint32_t Engine::look_ahead(const PendingQueue& queue, uint32_t most) {
   return n;
 }
 
-/// Messages wait by level: whatever becomes due joins them.
-bool Engine::blocked() const {
-  return std::any_of(waiting_.begin(), waiting_.end(), [](const PendingQueue& queue) { return !queue.empty(); });
-}
-
-uint32_t Engine::spill(uint32_t done) {
-  while (!due_.empty()) {
-    const uint32_t index = due_.pop(pending_);
-    waiting_[pending_.at(index).level].push(pending_, index);
-  }
-  return done;
-}
-
 /// Takes the first waiting message away; false: it has to wait on, there is no packet.
-bool Engine::send_first(PendingQueue& queue, Nanos now) {
-  const uint32_t index = queue.head;
+bool Engine::send_first(Nanos now) {
+  const uint32_t index = due_.head;
   const Pending record = pending_.at(index);
   Connection& connection = table_.at(record.connection);
   bool sent = false;
   if (connection.state == ConnectionState::open) {
-    Packet* packet = network_.allocate(record.level);
+    Packet* packet = network_.allocate();
     if (packet == nullptr) return false;
     write_message(packet, record);
     sent = network_.send(connection.handle, packet, now);
   }
-  --waiting_count_;
-  queue.pop(pending_);
+  --waiting_;
+  due_.pop(pending_);
   LevelCounts& counts = levels_[record.level].counts;
   ++(sent ? counts.sent : counts.failed);
   if (sent && awaited(record.level)) {
@@ -200,7 +173,7 @@ void Engine::write_message(Packet* packet, const Pending& record) {
   packet->data = PacketRegion::payload_start(packet);
   packet->payload = 0;
   packet->payload_length = builder_.length();
-  packet->level = record.level;
+  packet->level = 0;
   builder_.write(packet->data, record.counter, record.level, junk_);
 }
 
@@ -245,14 +218,12 @@ void Engine::abandon_due() {
 }
 
 void Engine::abandon_waiting() {
-  spill(0);
-  for (uint8_t level = 0; level < kLevels; ++level) {
-    while (!waiting_[level].empty()) {
-      pending_.give(waiting_[level].pop(pending_));
-      ++levels_[level].counts.unsent;
-    }
+  while (!due_.empty()) {
+    const uint32_t index = due_.pop(pending_);
+    ++levels_[pending_.at(index).level].counts.unsent;
+    pending_.give(index);
   }
-  waiting_count_ = 0;
+  waiting_ = 0;
 }
 
 uint32_t Engine::close_some(Nanos now) {
@@ -307,7 +278,7 @@ void Engine::think() {
 }
 
 Nanos Engine::next_deadline() const {
-  if (waiting_count_ > 0) return 0;
+  if (waiting_ > 0) return 0;
   Nanos next = publish_at_;
   if (arrivals_) next = std::min(next, arrivals_->next_at());
   return next;
@@ -335,8 +306,8 @@ void Engine::publish(Nanos now) {
   view.mismatched = mismatched_;
   view.late = late_;
   view.unexpected = unexpected_;
-  view.in_flight = pending_.used() - waiting_count_;
-  view.waiting = waiting_count_;
+  view.in_flight = pending_.used() - waiting_;
+  view.waiting = waiting_;
   for (uint8_t level = 0; level < kLevels; ++level) view.levels[level] = view_of(level);
   snapshot_.write(view);
   publish_at_ = now + kSecond;

@@ -82,12 +82,9 @@ class Engine final : public App {
   uint32_t act_on_notes(Nanos now);
   void collect_due(Nanos now);
   void enqueue(const Due& due);
-  uint32_t send_waiting(Nanos now);
-  bool send_from(PendingQueue& queue, uint32_t& done, Nanos now);
-  uint32_t look_ahead(const PendingQueue& queue, uint32_t most);
-  bool send_first(PendingQueue& queue, Nanos now);
-  bool blocked() const;
-  uint32_t spill(uint32_t done);
+  uint32_t send_due(Nanos now);
+  uint32_t look_ahead(uint32_t most);
+  bool send_first(Nanos now);
   void write_message(Packet* packet, const Pending& record);
   void abandon_due();
   void abandon_waiting();
@@ -121,8 +118,7 @@ class Engine final : public App {
   ReplyParser parser_;
   Assembler assembler_;
   PendingPool pending_;
-  PendingQueue due_;                           ///< in the order of the schedule
-  std::array<PendingQueue, kLevels> waiting_;  ///< the stack had no room for them
+  PendingQueue due_;  ///< in the order of the schedule
   std::array<LevelStats, kLevels> levels_;
   std::unique_ptr<Arrivals> arrivals_;
   std::vector<Held> held_;
@@ -139,7 +135,7 @@ class Engine final : public App {
   Nanos publish_at_ = kNever;
   uint32_t close_next_ = 0, closing_ = 0;
   uint16_t run_ = 0;
-  uint64_t waiting_count_ = 0;
+  uint64_t waiting_ = 0;  ///< in due_
   uint64_t mismatched_ = 0, late_ = 0, unexpected_ = 0, view_number_ = 0;
   uint64_t replies_to_think_about_ = 0;
   uint8_t junk_ = 0;

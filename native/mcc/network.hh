@@ -12,8 +12,8 @@ class Network {
   virtual ~Network() = default;
   /// Starts an active open to the server; slot == kNoIndex when the stack has no slot, port or route left.
   virtual Handle connect(Endpoint local, uint64_t token, Nanos now) = 0;
-  /// A packet for one message of `level` (payload_start is free to write), or nullptr while there is no room.
-  virtual Packet* allocate(uint8_t level) = 0;
+  /// A packet for one message (payload_start is free to write), or nullptr while there is no room.
+  virtual Packet* allocate() = 0;
   /// Takes over the packet. False: the connection is gone.
   virtual bool send(Handle handle, Packet* packet, Nanos now) = 0;
   /// The connection in this slot will be asked for soon.

@@ -2,7 +2,6 @@
 // arrivals wait, and because they keep their intended times, that wait is counted as latency.
 //
 //   due:            record ─▶ record ─▶ …      (in the order of the schedule)
-//   waiting[level]: record ─▶ record ─▶ …      (the stack had no room for them; first in, first out)
 //   connection.oldest ─▶ record ─▶ … newest     (sent, not yet answered)
 #pragma once
 

@@ -1,6 +1,5 @@
 // StackNetwork: the generator's view of a Stack. The stack's own needs (SYN, ACK, retransmission) come first: a
-// message is refused room while less than an eighth of the packets is free, one of a lower level while less than a
-// quarter is: what waits for a slow server at one level must not take the memory of the devices of another.
+// message is refused room while less than an eighth of the packets is free.
 #pragma once
 
 #include "native/mcc/network.hh"
@@ -19,9 +18,8 @@ class StackNetwork final : public Network {
   Handle connect(Endpoint local, uint64_t token, Nanos now) override {
     return stack_->connect(local, remote_, framing_, token, now);
   }
-  Packet* allocate(uint8_t level) override {
-    const uint32_t reserve = tx_.capacity() / (level == 0 ? 8 : 4);
-    return tx_.available() > reserve && stack_->send_ready(level) ? tx_.allocate() : nullptr;
+  Packet* allocate() override {
+    return tx_.available() > tx_.capacity() / 8 && stack_->send_ready(0) ? tx_.allocate() : nullptr;
   }
   bool send(Handle handle, Packet* packet, Nanos now) override { return stack_->send(handle, packet, now); }
   void prefetch(uint32_t slot) const override { stack_->prefetch(slot); }

@@ -86,7 +86,7 @@ StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, 
   config.tcp.connections = engine.slots;
   config.tcp.busy = std::min(engine.slots, 262'144u);
   config.tcp.half_open = 64;  // nobody connects to the generator
-  config.tcp.levels = mcc::kLevels;
+  config.tcp.levels = 1;  // the order of the schedule is that of the wire
   // RFC 6298 2.4. Of many connections each has an RTT sample from long ago: a time-out of less, once the server has become
   // slow, doubles its load by copies of what only waits there.
   config.tcp.rto_min_ms = 1'000;

@@ -99,6 +99,10 @@ export const KEYS = {
   max_concurrency: key('connections to plan for', count(1, CONNECTIONS_MAX)),
   stack_thread: key('stack threads', count(1, 64)),
   app_thread: key('application threads', count(1, 64)),
+  app_nice: key(
+    'niceness of application threads: where they share a core with the stack thread, it goes first',
+    count(0, 19),
+  ),
   workers: key('worker threads for CPU-heavy tasks, per application thread', count(0, 64)),
   stat_print: key('print statistics every second (0: off)', count(0, 1_024)),
   pri_enable: key('priorities on', flag()),

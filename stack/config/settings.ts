@@ -44,6 +44,7 @@ export interface StackSettings {
   connectionsMax: number;
   stackThreads: number;
   appThreads: number;
+  appNice: number;
   workersPerApp: number;
   statPrint: boolean;
   priorities: boolean;
@@ -171,6 +172,7 @@ function threads(values: Values, cores: number) {
     cores: Math.min(values.num_cores ?? cores, cores),
     stackThreads: values.stack_thread ?? 1,
     appThreads: values.app_thread ?? 1,
+    appNice: values.app_nice ?? 3,
     workersPerApp: values.workers ?? 0,
     poll: values.poll ?? 'yield',
     arrangement: values.arrangement ?? 'separate',

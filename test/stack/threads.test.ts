@@ -1,4 +1,5 @@
 // A stack with its own thread and app threads; the peer is an inline stack in this thread.
+import { getPriority } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fixed, type InlineStack, inline, type Stack, serve, start } from '../../index.js';
@@ -62,6 +63,13 @@ test('two app threads share the connections, and every message is answered', asy
       server.addresses.map((address) => Number(address.split(':').pop())),
       [7],
     );
+  });
+});
+
+test('an app thread is nicer than the thread that started it, by app_nice', async () => {
+  await both({ app_nice: 3 }, async (server) => {
+    const [counts] = await server.counts();
+    assert.is(counts?.user.niceness, Math.min(19, getPriority(0) + 3));
   });
 });
 

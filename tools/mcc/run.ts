@@ -29,7 +29,7 @@ const LATE_MESSAGES = 8;
 
 /**
  * Packets for sends that are not acknowledged yet: a wave in flight, or what a server that is too slow defers. With fewer of
- * them an overload waits here, high before low, and not where its queues are measured.
+ * them an overload waits here, and not where its queues are measured.
  */
 function packets(options: MccOptions): { rxPackets: number; txPackets: number } {
   const wave = Math.max(0, ...options.phases.map((phase) => (phase.kind === 'wave' ? phase.burst : 0)));
@@ -70,7 +70,7 @@ function answeredOf(view: View): number {
   return view.levels.reduce((sum, level) => sum + level.answered, 0);
 }
 
-/** Answers in the best second (views come once a second) while messages were due: the others are the machine's doing. */
+/** Median of the answers a second (views come once a second) while messages were due. */
 export function capacityOf(views: readonly View[]): number | undefined {
   const running = views.filter((view) => PHASES[view.phase] === 'running');
   const rates = running.slice(1).flatMap((view, index) => {
@@ -78,7 +78,9 @@ export function capacityOf(views: readonly View[]): number | undefined {
     const ns = view.elapsedNs - before.elapsedNs;
     return ns < CAPACITY_SPAN_NS ? [] : [(answeredOf(view) - answeredOf(before)) / (ns / 1e9)];
   });
-  return rates.length === 0 ? undefined : Math.round(Math.max(...rates));
+  rates.sort((a, b) => a - b);
+  const middle = (rates[Math.floor((rates.length - 1) / 2)] ?? 0) + (rates[Math.floor(rates.length / 2)] ?? 0);
+  return rates.length === 0 ? undefined : Math.round(middle / 2);
 }
 
 export class Runner {
@@ -159,18 +161,18 @@ export class Runner {
   /** Again while the server shows that it can do more than what the load is a share of. */
   private async overload(phase: Run): Promise<RunReport> {
     for (let tries = 1; ; tries += 1) {
-      const { report, bestPerS } = await this.load(phase);
+      const { report, answeredPerS } = await this.load(phase);
       const known = this.capacityPerS ?? 0;
-      if (this.stopped || tries === OVERLOADS_MAX || bestPerS < known * CAPACITY_DOUBT) return report;
+      if (this.stopped || tries === OVERLOADS_MAX || answeredPerS < known * CAPACITY_DOUBT) return report;
       this.events.note(
-        `${bestPerS} messages a second were answered, more than the capacity of ${known}: ${report.phase} again`,
+        `${answeredPerS} messages a second were answered, more than the capacity of ${known}: ${report.phase} again`,
       );
-      this.capacityPerS = bestPerS;
+      this.capacityPerS = answeredPerS;
     }
   }
 
-  /** One run; `bestPerS` is 0 when it was too short to tell. */
-  private async load(phase: Run): Promise<{ report: RunReport; bestPerS: number }> {
+  /** One run; `answeredPerS` is 0 when it was too short to tell. */
+  private async load(phase: Run): Promise<{ report: RunReport; answeredPerS: number }> {
     const reconnectsBefore = this.native.mccView(this.id).reconnects;
     const startMs = Date.now();
     this.native.mccRun(this.id, nativeRun(phase, this.options.connections, this.capacityPerS ?? 0));
@@ -178,12 +180,12 @@ export class Runner {
     const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
     const context = { phase, durationMs, answeredAll: this.options.answeredAll, reconnectsBefore };
     const report = runReport(this.native.mccResult(this.id), this.native.mccView(this.id), context);
-    const bestPerS = capacityOf(views) ?? 0;
+    const answeredPerS = capacityOf(views) ?? 0;
     if (phase.kind === 'capacity') {
-      report.answered_per_s = bestPerS || report.answered_per_s;
+      report.answered_per_s = answeredPerS || report.answered_per_s;
       this.capacityPerS = Math.max(this.capacityPerS ?? 0, report.answered_per_s);
     }
-    return { report, bestPerS };
+    return { report, answeredPerS };
   }
 
   private async close(): Promise<void> {

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SOCKET_PATH_MAX } from '../../stack/config/device.js';
@@ -13,6 +14,8 @@ import { makePrivateDir, runtimeDir } from '../../stack/config/runtime-dir.js';
 const READY_MS = 10_000;
 const END_MS = 5_000;
 const POLL_MS = 20;
+/** That of app threads: where they share a core, the stack thread that feeds them goes first. */
+const NICENESS = 3;
 export const SERVERS_MAX = 64;
 
 export interface RedisServer {
@@ -110,6 +113,7 @@ function startServer(dir: string, index: number, mortal: boolean): ChildProcess 
   ];
   const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', log, log], detached: true });
   closeSync(log);
+  if (child.pid !== undefined) setPriority(child.pid, NICENESS);
   return child;
 }
 
