@@ -11,6 +11,11 @@ const FILES: Readonly<Record<string, number>> = { 'small.bin': 200, 'large.bin':
 const CONNECTIONS = '50';
 /** ab is told a number of requests beside the time: otherwise it stops at 50,000. */
 const REQUESTS = '10000000';
+/**
+ * ab opens one connection and waits for its answer before it opens the others. Where a fault takes the first SYN or its
+ * answer, that is a second, and three where it takes the next one as well: all of a short run's time.
+ */
+const TRIES = 6;
 
 const url = (file: string) => `http://${OURS}:${HTTP_PORT}/${file}`;
 
@@ -20,10 +25,14 @@ function figure(said: string, pattern: RegExp): number {
   return Number(text);
 }
 
-async function ab({ namespace }: Spot, seconds: number, keepAlive: boolean, file: string): Promise<number> {
+const completeOf = (said: string) => figure(said, /^Complete requests: +(\d+)/m);
+
+async function ab({ namespace, faultFlags }: Spot, seconds: number, keepAlive: boolean, file: string): Promise<number> {
   const flags = ['-q', '-c', CONNECTIONS, '-t', `${seconds}`, '-n', REQUESTS, '-s', '30', ...(keepAlive ? ['-k'] : [])];
-  const said = await namespace.say('ab', ...flags, url(file));
-  const complete = figure(said, /^Complete requests: +(\d+)/m);
+  const load = () => namespace.say('ab', ...flags, url(file));
+  let said = await load();
+  for (let tries = 1; tries < TRIES && faultFlags.length > 0 && completeOf(said) === 0; tries++) said = await load();
+  const complete = completeOf(said);
   assert.ok(complete > 0, said);
   assert.is(figure(said, /^Failed requests: +(\d+)/m), 0, said);
   assert.not.match(said, /^Non-2xx responses/m);
