@@ -15,6 +15,8 @@ const SETTLE_MS = 30_000;
  * for half a minute.
  */
 const PROBES = ['--keepalive', '5s', '--keepalive-interval', '1s', '--keepalive-count', '20'];
+/** Nor does what answers the SYN-ACK to a peer that has left always arrive: after 15 s nobody is waited for. */
+const HANDSHAKE = ['--syn-retries', '3'];
 
 export interface Spot {
   readonly namespace: Namespace;
@@ -108,7 +110,7 @@ async function explained<T>(server: EchoServer, happens: Promise<T>): Promise<T>
 
 /** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. */
 export async function withServer(spot: Spot, use: (server: EchoServer) => Promise<string>): Promise<string> {
-  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...PROBES, ...spot.faultFlags];
+  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...PROBES, ...HANDSHAKE, ...spot.faultFlags];
   const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
   if (spot.faultFlags.length > 0) await awaken(spot.namespace);
   const fresh = server.counters();
