@@ -72,4 +72,5 @@ export type { RedisPeer } from './stack/redis-template.js';
 export type { RuleHits } from './stack/rule-set.js';
 export { type ServeDefinition, type ServeOptions, serve } from './stack/serve.js';
 export type { CongestionName, KeepAlive, SocketOptionName, SocketOptions } from './stack/socket-options.js';
+export type { Stage, StageTime } from './stack/sojourn.js';
 export { type StartOptions, start, stopOnSignals } from './stack/start.js';

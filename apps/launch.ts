@@ -7,6 +7,7 @@ import type { StackSettings } from '../stack/config/settings.js';
 import type { Stack } from '../stack/control.js';
 import { planText } from '../stack/native-options.js';
 import type { RuleHits } from '../stack/rule-set.js';
+import type { StageTime } from '../stack/sojourn.js';
 import { reload } from './reload.js';
 
 /** Flags that the short help shows; the others of the configuration work as well. */
@@ -70,6 +71,19 @@ export function ruleHitsText(hits: readonly RuleHits[]): string {
     .map(
       ({ rule, level, hits: count }) =>
         `  ${String(count).padStart(width)}  ${rule}${rule === 'otherwise' ? ` -> ${level}` : ''}`,
+    )
+    .join('\n');
+}
+
+/** A line for each stage and level that anything has passed. */
+export function stagesText(times: readonly StageTime[]): string {
+  const time = (us: number) => (us < 1_000 ? `${us.toFixed(1)} us` : `${(us / 1_000).toFixed(1)} ms`).padStart(11);
+  return times
+    .filter(({ count }) => count > 0)
+    .map(
+      ({ stage, level, count, p50_us, p99_us, p999_us, max_us }) =>
+        `  ${stage.padEnd(8)} ${level.padEnd(8)} ${String(count).padStart(10)}` +
+        `  p50 ${time(p50_us)}  p99 ${time(p99_us)}  p99.9 ${time(p999_us)}  max ${time(max_us)}`,
     )
     .join('\n');
 }

@@ -8,8 +8,8 @@ import type { Scheduler } from './scheduler.js';
 /** Told when a task ends; `outcome` is what it returned or, where it failed, threw. */
 export interface TaskOwner {
   taskDone(task: Task, failed: boolean, outcome: unknown): void;
-  /** The work of a task with `isSheddable` waited too long and was given up: its turn is skipped. */
-  shed?(task: Task): boolean;
+  /** The first turn of a task with `isFresh` has come. False: the work waited too long and was given up, the turn is skipped. */
+  begins?(task: Task): boolean;
 }
 
 /** Something that a handler holds until its message ends, for instance the bytes of a reply. An intrusive list. */
@@ -39,8 +39,8 @@ export class Task implements Waiter {
   level = 0;
   arrival = 0;
   label = 0;
-  /** Before its next turn the owner is asked whether the work is still wanted. */
-  isSheddable = false;
+  /** Before its next turn the owner is told that the work begins, and asked whether it is still wanted. */
+  isFresh = false;
   /** The connection that it works for; NO_INDEX for none. */
   slot = 0xffffffff;
   generation = 0;
@@ -120,7 +120,7 @@ export class Task implements Waiter {
       this.free();
       return false;
     }
-    if (this.isSheddable && this.isShed()) return false;
+    if (this.isFresh && this.isGivenUp()) return false;
     context.task = this;
     this.running = true;
     try {
@@ -137,9 +137,9 @@ export class Task implements Waiter {
     return false;
   }
 
-  private isShed(): boolean {
-    this.isSheddable = false;
-    if (this.owner?.shed?.(this) !== true) return false;
+  private isGivenUp(): boolean {
+    this.isFresh = false;
+    if (this.owner?.begins?.(this) !== false) return false;
     if (this.state === NEW) {
       this.finish(false, undefined);
       this.free();
@@ -217,7 +217,7 @@ export class Task implements Waiter {
     this.slot = 0xffffffff;
     this.generation = 0;
     this.label = 0;
-    this.isSheddable = false;
+    this.isFresh = false;
     this.cancelRequested = false;
     this.scheduler.recycle(this);
   }

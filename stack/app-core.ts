@@ -59,6 +59,7 @@ import { Reader, type ReaderHost, ReceiveOp } from './reader.js';
 import { Releaser } from './release.js';
 import { Sender, WINDOW } from './sender.js';
 import type { OptionWords } from './socket-options.js';
+import { AppSojourn } from './sojourn.js';
 import { Watchers } from './watchers.js';
 
 /** Something that is polled once per turn beside the rings: the Redis client. */
@@ -100,6 +101,8 @@ export interface AppCounts {
   sendOverflows: number;
   /** Messages given up by level, because they were older than `max_age`. */
   shed: number[];
+  /** AppSojourn's cells. */
+  sojourn: Float64Array;
   handlersFailed: number;
   stale: number;
   waiting: number;
@@ -123,6 +126,7 @@ export class AppCore<L extends string = string>
   readonly connector: Connector<L>;
   readonly sources: TurnSource[] = [];
   readonly desk: InfoDesk;
+  readonly sojourn: AppSojourn;
   private readonly line: number;
   /** While TX packets are short only the highest level of several is taken on, and by other policies nothing. */
   private readonly levelsWhileStalled: number;
@@ -166,7 +170,16 @@ export class AppCore<L extends string = string>
     });
     this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
     this.releaser = new Releaser(arena, app);
-    this.dispatcher = new Dispatcher(arena, this.table, this.scheduler, this.releaser, this, options.maxAgesMs);
+    this.sojourn = new AppSojourn(levels.length);
+    this.dispatcher = new Dispatcher(
+      arena,
+      this.table,
+      this.scheduler,
+      this.releaser,
+      this,
+      this.sojourn,
+      options.maxAgesMs,
+    );
     this.connector = new Connector(this.sender, this.outside, () => this.kick());
     this.desk = new InfoDesk(arena, this.sender, this);
     this.poller = new Poller(arena, app, this.scheduler, this, options.policy);
@@ -219,6 +232,7 @@ export class AppCore<L extends string = string>
       sendsRefused: this.sender.refused,
       sendOverflows: this.sender.overflowed,
       shed: [...this.dispatcher.shedByLevel],
+      sojourn: this.sojourn.cells,
       handlersFailed: this.handlersFailed,
       stale: this.stale,
       waiting: this.dispatcher.waiting,
@@ -311,7 +325,7 @@ export class AppCore<L extends string = string>
       this.stale++;
       this.dispatcher.discard(words, at);
     } else if (table.has(slot, READ)) {
-      this.dispatcher.pending.push(slot, words, at);
+      this.dispatcher.keep(words, at);
       this.readers.get(slot)?.arrive();
     } else this.dispatcher.message(listener, words, at);
   }
@@ -558,7 +572,7 @@ export class AppCore<L extends string = string>
     const { pending } = this.dispatcher;
     if (pending.isEmpty(slot)) return false;
     const at = pending.shift(slot);
-    message.fill(pending.words, at);
+    message.fill(pending.words, at, this.scheduler.stamp);
     return true;
   }
 

@@ -96,12 +96,13 @@ export class AppHost<L extends string> {
     if (settings.redis.length === 0) {
       throw new QstackError('QST_ERR_CONFIG_INVALID', 'app.redis(): the configuration names no `redis`');
     }
-    const { scheduler } = this.core;
+    const { scheduler, sojourn } = this.core;
     const redis = new RedisClient({
       servers: settings.redis,
       levels: definition.levels.length,
       policy: this.policy.options,
       scheduler,
+      sojourn,
       stack,
     });
     this.core.sources.push(redis);

@@ -25,6 +25,7 @@ import {
 import { planOf, stackOptions } from './native-options.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
+import { type StageTime, stageTimes } from './sojourn.js';
 
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 60_000;
@@ -184,9 +185,20 @@ export class Stack implements AsyncDisposable {
     return this.native.hiccups(this.id, reset);
   }
 
-  /** What the apps count, one entry per app thread. */
-  counts(): Promise<UserCounts[]> {
-    return Promise.all(this.apps.map((app) => app.counts()));
+  /** How long messages were in each stage since the start, by level (docs/priority.md). */
+  async sojourn(): Promise<StageTime[]> {
+    const apps = await this.counts();
+    return stageTimes(
+      this.levels,
+      this.native.sojourn(this.id),
+      apps.map((counts) => counts.sojourn),
+    );
+  }
+
+  /** What the apps count, one entry per app thread; one that has just died is left out. */
+  async counts(): Promise<UserCounts[]> {
+    const answers = await Promise.allSettled(this.apps.map((app) => app.counts()));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
   /** Refuses new connections, lets handlers finish, closes, and frees everything. Never takes much longer than `limitMs`. */

@@ -10,6 +10,7 @@ import {
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_LENGTH_U32,
   EVENT_RECORD_PACKET_U32,
+  EVENT_RECORD_RING_STAMP_U32,
   EVENT_RECORD_RX_STAMP_U32,
   EVENT_RECORD_SLOT_U32,
 } from './abi.js';
@@ -19,11 +20,14 @@ import { Message, type MessageHost } from './message.js';
 import { PendingLists } from './pending.js';
 import { PooledCoroutine, type PooledOwner } from './pooled-coroutine.js';
 import type { Releaser } from './release.js';
+import { type AppSojourn, HANDLER, QUEUE, RING } from './sojourn.js';
 
 /** Handlers of one connection at once, also without any order. */
 const IN_FLIGHT_MAX = 65_000;
 /** An age beyond half the stamps' circle is none: the frame was polled after the turn began. */
 const STAMP_MAX = 2 ** 31 - 1;
+/** Stage stamp of a message that was shed. */
+const NOWHERE = -1;
 
 export interface DispatcherHost<L extends string> extends MessageHost<L> {
   /** The listener of an open connection. */
@@ -45,6 +49,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private readonly scheduler: Scheduler;
   private readonly releaser: Releaser;
   private readonly host: DispatcherHost<L>;
+  private readonly sojourn: AppSojourn;
   /** In stamps, by level; null: messages live for ever. */
   private readonly maxAges: Float64Array | null;
   /** New coroutines, until they ask for their first message. */
@@ -56,6 +61,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     scheduler: Scheduler,
     releaser: Releaser,
     host: DispatcherHost<L>,
+    sojourn: AppSojourn,
     maxAgesMs: readonly number[] | null,
   ) {
     this.arena = arena;
@@ -63,6 +69,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     this.scheduler = scheduler;
     this.releaser = releaser;
     this.host = host;
+    this.sojourn = sojourn;
     this.maxAges = maxAgesMs === null ? null : Float64Array.from(maxAgesMs, stampsOfMs);
     this.shedByLevel = new Array<number>(arena.levels).fill(0);
     this.pending = new PendingLists(table.size);
@@ -83,17 +90,30 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   message(listener: ListenerState<L>, words: Uint32Array, at: number): void {
     const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
     const level = ((words[at] as number) >>> 8) & 0xff;
+    const now = this.leavesRing(words, at, level);
     if (this.maxAges !== null && this.isTooOld(slot, level, words[at + EVENT_RECORD_RX_STAMP_U32] as number)) {
       this.discard(words, at);
       return;
     }
     if (!this.mayStart(listener, slot, level)) {
       const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
-      lists.push(this.listOf(listener, slot, level), words, at);
+      lists.push(this.listOf(listener, slot, level), words, at, now);
       return;
     }
     if (this.table.has(slot, STREAM) && this.table.sendLevel[slot] === 0) this.table.sendLevel[slot] = level + 1;
-    this.start(listener, words, at, slot, level);
+    this.start(listener, words, at, slot, level, now);
+  }
+
+  /** A message that a reader will ask for. */
+  keep(words: Uint32Array, at: number): void {
+    const now = this.leavesRing(words, at, ((words[at] as number) >>> 8) & 0xff);
+    this.pending.push(words[at + EVENT_RECORD_SLOT_U32] as number, words, at, now);
+  }
+
+  private leavesRing(words: Uint32Array, at: number, level: number): number {
+    const now = this.scheduler.stamp;
+    this.sojourn.record(RING, level, words[at + EVENT_RECORD_RING_STAMP_U32] as number, now);
+    return now;
   }
 
   /** Counts it as well. Bytes of a stream are never left out. */
@@ -106,12 +126,26 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   }
 
   /** Its turn in the run queue has come, and no handler has seen the message yet. */
-  shed(task: Task): boolean {
-    return this.isShed(task.message as Message<L>);
+  begins(task: Task): boolean {
+    return this.messageBegins(task.message as Message<L>);
   }
 
-  isShed(message: Message<L>): boolean {
-    return this.isTooOld(message.slot, message.levelIndex, message.rxStamp);
+  messageBegins(message: Message<L>): boolean {
+    const { slot, levelIndex, rxStamp } = message;
+    if (this.maxAges !== null && this.isTooOld(slot, levelIndex, rxStamp)) {
+      message.stageStamp = NOWHERE;
+      return false;
+    }
+    this.next(QUEUE, message);
+    return true;
+  }
+
+  /** The message leaves this stage for the next one. */
+  private next(stage: number, message: Message<L>): void {
+    if (message.stageStamp === NOWHERE) return;
+    const now = this.scheduler.stamp;
+    this.sojourn.record(stage, message.levelIndex, message.stageStamp, now);
+    message.stageStamp = now;
   }
 
   private listOf(listener: ListenerState<L>, slot: number, level: number): number {
@@ -125,11 +159,18 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     return (((this.busyLevels as Uint8Array)[slot] as number) & (1 << level)) === 0;
   }
 
-  private start(listener: ListenerState<L>, words: Uint32Array, at: number, slot: number, level: number): void {
+  private start(
+    listener: ListenerState<L>,
+    words: Uint32Array,
+    at: number,
+    slot: number,
+    level: number,
+    taken: number,
+  ): void {
     this.table.inFlight[slot] = (this.table.inFlight[slot] as number) + 1;
     if (listener.order === ORDER_LEVEL) this.setBusy(slot, level, true);
-    if (listener.isPooled) this.startPooled(listener, words, at, level);
-    else this.startTask(listener, words, at, level);
+    if (listener.isPooled) this.startPooled(listener, words, at, level, taken);
+    else this.startTask(listener, words, at, level, taken);
   }
 
   private setBusy(slot: number, level: number, busy: boolean): void {
@@ -138,25 +179,25 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     bits[slot] = busy ? before | (1 << level) : before & ~(1 << level);
   }
 
-  private startTask(listener: ListenerState<L>, words: Uint32Array, at: number, level: number): void {
+  private startTask(listener: ListenerState<L>, words: Uint32Array, at: number, level: number, taken: number): void {
     const message = new Message<L>(this.arena, this.host);
-    message.fill(words, at);
+    message.fill(words, at, taken);
     const task = this.scheduler.task(level, this);
     task.message = message;
     task.slot = message.slot;
     task.generation = message.generation;
     task.arrival = message.rxStamp;
-    task.isSheddable = this.maxAges !== null;
+    task.isFresh = true;
     task.label = listener.label;
     task.begin(listener.handler as NonNullable<typeof listener.handler>, message);
   }
 
-  private startPooled(listener: ListenerState<L>, words: Uint32Array, at: number, level: number): void {
+  private startPooled(listener: ListenerState<L>, words: Uint32Array, at: number, level: number, taken: number): void {
     const idle = listener.idle.pop();
     const coroutine = idle ?? new PooledCoroutine<L>(this, listener, new Message<L>(this.arena, this.host));
-    coroutine.message.fill(words, at);
+    coroutine.message.fill(words, at, taken);
     if (idle !== undefined) {
-      idle.deliver(this.maxAges !== null);
+      idle.deliver(true);
       return;
     }
     const task = this.scheduler.task(level, coroutine);
@@ -169,6 +210,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
 
   coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void {
     if (this.starting.delete(coroutine)) {
+      this.next(QUEUE, coroutine.message);
       coroutine.deliver(false);
       return;
     }
@@ -191,6 +233,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   /** The message is handled: its packet goes back, and the next of its list starts. */
   private finish(message: Message<L>): void {
     const { slot, generation, levelIndex } = message;
+    this.next(HANDLER, message);
     this.releaser.release(message.packet, slot, generation, message.releaseLength);
     message.expire();
     const { table } = this;
@@ -210,7 +253,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
       const { words } = lists;
       const own = ((words[at] as number) >>> 8) & 0xff;
       if (this.maxAges === null || !this.isTooOld(slot, own, words[at + EVENT_RECORD_RX_STAMP_U32] as number)) {
-        this.start(listener, words, at, slot, own);
+        this.start(listener, words, at, slot, own, words[at + EVENT_RECORD_RING_STAMP_U32] as number);
         return true;
       }
       this.discard(words, at);

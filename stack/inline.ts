@@ -16,6 +16,7 @@ import { type ListenOptions, loadNative, type RingDevice, type StackCounters, ty
 import { stackOptions } from './native-options.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
+import { type StageTime, stageTimes } from './sojourn.js';
 
 /** The keys of a configuration file. */
 export type ConfigObject = Readonly<Record<string, unknown>>;
@@ -47,6 +48,12 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
 
   counters(): StackCounters {
     return loadNative().counters(this.id);
+  }
+
+  /** How long messages were in each stage, as Stack.sojourn() tells it. */
+  sojourn(): StageTime[] {
+    const { levelNames } = this.app.core;
+    return stageTimes(levelNames, loadNative().sojourn(this.id), [this.app.counts().sojourn]);
   }
 
   /** Replaces the program's rules, as Stack.classify() does; how often those of before had matched. */

@@ -52,6 +52,8 @@ export class Message<L extends string = string> extends ArenaView {
   localPort = 0;
   /** When the frame was polled: monotonic nanoseconds / 64, modulo 2^32. */
   rxStamp = 0;
+  /** When it came to where it is: out of its ring, then into its handler. */
+  stageStamp = 0;
   private readonly host: MessageHost<L>;
   private known: Connection<L> | null = null;
 
@@ -60,8 +62,8 @@ export class Message<L extends string = string> extends ArenaView {
     this.host = host;
   }
 
-  /** Shows the message of this event record from now on. */
-  fill(words: Uint32Array, at: number): void {
+  /** Shows the message of this event record from now on; `taken`: when the record was taken from its ring. */
+  fill(words: Uint32Array, at: number, taken: number): void {
     const first = words[at] as number;
     const ports = words[at + PORTS_WORD] as number;
     this.levelIndex = (first >>> 8) & 0xff;
@@ -75,6 +77,7 @@ export class Message<L extends string = string> extends ArenaView {
     this.remotePort = ports & 0xffff;
     this.localPort = ports >>> 16;
     this.rxStamp = words[at + EVENT_RECORD_RX_STAMP_U32] as number;
+    this.stageStamp = taken;
     this.epoch = this.lifetime;
   }
 

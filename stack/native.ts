@@ -273,6 +273,8 @@ export interface NativeAddon {
   turn(stack: StackId): number;
 
   counters(stack: StackId): StackCounters;
+  /** Counts of native/abi/sojourn.hh: by stage, level and cell. */
+  sojourn(stack: StackId): Float64Array;
   hiccups(stack: StackId, reset?: boolean): Hiccups;
   /** An app thread died: its connections are reset, its buffers taken back, its rings start anew. Connections reset. */
   reclaimApp(stack: StackId, app: number): number;

@@ -1,7 +1,7 @@
 // PendingLists: messages that wait because an earlier one of their connection (and level) is still being handled.
 // In: event records, copied word by word. Out: of the highest level in a list the oldest. Invariant: records live in one typed
 // array, lists are linked by index; no object per message. The array doubles when it is full: received packets bound it.
-import { EVENT_RECORD_BYTES } from './abi.js';
+import { EVENT_RECORD_BYTES, EVENT_RECORD_RING_STAMP_U32 } from './abi.js';
 
 export const RECORD_WORDS = EVENT_RECORD_BYTES >>> 2;
 
@@ -48,13 +48,15 @@ export class PendingLists {
     return this.heads[list] === 0;
   }
 
-  push(list: number, from: Uint32Array, at: number): void {
+  /** `taken`, when the record was taken from its ring, takes the place of the stamp of when it was written. */
+  push(list: number, from: Uint32Array, at: number, taken: number): void {
     if (this.free === 0) this.grow();
     const place = this.free;
     this.free = this.next[place] as number;
     this.next[place] = 0;
     const to = place * RECORD_WORDS;
     for (let i = 0; i < RECORD_WORDS; i++) this.words[to + i] = from[at + i] as number;
+    this.words[to + EVENT_RECORD_RING_STAMP_U32] = taken;
     this.insert(list, place);
     this.waiting++;
   }

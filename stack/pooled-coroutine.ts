@@ -9,8 +9,8 @@ export interface PooledOwner<L extends string> {
   /** It waits for a message; `done` is the one that it has finished, if any. */
   coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void;
   taskDone(task: Task, failed: boolean, error: unknown): void;
-  /** The message is too old to be handled; it was counted. */
-  isShed(message: Message<L>): boolean;
+  /** Its handler sees it now. False: it is too old to be handled; it was counted. */
+  messageBegins(message: Message<L>): boolean;
 }
 
 export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>>, TaskOwner {
@@ -45,20 +45,20 @@ export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>>
   }
 
   /** The message that was delivered is given up, before the coroutine has seen it. */
-  shed(): boolean {
-    if (!this.owner.isShed(this.message)) return false;
+  begins(): boolean {
+    if (this.owner.messageBegins(this.message)) return true;
     this.inbox.takeBack();
-    return true;
+    return false;
   }
 
-  /** The message has been filled. `sheddable`: the owner may still give it up. */
-  deliver(sheddable: boolean): void {
+  /** The message has been filled. `isFresh`: its handler does not see it at once. */
+  deliver(isFresh: boolean): void {
     const task = this.inbox.task as Task;
     const { message } = this;
     this.serving = true;
     task.message = message;
     task.arrival = message.rxStamp;
-    task.isSheddable = sheddable;
+    task.isFresh = isFresh;
     task.slot = message.slot;
     task.generation = message.generation;
     this.inbox.deliver(message, message.levelIndex);

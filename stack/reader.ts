@@ -82,7 +82,7 @@ export class Reader<L extends string> {
 
   private take(): boolean {
     if (this.inherited.length > 0) {
-      this.message.fill(this.inherited, 0);
+      this.message.fill(this.inherited, 0, 0);
       this.inherited = this.inherited.subarray(RECORD_WORDS);
       this.holds = true;
     } else if (!this.isClosed) this.holds = this.host.takePending(this.slot, this.message);

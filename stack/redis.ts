@@ -63,6 +63,7 @@ import {
   type TemplateArgument,
   type ValuesOf,
 } from './redis-template.js';
+import { type AppSojourn, REDIS } from './sojourn.js';
 
 const COMMAND_BYTES_MAX = 512 * 1024;
 const TIMEOUT_MS = 1_000;
@@ -75,6 +76,8 @@ export interface RedisClientOptions extends NativeRedisOptions {
   /** Priority levels of the stack. */
   readonly levels: number;
   readonly scheduler: Scheduler;
+  /** Where the time of each command is counted, beside stats(). */
+  readonly sojourn?: AppSojourn;
   /** Which level's commands go first when there is no room for all. */
   readonly policy: PolicyOptions;
   /** How long a command may take, waiting included; default 1000. */
@@ -114,6 +117,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   private readonly native: NativeRedis;
   private readonly block: RedisBlock;
   private readonly scheduler: Scheduler;
+  private readonly sojourn: AppSojourn | undefined;
   private readonly levels: number;
   private readonly timeoutMs: number;
   private readonly pool: RedisOp[] = [];
@@ -132,10 +136,11 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   private readonly numberShapes: { del: number; incr: number };
 
   constructor(options: RedisClientOptions) {
-    const { levels, scheduler, policy, timeoutMs = TIMEOUT_MS, ...native } = options;
+    const { levels, scheduler, sojourn, policy, timeoutMs = TIMEOUT_MS, ...native } = options;
     this.native = createNativeRedis(native);
     this.block = new RedisBlock(this.native);
     this.scheduler = scheduler;
+    this.sojourn = sojourn;
     this.policy = makePolicy(policy, this, COMMANDS_PER_ROUND, 1);
     this.levels = levels;
     this.timeoutMs = timeoutMs;
@@ -396,6 +401,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     this.underWay--;
     this.freeId(op);
     (this.latency[op.level] as RecordableHistogram).record(Math.max(1, elapsed * NS_PER_STAMP));
+    this.sojourn?.record(REDIS, op.level, 0, elapsed);
     if (status === REDIS_STATUS_OK) {
       this.crowd.reply(this.scheduler.stamp, elapsed);
       this.succeed(op, at);

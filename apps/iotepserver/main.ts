@@ -13,6 +13,7 @@ import {
   runProgram,
   sayListening,
   settingsOf,
+  stagesText,
   untilSignal,
 } from '../launch.js';
 import { type Sample, secondOf, secondText, summaryText } from './second.js';
@@ -48,6 +49,7 @@ async function sampleOf(stack: Stack): Promise<Sample> {
     handlersFailed: apps.reduce((sum, app) => sum + app.handlersFailed, 0),
     hiccupP99Us: stack.hiccups(true).p99Us,
     rules: stack.ruleHits(),
+    stages: await stack.sojourn(),
   };
 }
 
@@ -115,7 +117,9 @@ async function main(): Promise<void> {
   const last = await watch.stop();
   const hits = stack.ruleHits();
   await stack.stop();
-  process.stderr.write(`${summaryText(last)}\nframes by rule:\n${ruleHitsText(hits)}\n`);
+  process.stderr.write(
+    `${summaryText(last)}\nframes by rule:\n${ruleHitsText(hits)}\ntime by stage:\n${stagesText(last.stages)}\n`,
+  );
 }
 
 await runProgram('iotepserver', main);

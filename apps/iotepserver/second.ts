@@ -1,6 +1,7 @@
 // What iotepserver says once a second, and at its end: from two successive samples of everything that is counted.
 // In: samples. Out: one object per second (`--stats-json`), one line for a person, and the summary.
 import type { RuleHits } from '../../stack/rule-set.js';
+import type { StageTime } from '../../stack/sojourn.js';
 import type { TallyReport } from './tally.js';
 
 export interface Sample {
@@ -13,6 +14,8 @@ export interface Sample {
   hiccupP99Us: number;
   /** Since the rules were put in place. */
   rules: readonly RuleHits[];
+  /** Since the start. */
+  stages: readonly StageTime[];
 }
 
 export interface Second {
@@ -35,6 +38,8 @@ export interface Second {
   hiccup_p99_us: number;
   /** Frames that each rule has given their level, since it was put in place. */
   rules: readonly RuleHits[];
+  /** Since the start. */
+  stages: readonly StageTime[];
 }
 
 function difference(
@@ -73,6 +78,7 @@ export function secondOf(now: Sample, before: Sample): Second {
     retransmits: difference(now.counters, before.counters, 'retransmits'),
     hiccup_p99_us: now.hiccupP99Us,
     rules: now.rules,
+    stages: now.stages.filter(({ count }) => count > 0),
   };
 }
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "native/abi/sojourn.hh"
+
 // clang-format off
 #define QSTACK_COUNTERS(X) \
   X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(turns) X(idle_turns) \
@@ -48,6 +50,7 @@ inline constexpr std::array<std::string_view, kCounters> kCounterNames = {
 struct Counters {
   std::array<uint64_t, kCounters> values{};
   std::array<uint64_t, 8> messages_by_level{};
+  Sojourn sojourn;
 
   void add(Counter counter, uint64_t n = 1) { values[static_cast<size_t>(counter)] += n; }
   void set(Counter counter, uint64_t n) { values[static_cast<size_t>(counter)] = n; }

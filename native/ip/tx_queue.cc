@@ -6,8 +6,8 @@
 
 namespace qstack {
 
-TxQueue::TxQueue(uint32_t capacity_power_of_two, uint32_t levels)
-    : levels_(std::clamp<uint32_t>(levels, 1, kLevelsMax)), mask_(capacity_power_of_two - 1) {
+TxQueue::TxQueue(uint32_t capacity_power_of_two, uint32_t levels, Sojourn* sojourn)
+    : levels_(std::clamp<uint32_t>(levels, 1, kLevelsMax)), mask_(capacity_power_of_two - 1), sojourn_(sojourn) {
   assert(std::has_single_bit(capacity_power_of_two));
   for (uint32_t level = 0; level < levels_; ++level) lanes_[level].frames.resize(capacity_power_of_two);
 }
@@ -28,8 +28,30 @@ uint32_t TxQueue::flush(Port& port, Nanos now) {
 /// What the port has taken is not ours to touch any more.
 uint32_t TxQueue::hand_over(Packet** frames, uint32_t n, Port& port, Nanos now) {
   for (uint32_t i = 0; i < n; ++i) frames[i]->tx_flags &= static_cast<uint8_t>(~kTxQueued);
-  const uint32_t taken = port.tx_burst(frames, n, now);
+  const uint32_t taken = sojourn_ == nullptr ? port.tx_burst(frames, n, now) : measured(frames, n, port, now);
   for (uint32_t i = taken; i < n; ++i) frames[i]->tx_flags |= kTxQueued;
+  return taken;
+}
+
+/// Of replies that leave for the first time.
+uint32_t TxQueue::measured(Packet** frames, uint32_t n, Port& port, Nanos now) {
+  struct Waited {
+    Stamp message, sent;
+    uint8_t level;
+    bool counts;
+  };
+  std::array<Waited, kBurst> waited;
+  for (uint32_t i = 0; i < n; ++i) {
+    const Packet& frame = *frames[i];
+    waited[i] = {frame.rx_stamp, frame.tcp_stamp, frame.level, frame.rx_stamp != 0 && frame.tx_count == 1};
+  }
+  const uint32_t taken = port.tx_burst(frames, n, now);
+  const Stamp stamp = to_stamp(now);
+  for (uint32_t i = 0; i < taken; ++i) {
+    if (!waited[i].counts) continue;
+    sojourn_->record(Stage::tx, waited[i].level, waited[i].sent, stamp);
+    sojourn_->record(Stage::wire, waited[i].level, waited[i].message, stamp);
+  }
   return taken;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "native/abi/sojourn.hh"
 #include "native/port/port.hh"
 
 namespace qstack {
@@ -21,7 +22,8 @@ class TxQueue {
   static constexpr uint32_t kBurst = 64;
 
   /// `capacity_power_of_two`: frames of one level. Frames of a level beyond `levels` share the lowest lane.
-  explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1);
+  /// `sojourn`: how long replies waited for the port, and all in all.
+  explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1, Sojourn* sojourn = nullptr);
 
   /// False: its lane is full; the frame stays the caller's.
   bool push(Packet* packet) {
@@ -56,11 +58,13 @@ class TxQueue {
   uint32_t lane_of(uint8_t level) const { return level < levels_ ? level : levels_ - 1; }
   uint32_t flush_lane(Lane& lane, Port& port, Nanos now, uint32_t most);
   uint32_t hand_over(Packet** frames, uint32_t n, Port& port, Nanos now);
+  uint32_t measured(Packet** frames, uint32_t n, Port& port, Nanos now);
 
   std::array<Lane, kLevelsMax> lanes_;
   uint32_t levels_;
   uint32_t mask_;
   uint32_t size_ = 0;
+  Sojourn* sojourn_;
 };
 
 }  // namespace qstack

@@ -1,31 +1,29 @@
 // Histogram: how often which latency was seen. Fixed memory, three significant digits from 1 ns to 18 minutes.
 //
-//   values 0 … 2047 have a cell each; above, each doubling has 1,024 cells, so a cell is at most 1/1,024 of its value.
-//
 // In: nanoseconds. Out: percentiles (the highest value of the cell, as HdrHistogram reports them), cells to export.
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <vector>
+
+#include "native/abi/log_cells.hh"
 
 namespace qstack::mcc {
 
 class Histogram {
  public:
-  static constexpr uint32_t kExact = 2048;
-  static constexpr uint32_t kPerDoubling = kExact / 2;
   static constexpr uint32_t kBits = 40;
   static constexpr uint64_t kLargest = (uint64_t{1} << kBits) - 1;
-  static constexpr uint32_t kCells = kExact + (kBits - 11) * kPerDoubling;
+  using Cells = LogCells<11, kBits>;
+  static constexpr uint32_t kCells = Cells::kCells;
 
   Histogram() : cells_(kCells) {}
 
   void record(uint64_t value) {
     value = std::min(value, kLargest);
-    ++cells_[cell_of(value)];
+    ++cells_[Cells::cell_of(value)];
     ++count_;
     max_ = std::max(max_, value);
   }
@@ -54,21 +52,7 @@ class Histogram {
     uint64_t seen = 0;
     uint32_t cell = 0;
     while ((seen += cells_[cell]) < rank) ++cell;
-    return std::min(highest(cell), max_);
-  }
-
-  static uint32_t cell_of(uint64_t value) {
-    if (value < kExact) return static_cast<uint32_t>(value);
-    uint32_t shift = static_cast<uint32_t>(std::bit_width(value)) - 11;
-    return kExact + (shift - 1) * kPerDoubling + static_cast<uint32_t>(value >> shift) - kPerDoubling;
-  }
-
-  /// The largest value that falls into the cell.
-  static uint64_t highest(uint32_t cell) {
-    if (cell < kExact) return cell;
-    uint32_t shift = (cell - kExact) / kPerDoubling + 1;
-    uint64_t top = kPerDoubling + (cell - kExact) % kPerDoubling;
-    return ((top + 1) << shift) - 1;
+    return std::min(Cells::highest(cell), max_);
   }
 
  private:

@@ -53,7 +53,7 @@ struct alignas(64) Packet {
     uint32_t delivered;  ///< TX: bytes that the peer had received when this was sent first
   };
   Stamp rx_stamp;       ///< when the frame was polled; in a reply: of the message that it answers
-  Stamp tcp_stamp;      ///< when TCP passed it on (RX), when it was first transmitted (TX)
+  Stamp tcp_stamp;      ///< RX: when TCP passed it on; TX: when the app wrote its record, then when it was first transmitted
   uint32_t sent_us;     ///< microseconds clock of the last transmission (RTT, RACK)
   uint8_t traffic_class;  ///< TX: that byte of the IP header: DSCP and ECN (RFC 2474, RFC 3168 5)
   uint8_t ttl;          ///< TX: TTL or hop limit

@@ -127,6 +127,11 @@ Napi::Value turn(const Info& info) {
 
 Napi::Value counters(const Info& info) { return counters_value(info.Env(), stack_argument(info)->counters()); }
 
+Napi::Value sojourn(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  return sojourn_value(info.Env(), instance->sojourn(), instance->config().arena.levels);
+}
+
 Napi::Value hiccups(const Info& info) {
   return hiccups_value(info.Env(), stack_argument(info)->hiccups(info[1].ToBoolean()));
 }
@@ -177,6 +182,7 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<destroy>(exports, "destroy");
   add<turn>(exports, "turn");
   add<counters>(exports, "counters");
+  add<sojourn>(exports, "sojourn");
   add<hiccups>(exports, "hiccups");
   add<reclaim_app>(exports, "reclaimApp");
   add<wake>(exports, "wake");

@@ -35,4 +35,15 @@ Napi::Object counters_value(Napi::Env env, const CounterSnapshot& snapshot) {
   return out;
 }
 
+Napi::Value sojourn_value(Napi::Env env, const Sojourn& sojourn, uint32_t levels) {
+  Napi::Float64Array out = Napi::Float64Array::New(env, size_t{Sojourn::kStages} * levels * Sojourn::Cells::kCells);
+  double* to = out.Data();
+  for (uint32_t stage = 0; stage < Sojourn::kStages; ++stage) {
+    for (uint32_t level = 0; level < levels; ++level) {
+      for (const uint64_t count : sojourn.of(stage, level)) *to++ = static_cast<double>(count);
+    }
+  }
+  return out;
+}
+
 }  // namespace qstack::node

@@ -28,5 +28,7 @@ inline Napi::Object map_value(Napi::Env env, const std::map<std::string, uint64_
 }
 
 Napi::Object counters_value(Napi::Env env, const CounterSnapshot& snapshot);
+/// Cell by cell, level by level, stage by stage.
+Napi::Value sojourn_value(Napi::Env env, const Sojourn& sojourn, uint32_t levels);
 
 }  // namespace qstack::node

@@ -233,7 +233,7 @@ Napi::Value cells_of(Napi::Env env, const mcc::Histogram& histogram) {
   std::vector<double> cells;
   for (uint32_t cell = 0; cell < mcc::Histogram::kCells; ++cell) {
     if (histogram.at(cell) == 0) continue;
-    cells.push_back(static_cast<double>(mcc::Histogram::highest(cell)));
+    cells.push_back(static_cast<double>(mcc::Histogram::Cells::highest(cell)));
     cells.push_back(static_cast<double>(histogram.at(cell)));
   }
   Napi::Float64Array array = Napi::Float64Array::New(env, cells.size());

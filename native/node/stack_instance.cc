@@ -164,6 +164,12 @@ CounterSnapshot StackInstance::counters() {
   return out;
 }
 
+Sojourn StackInstance::sojourn() {
+  Sojourn out;
+  call([&] { out = parts_->stack->counters().sojourn; });
+  return out;
+}
+
 HiccupProbe::Summary StackInstance::hiccups(bool reset) {
   const std::lock_guard lock(control_);
   check_alive();

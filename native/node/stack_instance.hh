@@ -51,6 +51,7 @@ class StackInstance {
   std::vector<uint64_t> classify(Classifier classifier);
   std::vector<uint64_t> rule_hits();
   CounterSnapshot counters();
+  Sojourn sojourn();
   HiccupProbe::Summary hiccups(bool reset);
   uint32_t reclaim(uint32_t app);
   /// The eventfd that wakes the poller of `app`.

@@ -161,6 +161,7 @@ void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord
   packet->payload_length = record.length;
   packet->level = record.level;
   packet->rx_stamp = record.rx_stamp;
+  packet->tcp_stamp = record.send_stamp;
   const bool more = record.flags & static_cast<uint16_t>(abi::SendFlag::more);
   stack.send(Handle{record.slot, record.generation}, packet, now, !more);
 }

@@ -27,7 +27,7 @@ Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& 
     : port_(port),
       rx_(rx),
       received_(config.tcp.levels),
-      queue_(kTxQueue, config.tcp.levels),
+      queue_(kTxQueue, config.tcp.levels, &counters_.sojourn),
       ip_(config.ip, rx, tx, queue_, counters_),
       engine_(with_mtu(config.tcp, config.ip.mtu), ip_, queue_, rx, tx, app, counters_) {}
 

@@ -408,6 +408,7 @@ class TcpEngine {
 
   // transmit.cc
   void transmit(Tcb& c, Busy& b, Packet* packet);
+  void stamp_first(Packet& packet);
   uint8_t flags_of(Tcb& c, Packet& packet);
   IpMarks marks_of(uint16_t profile) const {
     const SocketOptions& options = profiles_[profile].options;

@@ -75,9 +75,11 @@ bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length) 
 
 bool TcpEngine::offer(Tcb& c, Packet* packet, uint16_t offset, uint16_t length, uint8_t level) {
   const Message message = {handle_of(c), remote_of(c.key), packet, offset, length, profile_of(c).listener, level};
+  const Stamp polled = packet->rx_stamp;
   if (!app_.message(message)) return false;
   count(Counter::messages_in);
   ++counters_.messages_by_level[level];
+  counters_.sojourn.record(Stage::tcp, level, polled, to_stamp(now_));
   return true;
 }
 

@@ -255,6 +255,7 @@ Packet* TcpEngine::split(Packet* packet, uint16_t length) {
   std::memcpy(rest->data + rest->payload, packet->data + packet->payload + length, rest->payload_length);
   rest->level = packet->level;
   rest->rx_stamp = packet->rx_stamp;
+  rest->tcp_stamp = packet->tcp_stamp;
   rest->tx_flags = packet->tx_flags;
   packet->tx_flags &= static_cast<uint8_t>(~kTxMessageEnd);
   packet->payload_length = length;

@@ -29,7 +29,7 @@ uint8_t highest_level(const PacketQueue& sent) {
 void TcpEngine::transmit(Tcb& c, Busy& b, Packet* packet) {
   ++packet->tx_count;
   packet->sent_us = now_us_;
-  if (packet->tx_count == 1) packet->tcp_stamp = to_stamp(now_);
+  if (packet->tx_count == 1) stamp_first(*packet);
   const uint8_t options = c.has(kTimestamps) ? 12 : 0;
   const auto header = static_cast<uint8_t>(kTcpHeader + options);
   const auto length = static_cast<uint16_t>(header + packet->payload_length);
@@ -44,6 +44,12 @@ void TcpEngine::transmit(Tcb& c, Busy& b, Packet* packet) {
   if (b.recovery == RecoveryKind::fast) b.episode.out += sequence_length(*packet);
   tx_.hold(packet);
   send_segment(packet, tcp, length, c.key, c.neighbor);
+}
+
+void TcpEngine::stamp_first(Packet& packet) {
+  const Stamp now = to_stamp(now_);
+  if (packet.rx_stamp != 0) counters_.sojourn.record(Stage::send, packet.level, packet.tcp_stamp, now);
+  packet.tcp_stamp = now;
 }
 
 /// Also gives the packet its code point: new data only are ECN-capable (RFC 3168 6.1.5), and take CWR along.

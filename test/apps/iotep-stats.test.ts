@@ -64,7 +64,17 @@ test('several app threads: counts are added, of latencies the worst is said', ()
 
 function sample(part: Partial<Sample>): Sample {
   const tally = { levels: [], malformed: 0, redis_failures: {} };
-  return { atMs: 0, connections: 0, tally, counters: {}, handlersFailed: 0, hiccupP99Us: 0, rules: [], ...part };
+  return {
+    atMs: 0,
+    connections: 0,
+    tally,
+    counters: {},
+    handlersFailed: 0,
+    hiccupP99Us: 0,
+    rules: [],
+    stages: [],
+    ...part,
+  };
 }
 
 test('a second is the difference of two samples, with every drop by its reason', () => {

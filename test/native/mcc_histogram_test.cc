@@ -11,14 +11,14 @@ using namespace qstack::mcc;
 
 TEST_CASE("a cell holds values that differ by at most a thousandth") {
   for (uint64_t value = 1; value < Histogram::kLargest / 3; value = value * 3 + 1) {
-    uint32_t cell = Histogram::cell_of(value);
+    uint32_t cell = Histogram::Cells::cell_of(value);
     REQUIRE(cell < Histogram::kCells);
-    CHECK(Histogram::highest(cell) >= value);
-    CHECK(Histogram::highest(cell) - value <= value / 1000);
-    CHECK(Histogram::cell_of(Histogram::highest(cell)) == cell);
-    CHECK(Histogram::cell_of(Histogram::highest(cell) + 1) == cell + 1);
+    CHECK(Histogram::Cells::highest(cell) >= value);
+    CHECK(Histogram::Cells::highest(cell) - value <= value / 1000);
+    CHECK(Histogram::Cells::cell_of(Histogram::Cells::highest(cell)) == cell);
+    CHECK(Histogram::Cells::cell_of(Histogram::Cells::highest(cell) + 1) == cell + 1);
   }
-  CHECK(Histogram::cell_of(Histogram::kLargest) == Histogram::kCells - 1);
+  CHECK(Histogram::Cells::cell_of(Histogram::kLargest) == Histogram::kCells - 1);
 }
 
 TEST_CASE("quantiles equal those of the sorted values within a thousandth") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <numeric>
 #include <vector>
 
 #include "native/mempool/heap_pool.hh"
@@ -121,4 +122,41 @@ TEST_CASE("a frame is marked for as long as it waits, and the port never sees th
     CHECK((packet->tx_flags & kTxQueued) == 0);
     wire.tx.release(packet);
   }
+}
+
+TEST_CASE("the first departure of a reply is timed when the port has taken it") {
+  Wire wire(2);
+  Sojourn sojourn;
+  TxQueue queue(8, 2, &sojourn);
+  const auto times = [&sojourn](Stage stage, uint32_t level) {
+    const auto& cells = sojourn.of(static_cast<uint32_t>(stage), level);
+    return std::accumulate(cells.begin(), cells.end(), uint64_t{0});
+  };
+  for (uint8_t i = 0; i < 3; ++i) {
+    Packet* const reply = wire.frame(i);
+    reply->level = 1;
+    reply->rx_stamp = 10;
+    reply->tcp_stamp = 14;
+    reply->tx_count = 1;
+    REQUIRE(queue.push(reply));
+  }
+  const Nanos now = Nanos{17} << 6;
+  CHECK(queue.flush(wire.port, now) == 2);
+  CHECK(times(Stage::tx, 1) == 2);
+  CHECK(sojourn.of(static_cast<uint32_t>(Stage::tx), 1)[3] == 2);
+  CHECK(sojourn.of(static_cast<uint32_t>(Stage::wire), 1)[7] == 2);
+  while (wire.port.take()) {
+  }
+  CHECK(queue.flush(wire.port, now) == 1);
+  CHECK(times(Stage::wire, 1) == 3);
+  while (wire.port.take()) {
+  }
+  Packet* const again = wire.frame(9);  // a retransmission
+  again->rx_stamp = 10;
+  again->tx_count = 2;
+  Packet* const ack = wire.frame(10);  // answers no message
+  REQUIRE(queue.push(again));
+  REQUIRE(queue.push(ack));
+  CHECK(queue.flush(wire.port, now) == 2);
+  CHECK(times(Stage::wire, 0) + times(Stage::wire, 1) == 3);
 }

@@ -11,6 +11,7 @@ import {
   runProgram,
   sayListening,
   settingsOf,
+  stagesText,
   untilSignal,
 } from '../../apps/launch.js';
 import { formatFault } from '../../stack/config/fault.js';
@@ -46,15 +47,18 @@ async function run(path: string, command: Command): Promise<void> {
   const stack = await start(url, settings);
   const signal = untilSignal();
   reloadOnHangup(stack, command);
-  const say = () => process.stderr.write(`frames by rule:\n${ruleHitsText(stack.ruleHits())}\n`);
+  const say = async () => {
+    const stages = stagesText(await stack.sojourn());
+    process.stderr.write(`frames by rule:\n${ruleHitsText(stack.ruleHits())}\ntime by stage:\n${stages}\n`);
+  };
   const stats = command.getOptionValue('stats') === true;
-  const watch = stats ? setInterval(say, PERIOD_MS).unref() : undefined;
+  const watch = stats ? setInterval(() => void say(), PERIOD_MS).unref() : undefined;
   const servers = settings.redis.length === 0 ? 'none' : settings.redis.map(formatRedis).join(' ');
   const planned = `up to ${settings.connectionsMax} connections, ${formatSize(stack.plannedBytes)} planned`;
   sayListening(stack, `levels ${levels.join(' > ')}, redis ${servers}, ${planned}`);
   await signal;
   clearInterval(watch);
-  if (stats) say();
+  if (stats) await say();
   await stack.stop();
 }
 
@@ -63,7 +67,7 @@ export function runCommand(): Command {
     .description('runs a module made by serve()')
     .argument('<module>', 'such as server.js');
   return programFlags(command, ['redis'])
-    .option('--stats', 'once a second on stderr: how many frames each rule has given their level')
+    .option('--stats', 'once a second on stderr: how many frames each rule has given their level, and times by stage')
     .addHelpText('after', EXAMPLES)
     .action((path: string) => runProgram('qstack run', () => run(path, command)));
 }
