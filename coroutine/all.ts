@@ -2,7 +2,7 @@
 // fails the whole and cancels the rest.
 
 import { GroupOp } from './group-op.js';
-import { giveBack, type Op, type PooledOp } from './op.js';
+import type { Op, PooledOp } from './op.js';
 import type { Task } from './task.js';
 
 type Values<T extends readonly Op<unknown>[]> = { -readonly [K in keyof T]: T[K] extends Op<infer V> ? V : never };
@@ -71,10 +71,6 @@ class AllOp extends GroupOp<unknown[]> {
   protected override abandon(): boolean {
     this.dropAll();
     return true;
-  }
-
-  protected override discard(values: unknown[]): void {
-    for (const value of values) giveBack(value);
   }
 
   protected override recycle(): void {

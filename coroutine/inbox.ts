@@ -7,6 +7,8 @@ import type { Task } from './task.js';
 /** Told when the coroutine behind an inbox is done with its message and waits. */
 export interface InboxOwner<M> {
   inboxIdle(inbox: Inbox<M>): void;
+  /** It waits no more, although no message came: the waiting was cancelled. */
+  inboxLeft?(inbox: Inbox<M>): void;
 }
 
 class InboxOp<M> extends PooledOp<M> {
@@ -22,6 +24,7 @@ class InboxOp<M> extends PooledOp<M> {
   }
 
   protected override abandon(): boolean {
+    this.inbox.left();
     return true;
   }
 
@@ -47,6 +50,10 @@ export class Inbox<M> {
   idle(task: Task): void {
     this.task = task;
     this.owner.inboxIdle(this);
+  }
+
+  left(): void {
+    this.owner.inboxLeft?.(this);
   }
 
   /** The message that was delivered is not wanted any more, and the coroutine has not seen it: it is idle again. */

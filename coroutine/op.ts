@@ -57,9 +57,10 @@ const FAILED = 4;
 /** Cancelled while something outside still works on it: recycled when that reports. */
 const ABANDONED = 5;
 
-/** What a value holds (a reply's bytes, a permit) goes back when nobody will see the value. */
+/** What a value holds (a reply's bytes, a permit, those of an inner all()) goes back when nobody will see the value. */
 export function giveBack(value: unknown): void {
-  if (typeof value === 'object' && value !== null && 'releaseResource' in value) {
+  if (Array.isArray(value)) for (const part of value) giveBack(part);
+  else if (typeof value === 'object' && value !== null && 'releaseResource' in value) {
     (value as TaskResource).releaseResource();
   }
 }
@@ -84,6 +85,10 @@ export function stopObserving(current: OpObserver): void {
 /** Another op has taken it over. */
 export function wrapped(op: PooledOp<unknown>): void {
   observer?.used(op);
+}
+
+function reused(): QstackError {
+  return new QstackError('QST_ERR_OP_REUSED', 'an op can be awaited once; make a new one for each yield* or await');
 }
 
 export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown> {
@@ -147,7 +152,7 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   begin(task: Task, waiter: Waiter): void {
     observer?.used(this);
     if (this.state !== IDLE) {
-      throw new QstackError('QST_ERR_OP_REUSED', 'an op can be awaited once; make a new one for each yield* or await');
+      throw reused();
     }
     if (task.isOutside && !task.scheduler.isOnAir) {
       throw new QstackError(
@@ -219,10 +224,15 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
         const task = context.task ?? this.task ?? currentTask();
         this.begin(task, task);
       }
-      if (this.state === WAITING) return SUSPENDED;
+      if (this.state === WAITING) return this.suspended();
     }
     FINISHED.value = this.take();
     return FINISHED as IteratorReturnResult<T>;
+  }
+
+  private suspended(): IteratorResult<Suspend, T> {
+    if (this.waiter !== (context.task ?? this.task)) throw reused();
+    return SUSPENDED;
   }
 
   /** The coroutine was cancelled at this op: generators call this on the way to their `finally`. */

@@ -9,7 +9,7 @@ import type { Heads, PolicyOptions, SchedulingPolicy } from './policy.js';
 import { ReadyQueue, type Runnable } from './ready-queue.js';
 import { Labels, RunWatch, type RunWatchOptions } from './run-watch.js';
 import { Task, type TaskOwner } from './task.js';
-import { TimerWheel } from './timer-wheel.js';
+import { type Timer, TimerWheel } from './timer-wheel.js';
 
 export interface SchedulerOptions {
   /** 1 to 8; 0 is the highest. */
@@ -18,6 +18,8 @@ export interface SchedulerOptions {
   policy?: PolicyOptions;
   /** Microseconds; read by a policy that measures work and by a watch: per burst, not per entry. */
   clockUs?: () => number;
+  /** The time in stamps; without it the time stands still between two calls of advance(). Read per timer. */
+  clock?: (() => number) | undefined;
   /** Something became ready outside of a turn (a promise, a microtask): the poller is to come back soon. */
   kick?: () => void;
   /** A coroutine that nobody has joined has failed; `message` is that of its parent, null when that has ended. */
@@ -65,6 +67,7 @@ export class Scheduler implements Heads {
   private readonly policy: SchedulingPolicy;
   /** Entries wait by the arrival of their messages, not since they became ready. */
   private readonly byArrival: boolean;
+  private readonly clock: (() => number) | undefined;
   private readonly clockUs: () => number;
   private readonly watch: RunWatch | null;
   private readonly pool: Task[] = [];
@@ -84,6 +87,7 @@ export class Scheduler implements Heads {
     this.levels = levels;
     this.onLost = onLost;
     this.kick = kick;
+    this.clock = options.clock;
     this.clockUs = clockUs;
     this.workUs = new Float64Array(levels);
     this.watch = options.watch === undefined ? null : new RunWatch(options.watch, this.labels, clockUs);
@@ -132,6 +136,17 @@ export class Scheduler implements Heads {
   advance(stamp: number): void {
     this.now = stamp;
     this.timers.advance(stamp);
+  }
+
+  /** The time now, where stamp() is that of the turn, or of the last one. */
+  get currentStamp(): number {
+    return this.clock?.() ?? this.now;
+  }
+
+  /** Fires in `ms` from now, also where the turn has taken long, or there is none. */
+  arm(timer: Timer, ms: number): void {
+    this.timers.add(timer, ms, Math.max(0, (this.currentStamp - this.now) | 0));
+    if (!this.inTurn) this.kick();
   }
 
   task(level: number, owner: TaskOwner | null = null): Task {

@@ -30,7 +30,7 @@ class SleepOp extends PooledOp<void> {
   }
 
   protected override start(task: Task): void {
-    task.scheduler.timers.add(this.timer, this.ms);
+    task.scheduler.arm(this.timer, this.ms);
   }
 
   protected override abandon(): boolean {

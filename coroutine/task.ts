@@ -54,6 +54,8 @@ export class Task implements Waiter {
   private queued = false;
   private running = false;
   private cancelRequested = false;
+  /** Its `finally` blocks run, or wait. */
+  private isUnwinding = false;
   private handler: AnyHandler | null = null;
   private argument: unknown = null;
   private generator: Iterator<unknown, unknown, unknown> | null = null;
@@ -93,6 +95,7 @@ export class Task implements Waiter {
   }
 
   private makeReady(): void {
+    if (this.queued) return;
     this.queued = true;
     this.scheduler.ready(this);
   }
@@ -176,6 +179,7 @@ export class Task implements Waiter {
 
   /** Runs the handler's `finally` blocks; one that waits in there is waited for. An async handler cannot be cancelled. */
   cancel(): void {
+    if (this.isUnwinding) return;
     if (this.state === NEW) {
       this.finish(false, undefined);
       if (!this.queued) this.free();
@@ -190,12 +194,15 @@ export class Task implements Waiter {
     const before = context.task;
     context.task = this;
     this.cancelRequested = false;
+    this.isUnwinding = true;
+    this.running = true;
     try {
       const result = this.generator?.return?.(undefined);
       if (result === undefined || result.done === true) this.finish(false, undefined);
     } catch (error) {
       this.finish(true, error);
     } finally {
+      this.running = false;
       context.task = before;
     }
   }
@@ -203,6 +210,7 @@ export class Task implements Waiter {
   private finish(failed: boolean, outcome: unknown): void {
     const { owner } = this;
     this.state = DEAD;
+    this.isUnwinding = false;
     this.generator = null;
     this.handler = null;
     this.argument = null;

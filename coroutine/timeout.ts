@@ -37,7 +37,7 @@ class TimeoutOp<T> extends NestedOp<T> {
   }
 
   protected override arm(task: Task): void {
-    task.scheduler.timers.add(this.timer, this.ms);
+    task.scheduler.arm(this.timer, this.ms);
   }
 
   protected override disarm(): void {

@@ -34,9 +34,10 @@ export class TimerWheel {
     return this.count;
   }
 
-  add(timer: Timer, ms: number): void {
+  /** `late`: stamps that have passed since the last advance(). */
+  add(timer: Timer, ms: number, late = 0): void {
     this.remove(timer);
-    const due = this.time + Math.max(0, ms) * STAMPS_PER_MS;
+    const due = this.time + late + Math.max(0, ms) * STAMPS_PER_MS;
     timer.tick = Math.max(this.tick + 1, Math.ceil(due / 2 ** TICK_SHIFT));
     const slot = timer.tick % SLOTS;
     timer.slot = slot;

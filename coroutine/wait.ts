@@ -4,6 +4,7 @@ import { type WaitOptions, withSignal } from './signal.js';
 
 class WaitOp<T> extends PooledOp<T> {
   private readonly promise: PromiseLike<T>;
+  private isHeard = false;
 
   constructor(promise: PromiseLike<T>) {
     super();
@@ -11,10 +12,16 @@ class WaitOp<T> extends PooledOp<T> {
   }
 
   protected override start(): void {
+    this.isHeard = true;
     this.promise.then(
       (value) => this.complete(value),
       (error: unknown) => this.fail(error),
     );
+  }
+
+  /** Cancelled before it began: as behind Promise.race(), nobody is to hear of a rejection. */
+  protected override recycle(): void {
+    if (!this.isHeard) this.promise.then(undefined, () => {});
   }
 }
 

@@ -85,6 +85,8 @@ export interface AppCoreOptions<L extends string> {
   sendBufferBytes?: number;
   /** By level, Infinity for none: older messages are shed before a handler sees them. Null: none at any level. */
   maxAgesMs: readonly number[] | null;
+  /** The time in stamps. */
+  clock?: (() => number) | undefined;
   /** The poller is to come back soon. */
   kick: () => void;
   /** Reports handlers that run too long. */
@@ -159,6 +161,7 @@ export class AppCore<L extends string = string>
     this.scheduler = new Scheduler({
       levels: levels.length,
       policy: options.policy,
+      clock: options.clock,
       kick: options.kick,
       watch: options.watch,
       onLost: (error, message) => this.report(error, message as Message<L> | null),

@@ -52,6 +52,7 @@ export class AppHost<L extends string> {
       maxAgesMs: this.policy.maxAgesMs,
       sendBufferBytes: settings.sendBufferBytes,
       watch: settings.slowHandlerMs > 0 ? this.watch(settings.slowHandlerMs) : undefined,
+      clock: () => this.native.stamp(),
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),
     });

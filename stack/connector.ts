@@ -40,6 +40,11 @@ export class ConnectOp<L extends string> extends PooledOp<Connection<L>> {
     this.connector.forget(this);
     return true;
   }
+
+  /** It is open, and nobody will have it. */
+  protected override discard(connection: Connection<L>): void {
+    connection.abort();
+  }
 }
 
 export class Connector<L extends string> {

@@ -218,6 +218,12 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     if (done !== null) this.finish(done);
   }
 
+  coroutineLeft(coroutine: PooledCoroutine<L>): void {
+    const { idle } = coroutine.listener as ListenerState<L>;
+    const at = idle.indexOf(coroutine);
+    if (at >= 0) idle.splice(at, 1);
+  }
+
   taskDone(task: Task, failed: boolean, error: unknown): void {
     const message = task.message as Message<L> | null;
     if (message === null) return;

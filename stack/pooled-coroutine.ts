@@ -8,6 +8,8 @@ import type { Message } from './message.js';
 export interface PooledOwner<L extends string> {
   /** It waits for a message; `done` is the one that it has finished, if any. */
   coroutineIdle(coroutine: PooledCoroutine<L>, done: Message<L> | null): void;
+  /** It waits no more, without a message. */
+  coroutineLeft(coroutine: PooledCoroutine<L>): void;
   taskDone(task: Task, failed: boolean, error: unknown): void;
   /** Its handler sees it now. False: it is too old to be handled; it was counted. */
   messageBegins(message: Message<L>): boolean;
@@ -38,6 +40,10 @@ export class PooledCoroutine<L extends string> implements InboxOwner<Message<L>>
     this.serving = false;
     if (done !== null) (inbox.task as Task).releaseResources();
     this.owner.coroutineIdle(this, done);
+  }
+
+  inboxLeft(): void {
+    this.owner.coroutineLeft(this);
   }
 
   taskDone(task: Task, failed: boolean, error: unknown): void {

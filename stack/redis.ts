@@ -240,7 +240,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   submit(op: RedisOp, task: Task): void {
     if (!this.attached || this.isClosed) throw notOnTheAir(this.isClosed);
     op.level = Math.min(task.level, this.levels - 1);
-    op.startStamp = this.scheduler.stamp;
+    op.startStamp = this.inTurn ? this.scheduler.stamp : this.scheduler.currentStamp;
     const queue = this.queues[op.level] as WaitingLine<RedisOp>;
     if (queue.length > 0 || !this.write(op, op.timeoutMs)) queue.push(op);
     if (!this.inTurn) this.scheduler.kick();

@@ -5,6 +5,7 @@ import type { Coroutine } from '../../coroutine/op.js';
 import { strictPolicy } from '../../coroutine/scheduler.js';
 import { sleep } from '../../coroutine/sleep.js';
 import { spawn } from '../../coroutine/spawn.js';
+import { timeout } from '../../coroutine/timeout.js';
 import {
   APP_LINE_DEADLINE_SET_U32,
   APP_LINE_DEADLINE_U32,
@@ -653,6 +654,42 @@ test('pooled coroutines serve thousands of messages, each answered and released 
     return stack.sends().length + stack.releases().length;
   };
   for (let i = 0; i < 500; i++) assert.is(round(), 16);
+});
+
+test('a pooled coroutine that gave up waiting gets no message before it waits again, and then each once', () => {
+  const seen: string[] = [];
+  const { stack, core, errors, settle } = bench(
+    { levels: 1 },
+    {
+      pooled: function* (inbox): Coroutine<void> {
+        for (;;) {
+          try {
+            const message = yield* timeout(5, inbox.next());
+            seen.push(message.utf8());
+          } catch {
+            yield* sleep(20);
+          }
+        }
+      },
+    },
+  );
+  const later = (ms: number) => {
+    stack.tick(ms);
+    settle();
+  };
+  stack.opened(0);
+  stack.message(0, 'one', 0);
+  settle();
+  later(10);
+  stack.opened(1);
+  for (const slot of [0, 1]) stack.message(slot, 'two', 0);
+  settle();
+  later(30);
+  later(30);
+  for (const slot of [0, 1]) stack.message(slot, 'three', 0);
+  settle();
+  assert.equal(seen, ['one', 'two', 'two', 'three', 'three']);
+  assert.equal([errors, core.counts().waiting, stack.releases().length], [[], 0, 5]);
 });
 
 test.run();

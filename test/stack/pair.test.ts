@@ -545,6 +545,12 @@ test('connecting to a closed port fails with ECONNREFUSED, to nobody with EHOSTU
   await rejects(both.client.app.connect({ address: '10.99.0.77', port: 7 }), 'EHOSTUNREACH');
 });
 
+test('a connection that was opened for an all() that failed is aborted', async () => {
+  await using both = await pair(one({}, () => {}));
+  await rejects(Promise.resolve(all(both.client.app.connect(at(7)), both.client.app.connect(at(8)))), 'ECONNREFUSED');
+  await until('nothing is open', () => both.client.app.counts().connections === 0);
+});
+
 test('a port in use is EADDRINUSE, an address that is not ours EADDRNOTAVAIL', async () => {
   await using both = await pair(one({}, () => {}));
   const { app } = both.server;
