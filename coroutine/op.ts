@@ -254,11 +254,15 @@ export abstract class PooledOp<T> implements Op<T>, Iterator<Suspend, T, unknown
   }
 }
 
-/** The rest of an async handler behind one `await`. It takes its turn in the ready queue of its level like a task. */
+/**
+ * The rest of an async handler behind one `await`. It takes its turn in the ready queue of its level like a task. Where the
+ * handler has ended meanwhile (Promise.all() does not wait for all) it belongs to no handler: the task may serve another.
+ */
 class Continuation<T, A, B> implements Waiter {
   readonly level: number;
   readonly arrival: number;
   readonly label: number;
+  readonly span: number;
   readonly op: PooledOp<T>;
   readonly task: Task;
   readonly onValue: ((value: T) => A | PromiseLike<A>) | null;
@@ -277,6 +281,7 @@ class Continuation<T, A, B> implements Waiter {
     this.level = task.level;
     this.arrival = task.arrival;
     this.label = task.label;
+    this.span = task.span;
     this.op = op;
     this.task = task;
     this.onValue = onValue;
@@ -291,7 +296,8 @@ class Continuation<T, A, B> implements Waiter {
 
   /** True: what follows runs in microtasks, and the scheduler waits for them before it goes on. */
   resume(): boolean {
-    context.task = this.task;
+    const { task } = this;
+    context.task = task.span === this.span ? task : task.scheduler.outside;
     try {
       this.hand();
     } catch (error) {

@@ -36,6 +36,8 @@ export class RedisOp extends PooledOp<RedisResult> {
   valueCount = 0;
   level = 0;
   startStamp = 0;
+  /** Of the task that asked, then. */
+  private span = 0;
   /** Waits in the client for room; a doubly linked list per level. */
   waits = false;
   before: RedisOp | null = null;
@@ -53,8 +55,9 @@ export class RedisOp extends PooledOp<RedisResult> {
     return this.open();
   }
 
+  /** Null: its handler has ended meanwhile, and the task may serve another message. */
   get asker(): Task | null {
-    return this.task;
+    return this.task?.span === this.span ? this.task : null;
   }
 
   push(value: RedisBytes): this {
@@ -63,6 +66,7 @@ export class RedisOp extends PooledOp<RedisResult> {
   }
 
   protected override start(task: Task): void {
+    this.span = task.span;
     this.host.submit(this, task);
   }
 

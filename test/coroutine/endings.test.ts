@@ -232,4 +232,27 @@ test('an inbox whose waiting was cancelled is idle no more, and idle once when i
   assert.equal([seen, idle.length], [['nothing', 'one'], 1]);
 });
 
+test('what an async function does behind the end of its handler belongs to no handler', async () => {
+  const { scheduler, ended, settle, run } = bench();
+  const [failing, slow] = [new ManualOp<void>(), new ManualOp<void>()];
+  const owners: unknown[] = [];
+  const late = async () => {
+    await slow;
+    owners.push(new ManualOp<void>().task);
+  };
+  const microtasks = () => new Promise((done) => setTimeout(done, 1));
+  run((() => Promise.all([failing, late()])) as never);
+  await microtasks();
+  failing.fail(Object.assign(new Error('no'), { code: 'ENO' }));
+  settle();
+  await microtasks();
+  settle();
+  assert.equal(ended, ['ENO']);
+  slow.complete();
+  settle();
+  await microtasks();
+  assert.is(owners.length, 1);
+  assert.ok(owners[0] === scheduler.outside);
+});
+
 test.run();
