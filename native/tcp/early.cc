@@ -247,6 +247,8 @@ void TcpEngine::look_at_kept(Tcb& c, Busy& b, Seq at, Seq first, Seq end, bool k
     if (holder == nullptr && !(fixed && !known)) break;
     const uint32_t size = holder == nullptr ? profile_of(c).fixed_length : kept_size(c, b, kept, *holder, at);
     if (size == 0) break;
+    // What is kept may come again with other bytes: a length that reaches into what the app has is no length.
+    if (seq_lt(next_early(b, at), at + size)) break;
     const bool whole = holder != nullptr && kept.whole(at, size);
     if (whole && seq_gt(at + size, first) && !offer_early(c, b, kept, at, size, below)) break;
     if (!whole && known) break;

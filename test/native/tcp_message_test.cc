@@ -274,6 +274,22 @@ TEST_CASE("lengthPrefix: past a hole messages are found where it lies inside of 
   CHECK(scene.seen().messages == Texts{bulk, high, low, high});
 }
 
+TEST_CASE("lengthPrefix: a length that comes again as another, reaching into what was handed over, brings nothing twice") {
+  const std::string low = framed(3, "low low"), high = framed(0, "highest");
+  Scene scene(unordered(prefixed(kFramed)), 0);
+  scene.send(0, framed(3, std::string(97, 'b')).substr(0, 3));  // the next message begins at 100
+  std::string pairs;
+  for (int i = 0; i < 8; ++i) pairs += low + high;
+  scene.send(100, pairs);
+  CHECK(scene.seen().messages.size() == 8);
+  scene.send(99, 'b' + framed(0, std::string(147, 'h')) + std::string(12, 'h'));
+  CHECK(scene.seen().messages.size() == 8);
+  scene.send(3, std::string(96, 'b'));
+  scene.send(scene.acknowledged(), "", kRst | kAck);
+  scene.wait(100);
+  CHECK(scene.world.nothing_leaked());
+}
+
 TEST_CASE("retransmissions that are cut otherwise bring nothing twice") {
   const std::string bytes = ten('a', 3) + ten('b', 0) + ten('c', 3) + ten('d', 0) + ten('e', 3);
   const std::vector<std::pair<size_t, size_t>> cuts[] = {
