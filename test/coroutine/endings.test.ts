@@ -6,7 +6,6 @@ import {
   type Child,
   type Coroutine,
   Inbox,
-  PooledOp,
   race,
   Scheduler,
   Semaphore,
@@ -16,15 +15,7 @@ import {
   timeout,
   wait,
 } from '../../coroutine/index.js';
-
-const msStamp = (ms: number) => Math.round(ms * 15625) >>> 0;
-
-class ManualOp<T> extends PooledOp<T> {
-  protected override start(): void {}
-  protected override abandon(): boolean {
-    return true;
-  }
-}
+import { ManualOp, msStamp } from './manual-op.js';
 
 function bench(clock?: () => number) {
   const ended: unknown[] = [];

@@ -14,15 +14,7 @@ import {
   timeout,
 } from '../../coroutine/index.js';
 import type { QstackError } from '../../stack/errors.js';
-
-const msStamp = (ms: number) => Math.round(ms * 15625) >>> 0;
-
-class ManualOp<T> extends PooledOp<T> {
-  protected override start(): void {}
-  protected override abandon(): boolean {
-    return true;
-  }
-}
+import { ManualOp, msStamp } from './manual-op.js';
 
 interface Bench {
   scheduler: Scheduler;
