@@ -15,6 +15,8 @@ inline constexpr uint32_t kNoAttempt = 0xffffffff;
 struct Note {
   uint32_t attempt = kNoAttempt;
   uint8_t side = 0;  ///< of the sender
+  bool again = false;        ///< all its bytes have left before
+  uint32_t sent_behind = 0;  ///< bytes that have left before and lie behind its end
   bool acknowledges = false;
   Seq iss = 0;
   Seq end = 0;  ///< one past the last byte, SYN or FIN
@@ -28,6 +30,7 @@ struct Frame {
   uint64_t order = 0;  ///< among frames of the same time
   uint16_t length = 0;
   bool damaged = false;  ///< a checksum is wrong: it counts as not received
+  bool rewritten = false;  ///< a sender that lies: no checksum tells
   Note note;
   uint8_t bytes[kBytes];
 };
@@ -42,7 +45,7 @@ class FrameStore {
     }
     Frame* const frame = free_.back();
     free_.pop_back();
-    frame->damaged = false;
+    frame->damaged = frame->rewritten = false;
     frame->note = {};
     return frame;
   }

@@ -169,6 +169,8 @@ Note Ledger::sent_by(Attempt& a, uint8_t side, const SegmentView& segment) {
   note.side = side;
   note.iss = me.iss;
   note.end = s.seq + s.sequence_length();
+  note.again = seq_le(note.end, me.snd_max);
+  if (note.again) note.sent_behind = me.snd_max - note.end - (me.fin_out && note.end != me.snd_max ? 1 : 0);
   note_acknowledgment(me, s, note);
   if (a.reborn && side == 1) return note;
   if (s.payload_length != 0 || (s.flags & kFin)) check_text(a, side, segment);
@@ -228,9 +230,11 @@ void Ledger::check_acknowledgment(Attempt& a, uint8_t side, const SegmentView& s
   me.edge_out = seq_max(me.edge_out, edge);
 }
 
-void Ledger::arrived(const Note& note) {
+void Ledger::arrived(const Note& note, bool rewritten) {
   if (note.attempt == kNoAttempt) return;
   Attempt& a = attempts_[note.attempt];
+  a.altered |= rewritten;
+  a.doomed |= rewritten;
   const uint8_t side = 1 - note.side;
   Side& me = a.side[side];
   if (side == 0 && (!me.opened || note.iss != me.irs)) return;

@@ -52,8 +52,9 @@ struct Attempt {
   const TransferPlan* plan = nullptr;
   uint16_t port = 0;  ///< of side 0
   Side side[2];
-  bool doomed = false;  ///< may end in any way: a host has crashed, or could not be found
+  bool doomed = false;  ///< may end in any way: a host has crashed, could not be found, or lies
   bool reborn = false;  ///< an old segment with a cookie has opened side 1 again: what it sent before may still leave
+  bool altered = false;  ///< bytes were rewritten on their way: what they say counts no more, where they lie does
   bool late = false;    ///< begun after the network has healed
 };
 
@@ -81,7 +82,7 @@ class Ledger {
   /// The segment that `host` has just sent.
   Note sent(const SegmentView& segment);
   /// A segment that its checksums let through has reached a host.
-  void arrived(const Note& note);
+  void arrived(const Note& note, bool rewritten);
   /// The control block of a live connection after a turn.
   void look(Attempt& attempt, uint8_t side, const Tcb& c, const Busy* b);
   /// The same for its queues: what is counted is there, in order and without gaps.

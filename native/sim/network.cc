@@ -11,6 +11,10 @@ namespace {
 constexpr uint64_t kPurpose = 100;
 /// One segment in so many is tampered with, where a fault is planted.
 constexpr uint32_t kPlantedPpm = 20'000;
+/// Level and length of a message are here (native/sim/sim_app.cc).
+constexpr uint32_t kRewrittenHead = 3;
+/// A segment that is rewritten may take in so many bytes of what comes behind it.
+constexpr uint32_t kRewrittenMore = 200;
 /// Preamble, frame check sequence and gap.
 constexpr uint32_t kWireOverhead = 24;
 
@@ -91,6 +95,7 @@ void Network::carry(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t len
     std::memcpy(copy->bytes, frame->bytes, length);
     arrive(lane, copy, due + uint64_t{random_.below(w.duplicates_us)} * 1'000);
   }
+  if (note.again && random_.chance(w.rewrites)) rewrite(*frame);
   if (random_.chance(w.corruption)) corrupt(*frame);
   arrive(lane, frame, due);
 }
@@ -122,6 +127,30 @@ void Network::corrupt(Frame& frame) {
   frame.damaged = true;
 }
 
+/// What a peer may do that lies: other bytes for sequence numbers that it has used, and more of them, under a right
+/// checksum. Most often where a message says what it is.
+void Network::rewrite(Frame& frame) {
+  SegmentView segment;
+  if (read_segment(frame.bytes, frame.length, segment) != Reading::segment) return;
+  if (segment.header.payload_length == 0) return;
+  const uint32_t room = std::min({frame.note.sent_behind, kRewrittenMore, kRoom - frame.length});
+  if (room != 0 && !(segment.header.flags & kFin) && random_.chance(500'000)) {
+    const auto more = static_cast<uint16_t>(random_.between(1, room));
+    grow(frame.bytes, segment, more);
+    std::fill_n(frame.bytes + frame.length, more, uint8_t{8});
+    frame.length = static_cast<uint16_t>(frame.length + more);
+    frame.note.end += more;
+  }
+  const uint16_t length = segment.header.payload_length;
+  uint8_t* const payload = segment.tcp + segment.header.header_length;
+  for (uint32_t changes = random_.between(1, 3); changes != 0; --changes) {
+    const uint32_t at = random_.chance(700'000) ? random_.below(kRewrittenHead) : random_.below(length);
+    if (at < length) payload[at] = static_cast<uint8_t>(random_.chance(500'000) ? random_.below(8) : random_.next());
+  }
+  repair_checksum(segment);
+  frame.rewritten = true;
+}
+
 /// A router that is congested says so, where the sender understands it (RFC 3168 5).
 void Network::mark(Frame& frame) const {
   const uint16_t type = ethernet_type(frame.bytes);
@@ -132,9 +161,7 @@ void Network::mark(Frame& frame) const {
     return;
   }
   ip[1] |= kEcnCongestion;
-  std::memset(ip + 10, 0, 2);
-  const uint16_t sum = internet_checksum(ip, kIpv4Header);
-  std::memcpy(ip + 10, &sum, 2);
+  repair_ipv4(ip);
 }
 
 void Network::plant(Frame& frame) {

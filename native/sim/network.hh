@@ -22,6 +22,7 @@ struct Weather {
   uint32_t reordering = 0, reordering_us = 0;
   uint32_t duplicates = 0, duplicates_us = 0;
   uint32_t corruption = 0;
+  uint32_t rewrites = 0;
   uint32_t jitter_us = 0;
   uint32_t marks = 0;
   uint32_t mtu = 0xffff;
@@ -73,6 +74,7 @@ class Network {
   void arrive(Lane& lane, Frame* frame, Nanos due);
   void tell_too_big(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t length, Nanos depart);
   void corrupt(Frame& frame);
+  void rewrite(Frame& frame);
   void mark(Frame& frame) const;
   void plant(Frame& frame);
 

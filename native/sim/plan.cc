@@ -3,7 +3,7 @@
 namespace qstack::sim {
 namespace {
 
-enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge };
+enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites };
 
 constexpr uint32_t kFaultsMax = 12;
 /// Room for what a message says of itself (native/sim/sim_app.cc).
@@ -102,6 +102,8 @@ void make_judge(HostPlan& host, uint64_t seed, uint32_t number, const Limits& li
   Random r(seed, kJudge, number);
   host.judges = r.chance(600'000) && limits.has(Feature::messages) && host.config.tcp.levels > 1;
   host.unordered = r.chance(500'000) && limits.has(Feature::messages);
+  const uint32_t stall_us = r.magnitude(1'000, 500'000);
+  if (r.chance(300'000) && limits.has(Feature::refusals)) host.stall_us = stall_us;
 }
 
 /// Some transfers are of messages, of all levels and of random lengths.
@@ -196,6 +198,14 @@ Fault make_fault(const Plan& plan, uint32_t number, const Limits& limits) {
   return f;
 }
 
+/// A draw of its own, so that the other faults are the same without it.
+Fault make_rewrites(const Plan& plan, uint32_t number) {
+  Random r(plan.seed, kRewrites);
+  Fault f = {number, Feature::rewrites, static_cast<uint8_t>(r.below(kHostsMax)), 0, plan.faults_ms, 0, 0};
+  if (r.chance(250'000)) f.value = r.magnitude(10'000, 1'000'000);
+  return f;
+}
+
 bool listed(const std::optional<std::vector<uint32_t>>& numbers, uint32_t number) {
   return !numbers || std::find(numbers->begin(), numbers->end(), number) != numbers->end();
 }
@@ -227,9 +237,9 @@ Plan make_plan(uint64_t seed, const Limits& limits) {
   for (uint32_t i = 0; i < transfers; ++i) {
     if (listed(limits.transfers, i)) plan.transfers.push_back(make_transfer(plan, i, limits));
   }
-  for (uint32_t i = 0; i < faults; ++i) {
-    const Fault fault = make_fault(plan, i, limits);
-    const bool wanted = limits.has(fault.kind) && listed(limits.faults, i) && fault.host < plan.hosts.size();
+  for (uint32_t i = 0; i <= faults; ++i) {
+    const Fault fault = i == faults ? make_rewrites(plan, i) : make_fault(plan, i, limits);
+    const bool wanted = limits.has(fault.kind) && listed(limits.faults, i) && fault.host < plan.hosts.size() && fault.value != 0;
     if (wanted) plan.faults.push_back(fault);
   }
   return plan;

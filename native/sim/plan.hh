@@ -20,7 +20,8 @@ namespace qstack::sim {
   X(sack) X(timestamps) X(ecn) X(pacing) X(delayed_ack) X(nagle) X(levels) X(framing) X(ipv6) X(congestion) \
   X(small_buffers) X(small_pools) X(cookies) X(small_mtu) X(resolution) X(coarse_turns) X(clock_wrap) X(time_wait) \
   X(refusals) X(slow_readers) X(aborts) X(early_closes) X(small_writes) X(pauses) X(drains) X(same_ports) X(slow_links) X(classifiers) X(icmp) X(messages) \
-  X(loss) X(bursts) X(reordering) X(duplicates) X(corruption) X(jitter) X(marks) X(mtu_changes) X(outages) X(crashes)
+  X(loss) X(bursts) X(reordering) X(duplicates) X(corruption) X(jitter) X(marks) X(mtu_changes) X(outages) X(crashes) \
+  X(rewrites)
 // clang-format on
 
 enum class Feature : uint8_t {
@@ -58,7 +59,7 @@ inline constexpr uint32_t kHostsMax = 4;
 /// Between `from_ms` and `until_ms` of the run, of frames on their way to `host`, or of the host itself.
 struct Fault {
   uint32_t number;
-  Feature kind;  ///< loss … crashes
+  Feature kind;  ///< loss … rewrites
   uint8_t host;
   uint32_t from_ms, until_ms;
   uint32_t value;  ///< ppm of frames; bytes of an IP packet (mtu_changes)
@@ -70,6 +71,7 @@ struct HostPlan {
   uint32_t rx_packets = 512, tx_packets = 1'024;
   uint32_t grain_us = 10;  ///< shortest time between two turns
   uint32_t refusal_ppm = 0;
+  uint32_t stall_us = 0;  ///< the app has no room for the lower levels, every other such time about; 0: it always has
   uint32_t delay_us = 0;          ///< of the link to the middle of the network, one way
   uint64_t bytes_per_second = 0;  ///< that leave; 0: any number
   uint32_t queue_bytes = 0;       ///< that wait to leave before frames are dropped

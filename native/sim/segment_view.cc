@@ -44,6 +44,22 @@ Reading read_segment(uint8_t* bytes, uint16_t length, SegmentView& out) {
   return internet_checksum(out.tcp, out.tcp_length, out.pseudo()) == 0 ? Reading::segment : Reading::malformed;
 }
 
+void grow(uint8_t* bytes, SegmentView& segment, uint16_t by) {
+  uint8_t* const ip = bytes + kEthernetHeader;
+  segment.ip_length = static_cast<uint16_t>(segment.ip_length + by);
+  segment.tcp_length = static_cast<uint16_t>(segment.tcp_length + by);
+  segment.header.payload_length = static_cast<uint16_t>(segment.header.payload_length + by);
+  if (segment.ipv6) return store_be16(ip + 4, segment.tcp_length);
+  store_be16(ip + 2, segment.ip_length);
+  repair_ipv4(ip);
+}
+
+void repair_ipv4(uint8_t* ip) {
+  std::memset(ip + 10, 0, 2);
+  const uint16_t sum = internet_checksum(ip, kIpv4Header);
+  std::memcpy(ip + 10, &sum, 2);
+}
+
 void repair_checksum(const SegmentView& segment) {
   std::memset(segment.tcp + 16, 0, 2);
   const uint16_t sum = internet_checksum(segment.tcp, segment.tcp_length, segment.pseudo());

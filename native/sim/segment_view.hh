@@ -38,7 +38,11 @@ enum class Reading : uint8_t { segment, other, malformed };
 /// `bytes` may be changed through the view.
 Reading read_segment(uint8_t* bytes, uint16_t length, SegmentView& out);
 
-/// Makes the checksum right again after a change.
+/// More payload behind what there is; `bytes` are those of the frame. The checksum of TCP is wrong after it.
+void grow(uint8_t* bytes, SegmentView& segment, uint16_t by);
+
+/// Make the checksum right again after a change.
+void repair_ipv4(uint8_t* ip);
 void repair_checksum(const SegmentView& segment);
 
 }  // namespace qstack::sim

@@ -72,6 +72,7 @@ bool SimApp::opened(const Opened& event) {
   if (attempt == nullptr || !ledger_.require(ends_[event.handle.slot].attempt == nullptr, "a slot is opened once"))
     return true;
   Side& mine = attempt->side[1];
+  if (mine.opened && !mine.closed && mine.life == life_ && !stack_->alive(mine.handle)) return false;  // its end is due
   // A cookie knows no connections: while one is valid, an old segment opens again what has been closed (RFC 4987 3.6).
   const bool by_cookie = mine.closed && stack_->counters().get(Counter::syn_cookies_accepted) != 0;
   attempt->doomed |= by_cookie;
@@ -94,7 +95,7 @@ bool SimApp::message(const Message& event) {
   Side& mine = end->mine();
   ledger_.require(!mine.ended, "no message follows the end", end->attempt, end->side);
   ledger_.require(event.length != 0, "a message has bytes", end->attempt, end->side);
-  if (refuses()) return false;
+  if (refuses() || stalls(event.level)) return false;
   const uint16_t fixed = end->framing().fixed_length;
   ledger_.require(fixed == 0 || event.length == fixed, "a message has its length", end->attempt, end->side);
   check_place(*end, event);
@@ -109,6 +110,12 @@ bool SimApp::message(const Message& event) {
   return true;
 }
 
+/// As when the event ring of a level stays full for a while; that of level 0 does not.
+bool SimApp::stalls(uint8_t level) const {
+  if (plan_.stall_us == 0 || healed_ || (level == 0 && plan_.config.tcp.levels > 1)) return false;
+  return Random(seed_, kPurpose + host_, now_ / (uint64_t{plan_.stall_us} * 1'000)).chance(500'000);
+}
+
 void SimApp::check_place(End& end, const Message& event) {
   const Attempt& a = *end.attempt;
   Side& mine = end.mine();
@@ -119,13 +126,16 @@ void SimApp::check_place(End& end, const Message& event) {
   uint32_t& next = mine.next_place[event.level];
   // A segment that is cut otherwise when it is sent again begins with another byte, and so is of another level.
   const bool cut = end.framing().framing == Framing::segment && (plan_.judges || plan_.high_length != 0);
-  ledger_.require(plan_.unordered || cut || place >= next, "what is of one level comes in order", &a, end.side);
+  ledger_.require(plan_.unordered || cut || a.altered || place >= next, "what is of one level comes in order", &a, end.side);
   next = std::max(next, place + event.length);
   const auto lowest = static_cast<uint8_t>(plan_.config.tcp.levels - 1);
   const bool judged = plan_.judges && end.framing().framing != Framing::stream;
   ledger_.require(!judged || event.level == std::min(bytes[0], lowest), "a message has the level of its first byte", &a,
                   end.side);
-  check_bytes(end, bytes, event.length, place);
+  const FramingPlan& framing = end.framing();
+  ledger_.require(framing.framing != Framing::length_prefix || framing.prefix.length(bytes + 1) == event.length,
+                  "a message has the length that it says", &a, end.side);
+  if (!a.altered) check_bytes(end, bytes, event.length, place);
 }
 
 void SimApp::check_bytes(End& end, const uint8_t* bytes, uint16_t length, uint32_t place) {
@@ -141,9 +151,6 @@ void SimApp::check_message(End& end, const uint8_t* bytes, uint16_t length) {
   const uint8_t peer = 1 - end.side, level = bytes[0];
   const uint32_t number = load_be32(bytes + kNumberAt);
   if (!ledger_.require(level < kLevelsMax, "each message comes unaltered", &a, end.side)) return;
-  const FramingPlan& framing = end.framing();
-  ledger_.require(framing.framing != Framing::length_prefix || framing.prefix.length(bytes + 1) == length,
-                  "a message has the length that it says", &a, end.side);
   // Frames of a level that is judged by their length hold messages of any.
   const bool ordered = !plan_.unordered && (plan_.judges || plan_.high_length == 0);
   ledger_.require(!ordered || number == end.next_in[level], "the messages of a level come in order", &a, end.side);

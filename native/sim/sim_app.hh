@@ -50,7 +50,8 @@ class SimApp final : public App {
       : plan_(plan),
         host_(host),
         life_(life),
-        random_(seed, 200 + host, life),
+        seed_(seed),
+        random_(seed, kPurpose + host, life),
         ledger_(ledger),
         now_(now),
         healed_(healed) {}
@@ -76,6 +77,8 @@ class SimApp final : public App {
   End& end_at(uint32_t slot) { return ends_[slot]; }
 
  private:
+  static constexpr uint64_t kPurpose = 200;
+
   End* find(Handle handle);
   void take(Attempt& attempt, uint8_t side, Handle handle);
   bool step(End& end);
@@ -90,11 +93,13 @@ class SimApp final : public App {
   void check_bytes(End& end, const uint8_t* bytes, uint16_t length, uint32_t place);
   void check_message(End& end, const uint8_t* bytes, uint16_t length);
   uint16_t next_length(End& end);
+  bool stalls(uint8_t level) const;
   bool refuses() { return !healed_ && random_.chance(plan_.refusal_ppm); }
 
   const HostPlan& plan_;
   uint8_t host_;
   uint32_t life_;
+  uint64_t seed_;
   Random random_;
   Ledger& ledger_;
   const Nanos& now_;

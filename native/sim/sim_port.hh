@@ -27,7 +27,7 @@ class SimPort final : public Port {
       packet->length = frame->length;
       packet->arrival = arrival_++;
       packet->rx_stamp = to_stamp(now);
-      if (!frame->damaged) ledger_.arrived(frame->note);
+      if (!frame->damaged) ledger_.arrived(frame->note, frame->rewritten);
       network_.give(frame);
       out[count++] = packet;
     }

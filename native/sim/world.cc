@@ -27,6 +27,9 @@ Weather weather_of(const Plan& plan, uint8_t host, Nanos at) {
       case Feature::corruption:
         w.corruption = f.value;
         break;
+      case Feature::rewrites:
+        w.rewrites = f.value;
+        break;
       case Feature::jitter:
         w.jitter_us = f.extra;
         break;
@@ -159,7 +162,7 @@ void World::start(uint32_t transfer) {
 bool World::transfer_over(uint32_t transfer) {
   Progress& p = transfers_[transfer];
   const Attempt& a = ledger_.attempts()[p.attempt];
-  const bool crashed = a.doomed && !(a.side[0].closed && a.side[1].closed);
+  const bool crashed = a.doomed && (healed_ || !a.altered) && !(a.side[0].closed && a.side[1].closed);
   const bool finished = a.side[0].closed && a.side[1].closed && a.side[0].reason == CloseReason::finished &&
                         a.side[1].reason == CloseReason::finished;
   const bool violent = plan_.transfers[transfer].violent() && (a.side[0].closed || a.side[1].closed);
@@ -181,7 +184,7 @@ void World::judge_loss(const Attempt& a) {
   // One side has finished, and its TIME-WAIT was shorter than the timer of the other, which has everything as well.
   const bool complete = a.side[0].sent == a.side[1].delivered && a.side[1].sent == a.side[0].delivered;
   const bool half = a.side[0].reason == CloseReason::finished || a.side[1].reason == CloseReason::finished;
-  if (plan_.starved || unreachable || (complete && half && a.side[0].closed && a.side[1].closed)) return;
+  if (plan_.starved || a.altered || unreachable || (complete && half && a.side[0].closed && a.side[1].closed)) return;
   ledger_.require(!(a.side[0].opened && a.side[1].opened), "a connection that nobody ends is not lost", &a, side);
   ledger_.require(!a.late, "once the network has healed a connection is opened", &a, side);
 }

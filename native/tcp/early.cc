@@ -79,6 +79,12 @@ Seq TcpEngine::next_early(const Busy& b, Seq seq) const {
   return seq + 0x7fffffff;
 }
 
+/// A message of this size would take in what was handed over: what is sent again may have other bytes, and so another
+/// length. Nothing is handed over twice.
+bool TcpEngine::reaches_early(const Busy& b, Seq first, uint32_t size) const {
+  return seq_lt(next_early(b, first), first + size);
+}
+
 /// A range that is next in order is passed. True: rcv_nxt has moved.
 bool TcpEngine::pass_early(Tcb& c, Busy& b) {
   if (b.early == kNoIndex) return false;
@@ -246,9 +252,7 @@ void TcpEngine::look_at_kept(Tcb& c, Busy& b, Seq at, Seq first, Seq end, bool k
     const bool fixed = profile_of(c).framing == Framing::fixed;
     if (holder == nullptr && !(fixed && !known)) break;
     const uint32_t size = holder == nullptr ? profile_of(c).fixed_length : kept_size(c, b, kept, *holder, at);
-    if (size == 0) break;
-    // What is kept may come again with other bytes: a length that reaches into what the app has is no length.
-    if (seq_lt(next_early(b, at), at + size)) break;
+    if (size == 0 || reaches_early(b, at, size)) break;
     const bool whole = holder != nullptr && kept.whole(at, size);
     if (whole && seq_gt(at + size, first) && !offer_early(c, b, kept, at, size, below)) break;
     if (!whole && known) break;

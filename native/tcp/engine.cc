@@ -198,13 +198,8 @@ void TcpEngine::release_busy(Tcb& c) {
     while (!queue.empty()) tx_.release(queue.pop_front());
   }
   while (!b.retransmit.empty()) tx_.release(b.retransmit.pop_front());
-  while (b.out_of_order != nullptr) {
-    Packet* const next = b.out_of_order->next;
-    rx_.release(b.out_of_order);
-    b.out_of_order = next;
-  }
+  drop_kept(b);
   if (b.frame != nullptr) rx_.release(b.frame);
-  if (b.early != kNoIndex) early_.release(b.early);
   drop_drains(b);
   busy_.release(c.busy);
   c.busy = kNoIndex;

@@ -331,6 +331,7 @@ class TcpEngine {
   bool make_way(Tcb& c);
   void report_duplicate(Tcb& c, const SackBlock& block);
   void drain_out_of_order(Tcb& c);
+  void drop_kept(Busy& b);
   SackBlock next_block(const Busy& b, const Packet*& packet, uint32_t& range) const;
   uint8_t sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const;
   void note_fin(Tcb& c, Seq fin_seq);
@@ -368,6 +369,7 @@ class TcpEngine {
   class KeptBytes;
   uint32_t early_at(const Busy& b, Seq seq) const;
   Seq next_early(const Busy& b, Seq seq) const;
+  bool reaches_early(const Busy& b, Seq first, uint32_t size) const;
   bool pass_early(Tcb& c, Busy& b);
   bool trim_to_early(Busy& b, Packet* packet);
   bool has_early_room(Busy& b, Seq first, Seq end);

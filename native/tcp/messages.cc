@@ -15,10 +15,10 @@ namespace {
 /// In Packet::tx_flags of a frame: all that rules look at has come, and `level` is what they say.
 constexpr uint8_t kJudged = 0x40;
 
-/// The payload begins where the sender's did: nothing was cut off, so the level of the frame is that of its first message.
-bool begins_segment(const Packet& packet) {
+/// `reach` bytes from the beginning of the payload on are what the frame was judged by: nothing was cut off.
+bool judged_in_frame(const Packet& packet, uint32_t size, uint32_t reach) {
   const uint32_t header = (packet.data[packet.l4 + 12] >> 4) * 4u;
-  return packet.payload == packet.l4 + header;
+  return packet.payload == packet.l4 + header && (size >= reach || packet.payload + size == packet.length);
 }
 
 }  // namespace
@@ -33,8 +33,7 @@ int32_t TcpEngine::message_size(const Profile& profile, const uint8_t* at, uint3
 /// Level of a message that has come as a whole. `packet` holds its first byte, or the last one that rules look at.
 uint8_t TcpEngine::level_of(const Packet& packet, const uint8_t* at, uint32_t size) const {
   if (rules_ == nullptr) return packet.level;
-  const bool first = at == packet.data + packet.payload && (size >= rules_->reach() || size == packet.payload_length);
-  if (first && begins_segment(packet)) return packet.level;
+  if (at == packet.data + packet.payload && judged_in_frame(packet, size, rules_->reach())) return packet.level;
   return rules_->classify_message({at, size}, packet);
 }
 
@@ -112,7 +111,9 @@ uint32_t TcpEngine::deliver_next(Tcb& c, Packet* packet, uint32_t at) {
   const int32_t size = profile_of(c).framing == Framing::segment
                            ? static_cast<int32_t>(left)
                            : message_size(profile_of(c), packet->data + offset, left);
-  if (size < 0) return refuse_message(c);
+  if (size < 0 || (b != nullptr && reaches_early(*b, packet->sequence + at, static_cast<uint32_t>(size)))) {
+    return refuse_message(c);
+  }
   if (size == 0 || static_cast<uint32_t>(size) > left) return begin_frame(c, packet, at);
   rx_.hold(packet);
   if (offer(c, packet, offset, static_cast<uint16_t>(size))) return static_cast<uint32_t>(size);
@@ -120,7 +121,7 @@ uint32_t TcpEngine::deliver_next(Tcb& c, Packet* packet, uint32_t at) {
   return 0;
 }
 
-/// The peer does not speak as the listener does: nothing behind this can be read.
+/// The peer does not speak as the listener does, or says another thing than before: nothing behind this can be read.
 uint32_t TcpEngine::refuse_message(Tcb& c) {
   count(Counter::messages_malformed);
   reset_connection(c, CloseReason::bad_message);
@@ -158,9 +159,10 @@ uint32_t TcpEngine::add_to_frame(Tcb& c, Busy& b, const Packet* packet, uint32_t
   const uint16_t before = frame.payload_length;
   int32_t size = message_size(profile, frame.data, before);
   if (size == 0) {  // its length is not known yet
+    if (reaches_early(b, frame.sequence, profile.prefix.header())) return refuse_message(c);
     at += fill_frame(frame, *packet, at, profile.prefix.header());
     size = message_size(profile, frame.data, frame.payload_length);
-    if (size < 0) return refuse_message(c);
+    if (size < 0 || reaches_early(b, frame.sequence, static_cast<uint32_t>(size))) return refuse_message(c);
   }
   if (size != 0) fill_frame(frame, *packet, at, static_cast<uint32_t>(size));
   judge_frame(frame, *packet, static_cast<uint32_t>(size));

@@ -100,6 +100,13 @@ void TcpEngine::report_duplicate(Tcb& c, const SackBlock& block) {
   send_ack(c, &block);
 }
 
+/// What lies beyond a hole, and the memory of what was handed over from there.
+void TcpEngine::drop_kept(Busy& b) {
+  while (b.out_of_order != nullptr) rx_.release(std::exchange(b.out_of_order, b.out_of_order->next));
+  b.out_of_order_count = 0;
+  if (b.early != kNoIndex) early_.release(std::exchange(b.early, kNoIndex));
+}
+
 /// Delivers what has become in order, and a FIN behind it.
 void TcpEngine::drain_out_of_order(Tcb& c) {
   while (c.busy != kNoIndex) {
@@ -118,7 +125,7 @@ void TcpEngine::drain_out_of_order(Tcb& c) {
     const uint32_t taken = deliver(c, packet);
     if (c.state == TcpState::closed) return;
     advance(c, taken);
-    ack_now(c);
+    if (taken != 0) ack_now(c);  // an app without room is asked again each turn
     if (taken < length) return keep_rest(c, packet, taken);
   }
   if (c.busy == kNoIndex) return;

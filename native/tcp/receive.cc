@@ -39,13 +39,15 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
 /// never accepted by TCP, so the peer sends it again. For the next bytes in order, segments that wait for TCP count as
 /// free, which those that are refused will be: else a burst of retransmissions that fills the pool by itself would be
 /// refused as a whole, each time that it comes, while what it is to complete holds the rest of the pool. An eighth more
-/// is kept for what fills holes: what lies behind them may not take all the room that its release depends on.
+/// is kept for what fills holes: what lies behind them may not take all the room that its release depends on. And what
+/// fills holes leaves a sixteenth to what is next: else a connection with many takes each packet that comes free, and
+/// those without any get none.
 bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
   const bool next = packet->sequence == c.rcv_nxt;
   const bool releases = next && c.busy != kNoIndex && busy_.at(c.busy).beyond_hole();
-  const uint32_t room = rx_.available() + (next ? waiting_ : 0), eighth = rx_.capacity() / 8;
-  if (room >= eighth * (!next ? 3 : packet->level == 0 || releases ? 1 : 2)) return true;
-  if (!next && fills_hole(c, packet->sequence) && (room >= eighth * 2 || make_way(c))) return true;
+  const uint32_t room = rx_.available() + (next ? waiting_ : 0), sixteenth = rx_.capacity() / 16;
+  if (room >= sixteenth * (!next ? 7 : packet->level == 0 || releases ? 2 : 4)) return true;
+  if (!next && fills_hole(c, packet->sequence) && (room >= sixteenth * 5 || make_way(c))) return true;
   count(Counter::rx_deferred);
   return false;
 }
@@ -117,7 +119,10 @@ void TcpEngine::process_fin(Tcb& c) {
   ++c.rcv_nxt;
   if (seq_lt(c.rcv_adv, c.rcv_nxt)) c.rcv_adv = c.rcv_nxt;
   c.set(kFinReceived);
-  if (c.busy != kNoIndex) busy_.at(c.busy).unmark(kFinOutOfOrder);
+  if (c.busy != kNoIndex) {
+    busy_.at(c.busy).unmark(kFinOutOfOrder);
+    drop_kept(busy_.at(c.busy));  // nothing follows a FIN
+  }
   ack_now(c);
   const bool last = c.state == TcpState::fin_wait_2;
   if (c.state == TcpState::established) c.state = TcpState::close_wait;

@@ -5,7 +5,9 @@
 // no wheel at all. Links are slots, and the nodes live in the owner's control blocks.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "native/mempool/packet.hh"
@@ -56,7 +58,9 @@ class TimerWheel {
         fire(slot);
         ++fired;
       }
+      occupied_[(current_ & kMask) / 64] &= ~(uint64_t{1} << (current_ % 64));
       ++current_;
+      skip_empty(now_tick + 1);
     }
     return fired;
   }
@@ -82,6 +86,17 @@ class TimerWheel {
     node.previous = kHead | place;
     if (node.next != kNoIndex) nodes_(node.next).previous = slot;
     heads_[place] = slot;
+    if (wheel == 0) occupied_[place / 64] |= uint64_t{1} << (place % 64);
+  }
+
+  /// On to what may be due, to where the next wheel is dealt out, or to `end`: a clock that jumps is not walked by ticks.
+  void skip_empty(uint32_t end) {
+    while (current_ != end && (current_ & kMask) != 0) {
+      const uint64_t ahead = occupied_[(current_ & kMask) / 64] >> (current_ % 64);
+      const uint32_t free = ahead != 0 ? static_cast<uint32_t>(std::countr_zero(ahead)) : 64 - current_ % 64;
+      current_ += std::min(free, end - current_);
+      if (ahead != 0) return;
+    }
   }
 
   /// When a lower wheel begins anew, the due place of the next one is dealt out.
@@ -102,6 +117,7 @@ class TimerWheel {
   Nodes nodes_;
   uint32_t current_ = 0;
   std::array<uint32_t, 4 * 256> heads_{};
+  std::array<uint64_t, 4> occupied_{};  ///< places of the first wheel that may hold nodes
 };
 
 }  // namespace qstack

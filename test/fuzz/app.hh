@@ -23,6 +23,7 @@ class FuzzApp final : public App {
     sim::Coverage given;  ///< places of what was delivered
     size_t sent = 0;
     bool ended = false;
+    bool lied_to = false;  ///< what the bytes are counts no more, where they lie does
     std::vector<Message> kept;
   };
 
@@ -44,6 +45,7 @@ class FuzzApp final : public App {
 
   Stack* stack = nullptr;
   const Nanos* now = nullptr;
+  uint32_t liar = 0;    ///< address of a peer that lies
   bool refuse = false;  ///< no room for events
   bool keep = false;    ///< messages are released later
   bool framed = false;  ///< messages may lag behind the bytes that were received
@@ -54,7 +56,7 @@ class FuzzApp final : public App {
 inline bool FuzzApp::opened(const Opened& event) {
   if (refuse) return false;
   require(open.count(event.handle.slot) == 0, "a slot is opened once");
-  open[event.handle.slot] = {event.handle, stack->engine().inspect(event.handle)->rcv_nxt, 0, {}, 0, false, {}};
+  open[event.handle.slot] = {event.handle, stack->engine().inspect(event.handle)->rcv_nxt, 0, {}, 0, false, event.remote.address == IpAddress(liar), {}};
   return true;
 }
 
@@ -68,7 +70,9 @@ inline bool FuzzApp::message(const Message& event) {
   require(stack->alive(event.handle), "messages come from connections that live");
   const uint8_t* const bytes = event.packet->data + event.offset;
   const Seq first = event.packet->sequence + event.offset - event.packet->payload;
-  for (uint16_t i = 0; i < event.length; ++i) require(bytes[i] == peer_byte(first + i), "each byte comes in its place");
+  for (uint16_t i = 0; i < event.length && !c.lied_to; ++i) {
+    require(bytes[i] == peer_byte(first + i), "each byte comes in its place");
+  }
   require(c.given.add(first - c.first, event.length), "each byte comes once");
   require(overtakes || first == c.first + c.delivered, "bytes come in order");
   c.delivered += event.length;

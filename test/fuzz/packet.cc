@@ -20,7 +20,7 @@ namespace {
 constexpr uint32_t kRxPackets = 96, kTxPackets = 96;
 constexpr uint16_t kPort = 80, kActivePort = 5000;
 constexpr uint32_t kFirstPeer = 0x0a000010, kStranger = 0x0a000020;
-constexpr uint32_t kPeers = 4;
+constexpr uint32_t kPeers = 4, kLiar = 2;
 constexpr uint16_t kVlan = 5;
 constexpr IpAddress kPeerIpv6{0xfd00'0000'0000'0000, 0x10}, kStrangerIpv6{0xfd00'0000'0000'0000, 0x20};
 
@@ -116,6 +116,8 @@ PacketWorld::PacketWorld(Script& script)
              {kFirstPeer + 2, 2002, kPort},
              {kFirstPeer + 3, 2003, kActivePort}} {
   for (Peer& peer : peers_) peer.levels = setup_.stack.tcp.levels;
+  peers_[kLiar].lies = true;
+  app_.liar = peers_[kLiar].address();
   app_.stack = &stack_;
   app_.now = &now_;
   const Framing framing = setup_.listener.framing;

@@ -3,7 +3,7 @@
 // In: operations of a script; frames that the stack sent here. Out: frames near this connection's windows, so that most
 // of them are accepted. What it checks of each segment (RFC 9293 3.4, 3.8.6): nothing is acknowledged that was not sent,
 // no byte lies beyond the window offered, none is skipped, and one that is sent again is the same byte.
-// Invariant: byte n of the sequence space always carries peer_byte(n), whatever segment it travels in.
+// Invariant: byte n of the sequence space always carries peer_byte(n), whatever segment it travels in; unless it lies.
 #pragma once
 
 #include <string>
@@ -26,6 +26,8 @@ class Peer {
   uint32_t address() const { return address_; }
   uint16_t port() const { return port_; }
   uint16_t stack_port() const { return stack_port_; }
+  /// Sends other bytes for sequence numbers that it has used.
+  bool lies = false;
   /// Of the stack: with several, segments leave by level.
   uint32_t levels = 1;
   /// Bytes of the stack in this incarnation, from the first on.
@@ -105,7 +107,10 @@ inline Frame Peer::segment(Script& script) {
   const uint16_t window = mode & 8 ? script.u16() : 0xffff;
   SegmentParts parts = {address_, port_, stack_port_, seq, ack, flags, window, segment_options(script, mode), {}};
   const Seq first = seq + (flags & kSyn ? 1 : 0);  // a SYN comes before the bytes of its segment
-  for (size_t i = 0; i < length; ++i) parts.payload.push_back(peer_byte(first + static_cast<Seq>(i)));
+  const uint8_t lie = lies ? script.u8() : 0;
+  for (size_t i = 0; i < length; ++i) {
+    parts.payload.push_back(static_cast<uint8_t>(peer_byte(first + static_cast<Seq>(i)) + lie));
+  }
   const Seq end = first + static_cast<Seq>(length) + (flags & kFin ? 1 : 0);
   if (seq_gt(end, snd_max_)) snd_max_ = end;
   if (!(mode & 129)) snd_nxt_ = end;

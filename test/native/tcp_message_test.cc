@@ -94,6 +94,15 @@ struct Scene {
   std::vector<TcpSegment> answers;
 };
 
+/// An app without room for messages of some levels.
+struct FullScene {
+  explicit FullScene(ListenerConfig listener, uint16_t level_at) : scene(std::move(listener), level_at) {
+    scene.world.server.app.on_refusal = [this](const Message& m) { return full[m.level]; };
+  }
+  Scene scene;
+  bool full[kLevelsMax] = {};
+};
+
 }  // namespace
 
 TEST_CASE("lengthPrefix: messages come whole, whether coalesced, split, or with the length itself across segments") {
@@ -290,6 +299,65 @@ TEST_CASE("lengthPrefix: a length that comes again as another, reaching into wha
   CHECK(scene.world.nothing_leaked());
 }
 
+TEST_CASE("a message that comes again with a length that takes in what was handed over ends its connection") {
+  const std::string low = framed(3, std::string(21, 'a')), high = framed(0, "high");
+  // Its header again with its body, alone, and alone in part.
+  const std::string longer = framed(3, std::string(low.size() + high.size(), 'a'));
+  for (const size_t again : {low.size(), size_t{3}, size_t{2}}) {
+    FullScene s(prefixed(kFramed), 0);
+    s.full[3] = true;
+    s.scene.send(0, low + high);
+    CHECK(s.scene.seen().messages == Texts{high});
+    s.scene.world.server.app.on_refusal = [&](const Message& m) { return m.length == low.size(); };
+    s.scene.send(0, longer.substr(0, again));
+    s.scene.send(again, longer.substr(again));
+    CHECK(s.scene.seen().messages == Texts{high});
+    CHECK(s.scene.seen().reason == CloseReason::bad_message);
+    s.scene.wait(100);
+    CHECK(s.scene.world.nothing_leaked());
+  }
+}
+
+TEST_CASE("a message whose end was handed over early is judged without what was cut off") {
+  Scene scene(unordered(segments()), 12);
+  const std::string message = "mm" + std::string(18, '\0');
+  scene.send(20, message);
+  CHECK(scene.letters() == "m");
+  scene.send(10, std::string(10, 'f') + message);  // byte 12 of the frame is of `message`
+  CHECK(scene.letters() == "m");
+  scene.send(0, std::string(10, 'h'));
+  CHECK(scene.letters() == "mhf");
+  CHECK(scene.acknowledged() == 40);
+}
+
+TEST_CASE("nothing behind a FIN is handed over, or kept") {
+  for (const bool before : {true, false}) {
+    Scene scene(fixed(10));
+    if (before) scene.send(11, ten('x', 0));
+    scene.send(0, ten('a', 3), kAck | kFin);
+    if (!before) scene.send(11, ten('x', 0));
+    scene.wait(100);
+    CHECK(scene.letters() == "a");
+    CHECK(scene.seen().ended);
+    CHECK(scene.acknowledged() == 11);
+    CHECK(scene.world.server.rx.available() == scene.world.rx_free.second);
+  }
+}
+
+TEST_CASE("an app without room is asked again each turn, and the peer hears of it once") {
+  FullScene s(fixed(10), 1);
+  s.full[3] = true;
+  s.scene.send(0, ten('a', 3));
+  s.scene.wait(100);
+  const size_t answers = s.scene.answers.size();
+  for (int turn = 0; turn < 50; ++turn) s.scene.wait(1);
+  CHECK(s.scene.answers.size() == answers);
+  s.full[3] = false;
+  s.scene.wait(100);
+  CHECK(s.scene.letters() == "a");
+  CHECK(s.scene.acknowledged() == 10);
+}
+
 TEST_CASE("retransmissions that are cut otherwise bring nothing twice") {
   const std::string bytes = ten('a', 3) + ten('b', 0) + ten('c', 3) + ten('d', 0) + ten('e', 3);
   const std::vector<std::pair<size_t, size_t>> cuts[] = {
@@ -390,19 +458,6 @@ TEST_CASE("when no record for ranges is left messages come in order, and it is c
   for (const Handle& handle : handles) CHECK(scene.world.server.app.of(handle).messages.size() == 2);
   CHECK(scene.world.server.stack.engine().early_used() == 0);
 }
-
-namespace {
-
-/// An app without room for messages of some levels.
-struct FullScene {
-  explicit FullScene(ListenerConfig listener, uint16_t level_at) : scene(std::move(listener), level_at) {
-    scene.world.server.app.on_refusal = [this](const Message& m) { return full[m.level]; };
-  }
-  Scene scene;
-  bool full[kLevelsMax] = {};
-};
-
-}  // namespace
 
 TEST_CASE("past unread messages: what is of a higher level than all that the app has no room for is handed over") {
   for (const ListenerConfig& listener : {fixed(10), segments()}) {

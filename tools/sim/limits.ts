@@ -19,7 +19,7 @@ export const FEATURES = [
     'jitter',
     'marks',
   ],
-  ...['mtu_changes', 'outages', 'crashes'],
+  ...['mtu_changes', 'outages', 'crashes', 'rewrites'],
 ];
 
 export const PLANTS = ['alter', 'forge_ack'];
