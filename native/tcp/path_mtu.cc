@@ -91,6 +91,8 @@ void TcpEngine::raise_mss() {
     Tcb* const c = find_alive(entry->handle);
     if (c != nullptr && c->mss < std::min(entry->mss, largest_mss(*c))) {
       c->mss = std::min(entry->mss, largest_mss(*c));
+      Busy* const b = busy_of(*c);
+      if (b != nullptr) b->congestion.cwnd = std::max<uint32_t>(b->congestion.cwnd, c->mss);  // else nothing would fit
       count(Counter::path_mtu_raised);
     }
     lowered_.drop_oldest();
