@@ -332,6 +332,7 @@ class TcpEngine {
   void report_duplicate(Tcb& c, const SackBlock& block);
   void drain_out_of_order(Tcb& c);
   void drop_kept(Busy& b);
+  void trim_kept(Tcb& c, Busy& b);
   SackBlock next_block(const Busy& b, const Packet*& packet, uint32_t& range) const;
   uint8_t sack_blocks(const Busy& b, SackBlock* out, uint8_t room) const;
   void note_fin(Tcb& c, Seq fin_seq);

@@ -107,6 +107,14 @@ void TcpEngine::drop_kept(Busy& b) {
   if (b.early != kNoIndex) early_.release(std::exchange(b.early, kNoIndex));
 }
 
+/// Nothing of what is kept lies before RCV.NXT: bytes that the app refused may have come again, and been taken then.
+void TcpEngine::trim_kept(Tcb& c, Busy& b) {
+  while (b.out_of_order != nullptr && seq_lt(b.out_of_order->sequence, c.rcv_nxt) && !trim_to_window(c, b.out_of_order)) {
+    --b.out_of_order_count;
+    rx_.release(std::exchange(b.out_of_order, b.out_of_order->next));
+  }
+}
+
 /// Delivers what has become in order, and a FIN behind it.
 void TcpEngine::drain_out_of_order(Tcb& c) {
   while (c.busy != kNoIndex) {

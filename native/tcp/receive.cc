@@ -98,6 +98,7 @@ void TcpEngine::keep_rest(Tcb& c, Packet* packet, uint32_t taken) {
   Busy* const b = need_busy(c);
   if (b == nullptr) return drop(packet, Counter::drop_no_busy);
   pass_early(c, *b);
+  trim_kept(c, *b);
   store_out_of_order(*b, packet);
   count(Counter::rx_deferred);
   want_attention(c);

@@ -46,6 +46,7 @@ class FuzzApp final : public App {
   Stack* stack = nullptr;
   const Nanos* now = nullptr;
   uint32_t liar = 0;    ///< address of a peer that lies
+  bool refuse_low = false;  ///< no room for messages below level 0
   bool refuse = false;  ///< no room for events
   bool keep = false;    ///< messages are released later
   bool framed = false;  ///< messages may lag behind the bytes that were received
@@ -66,7 +67,7 @@ inline bool FuzzApp::message(const Message& event) {
   Connection& c = found->second;
   require(!c.ended, "no message follows the end");
   require(event.length != 0, "a message has bytes");
-  if (refuse) return false;
+  if (refuse || (refuse_low && event.level != 0)) return false;
   require(stack->alive(event.handle), "messages come from connections that live");
   const uint8_t* const bytes = event.packet->data + event.offset;
   const Seq first = event.packet->sequence + event.offset - event.packet->payload;

@@ -148,6 +148,7 @@ void PacketWorld::step(uint8_t operation) {
     case 8:
       app_.refuse = operation & 16;
       app_.keep = operation & 32;
+      app_.refuse_low = operation & 64;
       return;
     case 9:
       return connect();
@@ -406,7 +407,7 @@ void PacketWorld::finish() {
       require(static_cast<uint8_t>(bytes[i]) == app_byte(i), "the peer gets what the app sent, in order");
     }
   }
-  app_.refuse = app_.keep = false;
+  app_.refuse = app_.refuse_low = app_.keep = false;
   stack_.unlisten(static_cast<uint16_t>(listener_));
   app_.release_all();
   turn();

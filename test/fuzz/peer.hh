@@ -107,7 +107,7 @@ inline Frame Peer::segment(Script& script) {
   const uint16_t window = mode & 8 ? script.u16() : 0xffff;
   SegmentParts parts = {address_, port_, stack_port_, seq, ack, flags, window, segment_options(script, mode), {}};
   const Seq first = seq + (flags & kSyn ? 1 : 0);  // a SYN comes before the bytes of its segment
-  const uint8_t lie = lies ? script.u8() : 0;
+  const uint8_t lie = lies && (mode & 128) ? script.u8() : 0;
   for (size_t i = 0; i < length; ++i) {
     parts.payload.push_back(static_cast<uint8_t>(peer_byte(first + static_cast<Seq>(i)) + lie));
   }
