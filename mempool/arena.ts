@@ -11,6 +11,7 @@ import {
   APP_LINES_AT,
   ARENA_HEADER_ABI_VERSION_U32,
   ARENA_HEADER_ADDRESSES_AT_U32,
+  ARENA_HEADER_APPS_U32,
   ARENA_HEADER_CONNECTIONS_U32,
   ARENA_HEADER_LEVELS_U32,
   ARENA_HEADER_MAGIC_U32,
@@ -20,6 +21,8 @@ import {
   ARENA_HEADER_REGION_AT_U32,
   ARENA_HEADER_ROOM_U32,
   ARENA_HEADER_RX_PACKETS_U32,
+  ARENA_HEADER_SLAB_AT_U32,
+  ARENA_HEADER_SLAB_BYTES_U32,
   ARENA_HEADER_STRIDE_U32,
   ARENA_MAGIC,
   RING_DIRECTORY_AT,
@@ -32,6 +35,7 @@ import {
 } from '../stack/abi.js';
 import { QstackError } from '../stack/errors.js';
 import { RingConsumer, type RingPlace, RingProducer } from './ring.js';
+import { Slabs } from './slabs.js';
 
 /** Node's fast string codecs; Buffer has them, its public types do not. */
 interface StringCodecs {
@@ -124,6 +128,12 @@ export class Arena {
       capacity: this.header(entry + RING_ENTRY_CAPACITY_U32),
       recordBytes: this.header(entry + RING_ENTRY_RECORD_BYTES_U32),
     };
+  }
+
+  /** Room of an app thread for the bytes of messages whose handlers wait. */
+  slabs(app: number): Slabs {
+    const bytes = Math.floor(this.header(ARENA_HEADER_SLAB_BYTES_U32) / this.header(ARENA_HEADER_APPS_U32) / 64) * 64;
+    return new Slabs(this.header(ARENA_HEADER_SLAB_AT_U32) + app * bytes, bytes);
   }
 
   consumer(app: number, ring: number): RingConsumer {

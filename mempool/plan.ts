@@ -13,6 +13,7 @@ import {
   RING_HEADER_BYTES,
   SEND_RECORD_BYTES,
 } from '../stack/abi.js';
+import { SLAB_CHUNK } from './slabs.js';
 
 export interface PlanInput {
   connections: number;
@@ -87,6 +88,8 @@ export const DPDK_STRIDE = 2112;
 /** With af_xdp the kernel keeps 256 bytes for XDP programs before each frame. */
 export const AF_XDP_STRIDE = DPDK_STRIDE + 256;
 const EMPTY_RECORDS = 4096;
+/** Five messages of 200 B for each RX packet: what a dead Redis makes wait for a second or so. */
+const SLAB_BYTES_PER_PACKET = 1_024;
 /** As native/tcp/config.hh. */
 const SUMS_MAX = 1_024;
 const HUGE_PAGE = 2 * 1024 * 1024;
@@ -113,6 +116,11 @@ export function packetsFor(connections: number): number {
 export function flowTableBytes(flows: number): number {
   const homes = Math.max(16, Math.floor((flows * 2) / 13) + 1);
   return (homes + Math.floor(homes / 8) + 16) * FLOW_BUCKET;
+}
+
+/** Memory for bytes that handlers keep while they wait. */
+export function slabBytes(rxPackets: number): number {
+  return rxPackets * SLAB_BYTES_PER_PACKET;
 }
 
 /** The arena's size as native/stack/arena.cc lays it out. */
@@ -164,13 +172,14 @@ export function plan(input: PlanInput): Plan {
   const { connections, levels, apps } = input;
   const sizes = pools(input);
   const { rxPackets, txPackets, busy, halfOpen, timeWait } = sizes;
+  const slabs = input.slabBytes ?? slabBytes(rxPackets);
   const arena = arenaBytes({
     levels,
     apps,
     rxPackets,
     txPackets,
     stride: input.stride ?? DPDK_STRIDE,
-    slabBytes: input.slabBytes ?? 0,
+    slabBytes: slabs,
     ipv6Slots: input.ipv6 ? connections : 0,
   });
   const items: PlanItem[] = [];
@@ -196,6 +205,7 @@ export function plan(input: PlanInput): Plan {
   add('slot bookkeeping', connections, APP_OF_SLOT + ATTENTION, 'which app has a connection, and which wants a turn');
   add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
   add('user columns', connections * apps, input.userColumnBytes ?? 0, 'app.column()');
+  add('arena: slabs', slabs / SLAB_CHUNK, SLAB_CHUNK, 'bytes of messages whose handlers wait', 0);
   add('arena: packets', rxPackets + txPackets, input.stride ?? DPDK_STRIDE, 'bytes in flight', 0);
   add('arena', 1, arena, 'packets and rings, what JavaScript sees', mappingBytes(arena));
   const bytes = items.reduce((sum, item) => sum + item.bytes, 0);

@@ -85,6 +85,8 @@ export interface AppCoreOptions<L extends string> {
   sendBufferBytes?: number;
   /** By level, Infinity for none: older messages are shed before a handler sees them. Null: none at any level. */
   maxAgesMs: readonly number[] | null;
+  /** Messages by level that may stay in their packets while they wait; the bytes of more move to slabs. Absent: all. */
+  watermarks?: readonly number[];
   /** The time in stamps. */
   clock?: (() => number) | undefined;
   /** The poller is to come back soon. */
@@ -103,6 +105,11 @@ export interface AppCounts {
   sendOverflows: number;
   /** Messages given up by level, because they were older than `max_age`. */
   shed: number[];
+  /** Messages by level whose bytes moved to slabs, because too many waited. */
+  moved: number[];
+  /** Messages that hold packets, and that hold slabs. */
+  inPackets: number;
+  inSlabs: number;
   /** AppSojourn's cells. */
   sojourn: Float64Array;
   handlersFailed: number;
@@ -172,7 +179,8 @@ export class AppCore<L extends string = string>
       windowBytes: options.sendBufferBytes ?? WINDOW,
     });
     this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
-    this.releaser = new Releaser(arena, app);
+    const unlimited = levels.map(() => Number.POSITIVE_INFINITY);
+    this.releaser = new Releaser(arena, app, options.watermarks ?? unlimited);
     this.sojourn = new AppSojourn(levels.length);
     this.dispatcher = new Dispatcher(
       arena,
@@ -235,6 +243,9 @@ export class AppCore<L extends string = string>
       sendsRefused: this.sender.refused,
       sendOverflows: this.sender.overflowed,
       shed: [...this.dispatcher.shedByLevel],
+      moved: [...this.releaser.movedByLevel],
+      inPackets: this.releaser.inPackets,
+      inSlabs: this.releaser.inSlabs,
       sojourn: this.sojourn.cells,
       handlersFailed: this.handlersFailed,
       stale: this.stale,
@@ -323,6 +334,7 @@ export class AppCore<L extends string = string>
     const { table } = this;
     if (!table.isOpen(slot, generation)) this.openByMessage(words, at, slot, generation);
     this.messages++;
+    this.releaser.take(words, at, table.has(slot, STREAM));
     const listener = this.listenerOf(slot);
     if (!table.isOpen(slot, generation) || table.has(slot, CLOSING) || listener === undefined) {
       this.stale++;
@@ -580,7 +592,8 @@ export class AppCore<L extends string = string>
   }
 
   giveBack(message: Message<L>): void {
-    this.releaser.release(message.packet, message.slot, message.generation, message.releaseLength);
+    const { packet, slot, generation, releaseLength, levelIndex } = message;
+    this.releaser.release(packet, slot, generation, releaseLength, levelIndex);
     message.expire();
     this.kick();
   }

@@ -13,6 +13,7 @@ import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { loadNative, type NativeAddon, type NativePoller, type StackId } from './native.js';
 import { noWorkers, OffloadPool } from './offload.js';
+import { rxBudgets, watermarks } from './overload.js';
 import { type ResolvedPolicy, resolvePolicy } from './policy.js';
 import { RedisClient } from './redis.js';
 import type { ServeDefinition } from './serve.js';
@@ -43,8 +44,11 @@ export class AppHost<L extends string> {
     const { definition, stack, app, settings, control } = options;
     this.options = options;
     this.policy = resolvePolicy(definition.levels, definition.policy, settings);
+    const arena = new Arena(this.native.attachArena(stack));
+    const budgets = rxBudgets(definition.levels, arena.rxPackets, settings.bufferShares);
     this.core = new AppCore<L>({
-      arena: new Arena(this.native.attachArena(stack)),
+      arena,
+      watermarks: watermarks(budgets, settings.appThreads),
       app,
       levels: definition.levels,
       otherwise: definition.otherwise,

@@ -19,7 +19,7 @@ import { type ListenerState, ORDER_CONNECTION, ORDER_LEVEL } from './listener-st
 import { Message, type MessageHost } from './message.js';
 import { PendingLists } from './pending.js';
 import { PooledCoroutine, type PooledOwner } from './pooled-coroutine.js';
-import type { Releaser } from './release.js';
+import { levelAt, type Releaser } from './release.js';
 import { type AppSojourn, HANDLER, QUEUE, RING } from './sojourn.js';
 
 /** Handlers of one connection at once, also without any order. */
@@ -89,7 +89,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   /** A message of an open connection. */
   message(listener: ListenerState<L>, words: Uint32Array, at: number): void {
     const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
-    const level = ((words[at] as number) >>> 8) & 0xff;
+    const level = levelAt(words, at);
     const now = this.leavesRing(words, at, level);
     if (this.maxAges !== null && this.isTooOld(slot, level, words[at + EVENT_RECORD_RX_STAMP_U32] as number)) {
       this.discard(words, at);
@@ -106,7 +106,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
 
   /** A message that a reader will ask for. */
   keep(words: Uint32Array, at: number): void {
-    const now = this.leavesRing(words, at, ((words[at] as number) >>> 8) & 0xff);
+    const now = this.leavesRing(words, at, levelAt(words, at));
     this.pending.push(words[at + EVENT_RECORD_SLOT_U32] as number, words, at, now);
   }
 
@@ -240,7 +240,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private finish(message: Message<L>): void {
     const { slot, generation, levelIndex } = message;
     this.next(HANDLER, message);
-    this.releaser.release(message.packet, slot, generation, message.releaseLength);
+    this.releaser.release(message.packet, slot, generation, message.releaseLength, levelIndex);
     message.expire();
     const { table } = this;
     if (!table.isOpen(slot, generation)) return;
@@ -257,7 +257,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     while (!lists.isEmpty(list)) {
       const at = lists.shift(list);
       const { words } = lists;
-      const own = ((words[at] as number) >>> 8) & 0xff;
+      const own = levelAt(words, at);
       if (this.maxAges === null || !this.isTooOld(slot, own, words[at + EVENT_RECORD_RX_STAMP_U32] as number)) {
         this.start(listener, words, at, slot, own, words[at + EVENT_RECORD_RING_STAMP_U32] as number);
         return true;
@@ -274,6 +274,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
       words[at + EVENT_RECORD_SLOT_U32] as number,
       words[at + EVENT_RECORD_GENERATION_U32] as number,
       words[at + EVENT_RECORD_LENGTH_U32] as number,
+      levelAt(words, at),
     );
   }
 

@@ -1,9 +1,10 @@
 // From settings to the options of the native stack: the one place where the two vocabularies meet.
-import { AF_XDP_STRIDE, DPDK_STRIDE, formatPlan, type Plan, plan } from '../mempool/plan.js';
+import { AF_XDP_STRIDE, DPDK_STRIDE, formatPlan, type Plan, plan, slabBytes } from '../mempool/plan.js';
 import { formatMac } from './config/address.js';
 import { preparedDevice } from './config/device.js';
 import type { StackSettings } from './config/settings.js';
 import type { FaultOptions, Ipv6Options, RingDevice, StackOptions, TcpOptions } from './native.js';
+import { rxBudgets } from './overload.js';
 import { optionsWords } from './socket-options.js';
 
 export function planOf(settings: StackSettings, levels: number): Plan {
@@ -72,8 +73,8 @@ function tcpOf({ tcp }: StackSettings): Partial<TcpOptions> {
   };
 }
 
-export function stackOptions(settings: StackSettings, levels: number, ring?: RingDevice): StackOptions {
-  const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels);
+export function stackOptions(settings: StackSettings, levels: readonly string[], ring?: RingDevice): StackOptions {
+  const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels.length);
   return {
     device: ring ?? preparedDevice(settings.device),
     ...faultsOf(settings),
@@ -100,9 +101,11 @@ export function stackOptions(settings: StackSettings, levels: number, ring?: Rin
       idleTimeoutMs: settings.idleTimeoutMs,
       ...tcpOf(settings),
     },
-    levels,
+    levels: levels.length,
     apps: settings.appThreads,
     rxPackets,
     txPackets,
+    slabBytes: slabBytes(rxPackets),
+    rxBudgets: rxBudgets(levels, rxPackets, settings.bufferShares),
   };
 }

@@ -123,6 +123,8 @@ export interface StackOptions {
   readonly txPackets: number;
   /** Bytes of the arena kept for suspended messages; default 0. */
   readonly slabBytes?: number;
+  /** RX packets that messages of each level may hold while they are with apps; default: all. */
+  readonly rxBudgets?: readonly number[];
   /** Records of each empty ring, a power of two; default 4096. */
   readonly emptyRecords?: number;
   readonly rxBurst?: number;
@@ -171,6 +173,8 @@ export interface PoolLevels {
 export interface StackCounters {
   readonly counters: Readonly<Record<string, number>>;
   readonly messagesByLevel: readonly number[];
+  /** Segments not accepted because memory for their level was short: part of `rx_deferred`. */
+  readonly deferredByLevel: readonly number[];
   readonly pools: PoolLevels;
   /** What the fault port did to frames; absent without one. */
   readonly fault?: Readonly<Record<string, number>>;

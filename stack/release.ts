@@ -1,9 +1,19 @@
-// Releaser: gives received packets back to the stack.
-// In: release() when a message ends. Out: release records, published once per turn. Invariant: every message of an event ring
-// is released exactly once; when the ring is full the records wait here.
+// Releaser: received messages that this app thread holds, and the way their bytes go back.
+//
+//   event ring ──take()──▶ held: in its packet, or above the watermark of its level in a slab ──release()──▶ release ring
+//
+// In: records as they leave their ring; release() when a message ends. Out: release records, published once per turn.
+// Invariant: every message of an event ring is released exactly once; a slab is used again only after the turn in which its
+// message ended, since what was written in that turn may name its bytes; when the ring is full the records wait here.
 import type { Arena } from '../mempool/arena.js';
 import type { RingProducer } from '../mempool/ring.js';
+import type { Slabs } from '../mempool/slabs.js';
 import {
+  EVENT_RECORD_GENERATION_U32,
+  EVENT_RECORD_LENGTH_U32,
+  EVENT_RECORD_OFFSET_U32,
+  EVENT_RECORD_PACKET_U32,
+  EVENT_RECORD_SLOT_U32,
   RELEASE_RECORD_GENERATION_U32,
   RELEASE_RECORD_LENGTH_U32,
   RELEASE_RECORD_PACKET_U32,
@@ -12,19 +22,71 @@ import {
 } from './abi.js';
 
 export class Releaser {
+  private readonly arena: Arena;
   private readonly words: Uint32Array;
   private readonly ring: RingProducer;
+  private readonly slabs: Slabs;
+  /** Messages of a level that may hold their packets. */
+  private readonly watermarks: readonly number[];
+  private readonly held: Int32Array;
   private readonly late: number[] = [];
+  /** Slabs whose messages have ended in this turn. */
+  private readonly ending: number[] = [];
   /** Messages released so far. */
   released = 0;
+  /** Messages by level whose bytes have moved to a slab. */
+  readonly movedByLevel: number[];
 
-  constructor(arena: Arena, app: number) {
+  constructor(arena: Arena, app: number, watermarks: readonly number[]) {
+    this.arena = arena;
     this.words = arena.u32;
     this.ring = arena.producer(app, RING_RELEASE);
+    this.slabs = arena.slabs(app);
+    this.watermarks = watermarks;
+    this.held = new Int32Array(arena.levels);
+    this.movedByLevel = new Array<number>(arena.levels).fill(0);
   }
 
-  release(packet: number, slot: number, generation: number, length: number): void {
+  /** The record leaves its ring. Bytes of a stream stay where they are: its window waits for them. */
+  take(words: Uint32Array, at: number, isStream: boolean): void {
+    const level = levelAt(words, at);
+    const held = this.held[level] as number;
+    const full = held >= (this.watermarks[level] as number);
+    if (!full || isStream || !this.move(words, at, level)) this.held[level] = held + 1;
+  }
+
+  private move(words: Uint32Array, at: number, level: number): boolean {
+    const { arena, slabs } = this;
+    const length = words[at + EVENT_RECORD_LENGTH_U32] as number;
+    const slab = slabs.allocate(length);
+    if (slab < 0) return false;
+    const from = words[at + EVENT_RECORD_OFFSET_U32] as number;
+    const to = slabs.offsetOf(slab);
+    arena.u8.copyWithin(to, from, from + length);
+    this.giveBack(
+      words[at + EVENT_RECORD_PACKET_U32] as number,
+      words[at + EVENT_RECORD_SLOT_U32] as number,
+      words[at + EVENT_RECORD_GENERATION_U32] as number,
+      length,
+    );
+    words[at + EVENT_RECORD_PACKET_U32] = arena.packets + slab;
+    words[at + EVENT_RECORD_OFFSET_U32] = to;
+    this.movedByLevel[level] = (this.movedByLevel[level] as number) + 1;
+    return true;
+  }
+
+  /** `packet`: what the record of the message says by now. */
+  release(packet: number, slot: number, generation: number, length: number, level: number): void {
     this.released++;
+    if (packet >= this.arena.packets) {
+      this.ending.push(packet - this.arena.packets);
+      return;
+    }
+    this.held[level] = (this.held[level] as number) - 1;
+    this.giveBack(packet, slot, generation, length);
+  }
+
+  private giveBack(packet: number, slot: number, generation: number, length: number): void {
     if (this.late.length > 0 || !this.ring.hasRoom(1)) this.late.push(packet, slot, generation, length);
     else this.write(packet, slot, generation, length);
   }
@@ -43,13 +105,28 @@ export class Releaser {
     return this.late.length > 0;
   }
 
+  /** Messages that hold a packet. */
+  get inPackets(): number {
+    return this.held.reduce((sum, count) => sum + count, 0);
+  }
+
+  get inSlabs(): number {
+    return this.slabs.used;
+  }
+
   publish(): void {
-    const { late } = this;
+    const { late, ending } = this;
     let done = 0;
     for (; done < late.length && this.ring.hasRoom(1); done += 4) {
       this.write(late[done] as number, late[done + 1] as number, late[done + 2] as number, late[done + 3] as number);
     }
     if (done > 0) late.splice(0, done);
+    for (const slab of ending) this.slabs.free(slab);
+    ending.length = 0;
     this.ring.publish();
   }
+}
+
+export function levelAt(words: Uint32Array, at: number): number {
+  return ((words[at] as number) >>> 8) & 0xff;
 }

@@ -50,6 +50,7 @@ inline constexpr std::array<std::string_view, kCounters> kCounterNames = {
 struct Counters {
   std::array<uint64_t, kCounters> values{};
   std::array<uint64_t, 8> messages_by_level{};
+  std::array<uint64_t, 8> deferred_by_level{};  ///< rx_deferred, where memory for the level was the reason
   Sojourn sojourn;
 
   void add(Counter counter, uint64_t n = 1) { values[static_cast<size_t>(counter)] += n; }

@@ -55,7 +55,10 @@ struct alignas(64) Packet {
   Stamp rx_stamp;       ///< when the frame was polled; in a reply: of the message that it answers
   Stamp tcp_stamp;      ///< RX: when TCP passed it on; TX: when the app wrote its record, then when it was first transmitted
   uint32_t sent_us;     ///< microseconds clock of the last transmission (RTT, RACK)
-  uint8_t traffic_class;  ///< TX: that byte of the IP header: DSCP and ECN (RFC 2474, RFC 3168 5)
+  union {
+    uint8_t charged;        ///< RX: the level whose budget it counts against while an app holds it
+    uint8_t traffic_class;  ///< TX: that byte of the IP header: DSCP and ECN (RFC 2474, RFC 3168 5)
+  };
   uint8_t ttl;          ///< TX: TTL or hop limit
   uint32_t tag;         ///< RX: the 802.1Q tag that was taken off, as it stood on the wire (0x8100…); 0: there was none
 };

@@ -15,6 +15,13 @@ Napi::Object pools_value(Napi::Env env, const CounterSnapshot& snapshot) {
   return out;
 }
 
+Napi::Array by_level(Napi::Env env, const std::array<uint64_t, kLevelsMax>& counts) {
+  Napi::Array out = Napi::Array::New(env);
+  uint32_t level = 0;
+  for (const uint64_t count : counts) out.Set(level++, static_cast<double>(count));
+  return out;
+}
+
 }  // namespace
 
 Napi::Object counters_value(Napi::Env env, const CounterSnapshot& snapshot) {
@@ -22,12 +29,10 @@ Napi::Object counters_value(Napi::Env env, const CounterSnapshot& snapshot) {
   for (size_t i = 0; i < kCounters; ++i) {
     counters.Set(std::string(kCounterNames[i]), static_cast<double>(snapshot.counters.values[i]));
   }
-  Napi::Array levels = Napi::Array::New(env);
-  uint32_t level = 0;
-  for (const uint64_t count : snapshot.counters.messages_by_level) levels.Set(level++, static_cast<double>(count));
   Napi::Object out = Napi::Object::New(env);
   out.Set("counters", counters);
-  out.Set("messagesByLevel", levels);
+  out.Set("messagesByLevel", by_level(env, snapshot.counters.messages_by_level));
+  out.Set("deferredByLevel", by_level(env, snapshot.counters.deferred_by_level));
   out.Set("pools", pools_value(env, snapshot));
   out.Set("device", map_value(env, snapshot.device));
   if (!snapshot.faults.empty()) out.Set("fault", map_value(env, snapshot.faults));

@@ -114,6 +114,20 @@ std::array<uint64_t, 4> read_secret(const OptionReader& options) {
   return secret;
 }
 
+/// `rxBudgets`: packets by level.
+void read_budgets(const OptionReader& options, ArenaConfig& arena) {
+  if (!options.has("rxBudgets")) return;
+  const Napi::Value value = options.value("rxBudgets");
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != arena.levels) {
+    options.fail("rxBudgets", "a number of packets for each level is expected");
+  }
+  for (uint32_t level = 0; level < arena.levels; ++level) {
+    const uint32_t packets = value.As<Napi::Array>().Get(level).ToNumber().Uint32Value();
+    if (packets == 0) options.fail("rxBudgets", "each level needs at least one packet");
+    arena.rx_budgets[level] = packets;
+  }
+}
+
 ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config) {
   ArenaConfig arena;
   arena.levels = static_cast<uint32_t>(options.required("levels", 1, abi::kLevelsMax));
@@ -123,6 +137,7 @@ ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config
   arena.tx_packets = config.device.tx_packets;
   arena.empty_records = options.u32("emptyRecords", arena.empty_records, 1, 1u << 20);
   arena.slab_bytes = options.u32("slabBytes", 0);
+  read_budgets(options, arena);
   // IPv4 and TCP headers, and the timestamps that nearly every peer agrees to: a full piece then is a full segment.
   arena.ipv6 = config.stack.ip.ipv6.enabled();
   arena.mss = config.device.mtu - 40u - (config.stack.tcp.timestamps ? 12u : 0u);

@@ -38,6 +38,7 @@ AppRings::AppRings(Arena& arena, PacketPool& tx)
       levels_(arena.config().levels),
       connections_(arena.config().connections),
       rx_packets_(arena.config().rx_packets),
+      rx_budgets_(arena.config().rx_budgets),
       tx_reserve_(arena.config().tx_packets / 8),
       tx_share_(std::max(1u, arena.config().tx_packets / 4 * 3 / arena.config().apps)),
       apps_memory_(connections_),
@@ -155,6 +156,7 @@ bool AppRings::message(const Message& event) {
   Side* const side = side_of(event.handle.slot);
   Packet* const packet = event.packet;
   if (side == nullptr || packet->refs == UINT8_MAX) return false;
+  if (packet->refs == 0 && !has_budget(event.level)) return false;
   abi::EventRecord record = record_of(abi::EventType::message, event.handle);
   const Endpoint local = local_of(event);
   record.level = event.level;
@@ -170,7 +172,10 @@ bool AppRings::message(const Message& event) {
   record.tcp_stamp = packet->tcp_stamp;
   if (!push(*side, std::min<uint32_t>(event.level, lowest()), record)) return false;
   packet->owner = owner_of(static_cast<uint32_t>(side - sides_.data()));
-  ++packet->refs;
+  if (packet->refs++ == 0) {
+    packet->charged = event.level;
+    ++rx_held_[event.level];
+  }
   ++side->rx_held;
   return true;
 }
@@ -258,7 +263,10 @@ Packet* AppRings::take_rx_packet(uint32_t app, uint32_t index) {
   if (index >= rx_packets_) return nullptr;
   Packet* const packet = region_.at(index);
   if (packet->owner != owner_of(app) || packet->refs == 0) return nullptr;
-  if (--packet->refs == 0) packet->owner = PacketOwner::stack;
+  if (--packet->refs == 0) {
+    packet->owner = PacketOwner::stack;
+    --rx_held_[packet->charged];
+  }
   --sides_[app].rx_held;
   return packet;
 }

@@ -32,6 +32,7 @@ class AppRings final : public App {
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
+  bool has_budget(uint8_t level) const override { return rx_held_[level] < rx_budgets_[level]; }
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle handle, uint32_t cookie) override;
@@ -59,6 +60,8 @@ class AppRings final : public App {
   /// Records for connections that are gone, or never were the app's.
   uint64_t stale_records() const { return stale_records_; }
   uint32_t rx_with_apps() const;
+  /// RX packets that apps hold for messages of this level; a packet counts for its first message.
+  uint32_t rx_with_apps(uint8_t level) const { return rx_held_[level]; }
   uint32_t tx_with_apps() const;
 
  private:
@@ -127,6 +130,8 @@ class AppRings final : public App {
   uint32_t levels_;
   uint32_t connections_;
   uint32_t rx_packets_;
+  std::array<uint32_t, kLevelsMax> rx_budgets_;  ///< RX packets that apps may hold for messages of a level
+  std::array<uint32_t, kLevelsMax> rx_held_{};
   Stamp stamp_ = 0;
   uint64_t bad_records_ = 0;
   uint64_t stale_records_ = 0;

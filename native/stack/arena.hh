@@ -8,6 +8,7 @@
 // overwrite. Read first: docs/ARCHITECTURE.md 3 and 4, native/abi/layout.hh.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -16,6 +17,12 @@
 #include "native/ring/spsc_ring.hh"
 
 namespace qstack {
+
+constexpr std::array<uint32_t, abi::kLevelsMax> no_budgets() {
+  std::array<uint32_t, abi::kLevelsMax> budgets{};
+  budgets.fill(UINT32_MAX);
+  return budgets;
+}
 
 struct ArenaConfig {
   uint32_t levels = 1;
@@ -27,6 +34,8 @@ struct ArenaConfig {
   uint64_t region_bytes = 0;      ///< what the packet pools need
   uint32_t region_align = 4096;
   uint32_t slab_bytes = 0;
+  /// RX packets that messages of a level may hold while they are with apps.
+  std::array<uint32_t, abi::kLevelsMax> rx_budgets = no_budgets();
   uint32_t mss = 1460;
   bool ipv6 = false;  ///< there is a place for the IPv6 addresses of every connection
 };

@@ -66,6 +66,9 @@ class App {
   /// False: no room now; the stack keeps the event and offers it again in a later turn, in order.
   virtual bool opened(const Opened& event) = 0;
   virtual bool message(const Message& event) = 0;
+  /// False: messages of this level hold as much memory as they may. Their segments are dropped before TCP accepts them, so
+  /// that the peer sends them again; where the app can be told to wait (streams), no more window is offered.
+  virtual bool has_budget(uint8_t) const { return true; }
   /// The peer sent FIN; all its bytes have been delivered before. We may still send.
   virtual bool ended(Handle handle) = 0;
   virtual bool closed(Handle handle, CloseReason reason) = 0;

@@ -321,6 +321,7 @@ class TcpEngine {
   // receive.cc, reassembly.cc
   void receive_payload(Tcb& c, Arrival& arrival);
   bool accepts_data(Tcb& c, const Packet* packet);
+  bool has_room_for(Tcb& c, const Packet* packet);
   bool trim_to_window(Tcb& c, Packet* packet);
   void take_in_order(Tcb& c, Packet* packet);
   void take_out_of_order(Tcb& c, Packet* packet);

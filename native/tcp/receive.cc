@@ -43,13 +43,19 @@ void TcpEngine::receive_payload(Tcb& c, Arrival& arrival) {
 /// fills holes leaves a sixteenth to what is next: else a connection with many takes each packet that comes free, and
 /// those without any get none.
 bool TcpEngine::accepts_data(Tcb& c, const Packet* packet) {
+  if (has_room_for(c, packet)) return true;
+  count(Counter::rx_deferred);
+  ++counters_.deferred_by_level[packet->level];
+  return false;
+}
+
+bool TcpEngine::has_room_for(Tcb& c, const Packet* packet) {
+  if (!app_.has_budget(packet->level)) return false;
   const bool next = packet->sequence == c.rcv_nxt;
   const bool releases = next && c.busy != kNoIndex && busy_.at(c.busy).beyond_hole();
   const uint32_t room = rx_.available() + (next ? waiting_ : 0), sixteenth = rx_.capacity() / 16;
   if (room >= sixteenth * (!next ? 7 : packet->level == 0 || releases ? 2 : 4)) return true;
-  if (!next && fills_hole(c, packet->sequence) && (room >= sixteenth * 5 || make_way(c))) return true;
-  count(Counter::rx_deferred);
-  return false;
+  return !next && fills_hole(c, packet->sequence) && (room >= sixteenth * 5 || make_way(c));
 }
 
 /// Cuts what we have and what lies beyond the window. False: nothing is left.
@@ -159,7 +165,11 @@ void TcpEngine::open_window(Tcb& c) {
   if (static_cast<int32_t>(gain) >= static_cast<int32_t>(worth)) ack_now(c);
 }
 
+/// Streams wait by their window: without budget for their level it opens no further.
 uint32_t TcpEngine::receive_window(const Tcb& c) const {
+  const bool spent = profile_of(c).framing == Framing::stream && c.stream_level != 0 &&
+                     !app_.has_budget(static_cast<uint8_t>(c.stream_level - 1));
+  if (spent) [[unlikely]] return c.rcv_adv - c.rcv_nxt;
   const uint32_t unread = c.busy == kNoIndex ? 0 : busy_.at(c.busy).unread;
   const uint32_t buffer = option_of(c, TcpOption::receive_buffer);
   const uint32_t room = buffer > unread ? buffer - unread : 0;

@@ -141,6 +141,10 @@ export const KEYS = {
     'messages that waited longer are shed before a handler sees them',
     perLevel(duration(0.001, 60_000), 'low 500ms'),
   ),
+  buffer_share: key(
+    'share of the received packets, in percent, that messages of a level may hold; what comes beyond it is not accepted yet',
+    perLevel(count(1, 100), 'low 50'),
+  ),
   framing: key(
     'what a message is, where the program does not say it',
     parsed(

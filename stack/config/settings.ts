@@ -59,7 +59,7 @@ export interface StackSettings {
   classify: ClassifyLine[];
   /** Where payload begins, from the start of the TCP header; 0: after the parsed header. */
   payloadAt: number;
-  /** What is undefined here and in the next four is as the program says. */
+  /** What is undefined here and in the next five is as the program says. */
   policy: 'strict' | 'weighted' | 'deadline' | undefined;
   /** 0: lower levels may wait for ever. */
   starvationBoundMs: number | undefined;
@@ -67,6 +67,8 @@ export interface StackSettings {
   maxAgesMs: Record<string, number> | undefined;
   weights: Record<string, number> | undefined;
   deadlinesMs: Record<string, number> | undefined;
+  /** In percent of the RX packets. */
+  bufferShares: Record<string, number> | undefined;
   /** Of listeners; what is undefined is as the program says. */
   framing: Framing | undefined;
   order: HandlerOrder | undefined;
@@ -220,6 +222,7 @@ function priority(values: Values, lines: ClassifyLine[]) {
     maxAgesMs: values.max_age,
     weights: values.weights,
     deadlinesMs: values.deadlines,
+    bufferShares: values.buffer_share,
     framing: values.framing,
     order: values.order,
     unordered: values.unordered,

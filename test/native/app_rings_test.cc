@@ -130,7 +130,9 @@ abi::SendRecord send_record(abi::SendType type, Handle handle, uint32_t packet =
 
 struct Bench {
   explicit Bench(uint32_t apps = 1, uint32_t levels = 2, uint32_t rx_packets = 16, uint32_t tx_packets = 64)
-      : arena(config(apps, levels, rx_packets, tx_packets)) {
+      : Bench(config(apps, levels, rx_packets, tx_packets)) {}
+  explicit Bench(const ArenaConfig& config) : arena(config) {
+    const uint32_t apps = config.apps, rx_packets = config.rx_packets, tx_packets = config.tx_packets;
     arena.set_region({arena.region_memory(), kStride, 0, rx_packets + tx_packets});
     rx = std::make_unique<HeapPool>(arena.region(), 0, rx_packets);
     tx = std::make_unique<HeapPool>(arena.region(), rx_packets, tx_packets);
@@ -237,6 +239,31 @@ TEST_CASE("each message of a packet is one reference and needs one release recor
   bench.turn();
   CHECK(bench.stack->released == 2);
   CHECK(bench.rings->bad_records() == 1);
+}
+
+TEST_CASE("a level whose packets are with apps up to its budget is refused, the others are not; a packet counts once") {
+  ArenaConfig config = Bench::config(1, 2, 16, 64);
+  config.rx_budgets[1] = 3;
+  Bench bench(config);
+  bench.open(0);
+  std::vector<Packet*> held;
+  for (int i = 0; i < 3; ++i) held.push_back(bench.receive(0, 10, 1));
+  bench.rx->hold(held[0]);
+  CHECK(bench.rings->message({.handle = {0, 1}, .remote = {}, .packet = held[0], .offset = 14, .length = 10, .level = 1}));
+  CHECK(bench.rings->rx_with_apps(1) == 3);
+  CHECK_FALSE(bench.rings->has_budget(1));
+  Packet* const fourth = bench.rx->allocate();
+  CHECK_FALSE(bench.rings->message({.handle = {0, 1}, .remote = {}, .packet = fourth, .offset = 4, .length = 10, .level = 1}));
+  CHECK(bench.rings->has_budget(0));
+  bench.receive(0, 10, 0);
+  bench.ends[0].give_back({held[1]->index, 0, 1, 10});
+  bench.turn();
+  CHECK(bench.rings->has_budget(1));
+  CHECK(bench.rings->message({.handle = {0, 1}, .remote = {}, .packet = fourth, .offset = 4, .length = 10, .level = 1}));
+  bench.rings->reclaim(*bench.stack, 0, kNow);
+  CHECK(bench.rings->rx_with_apps(0) == 0);
+  CHECK(bench.rings->rx_with_apps(1) == 0);
+  CHECK(bench.rx->available() == 16);
 }
 
 TEST_CASE("a full event ring refuses, and takes the event again when the app has drained it") {

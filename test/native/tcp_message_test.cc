@@ -330,6 +330,42 @@ TEST_CASE("a message whose end was handed over early is judged without what was 
   CHECK(scene.acknowledged() == 40);
 }
 
+TEST_CASE("a level without budget is deferred: nothing of it is kept or acknowledged, and it comes when there is some") {
+  Scene scene(fixed(10));
+  scene.world.server.app.spent[3] = true;
+  const uint32_t free = scene.world.server.rx.available();
+  scene.send(0, ten('a', 3));
+  scene.wait(100);
+  CHECK(scene.letters().empty());
+  CHECK(scene.answers.empty());
+  CHECK(scene.world.server.rx.available() == free);
+  CHECK(scene.count(Counter::rx_deferred) == 1);
+  CHECK(scene.world.server.stack.counters().deferred_by_level[3] == 1);
+  scene.send(0, ten('b', 0) + ten('c', 3));  // the frame has the level of its first message
+  CHECK(scene.letters() == "bc");
+  scene.world.server.app.spent[3] = false;
+  scene.send(20, ten('d', 3));
+  CHECK(scene.letters() == "bcd");
+}
+
+TEST_CASE("a stream without budget is offered no more window, and what it was offered stays") {
+  Scene scene({});
+  scene.send(0, std::string(1'000, 's'));
+  scene.wait(100);
+  const auto edge = [&] { return scene.answers.back().ack + scene.answers.back().window - scene.first; };
+  const uint32_t before = edge();
+  scene.world.server.app.spent[scene.seen().levels.front()] = true;
+  scene.peer.send({.seq = scene.first + 999, .ack = scene.peer.ack, .payload = "s"});  // asks where we are
+  scene.wait(100);
+  CHECK(scene.acknowledged() == 1'000);
+  CHECK(edge() == before);
+  scene.world.server.app.spent[scene.seen().levels.front()] = false;
+  for (uint32_t at = 1'000; at < 9'000; at += 1'000) scene.send(at, std::string(1'000, 's'));
+  scene.wait(100);
+  CHECK(scene.acknowledged() == 9'000);
+  CHECK(edge() > before);
+}
+
 TEST_CASE("nothing behind a FIN is handed over, or kept") {
   for (const bool before : {true, false}) {
     Scene scene(fixed(10));

@@ -57,6 +57,7 @@ class Recorder final : public App {
     if (on_message) on_message(event, seen.messages.back());
     return true;
   }
+  bool has_budget(uint8_t level) const override { return !spent[level]; }
   bool ended(Handle handle) override {
     if (refuse) return false;
     of(handle).ended = true;
@@ -92,6 +93,7 @@ class Recorder final : public App {
   bool keep = false, refuse = false, refuse_messages = false, close_on_end = false;
   uint32_t opened_count = 0, closed_count = 0;
   std::function<void(const Message&, const std::string&)> on_message;
+  bool spent[kLevelsMax] = {};  ///< levels without budget
   std::function<bool(const Message&)> on_refusal;  ///< true: there is no room for this one
 
  private:

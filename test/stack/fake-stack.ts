@@ -6,6 +6,7 @@ import {
   ABI_VERSION,
   APP_LINE_STAMP_U32,
   ARENA_HEADER_ABI_VERSION_U32,
+  ARENA_HEADER_APPS_U32,
   ARENA_HEADER_CONNECTIONS_U32,
   ARENA_HEADER_LEVELS_U32,
   ARENA_HEADER_MAGIC_U32,
@@ -15,6 +16,8 @@ import {
   ARENA_HEADER_REGION_AT_U32,
   ARENA_HEADER_ROOM_U32,
   ARENA_HEADER_RX_PACKETS_U32,
+  ARENA_HEADER_SLAB_AT_U32,
+  ARENA_HEADER_SLAB_BYTES_U32,
   ARENA_HEADER_STRIDE_U32,
   ARENA_MAGIC,
   EVENT_RECORD_BYTES,
@@ -60,6 +63,7 @@ export interface FakeOptions {
   releases?: number;
   empties?: number;
   mss?: number;
+  slabBytes?: number;
 }
 
 export interface Sent {
@@ -125,16 +129,21 @@ export class FakeStack {
     }
     place(RING_RELEASE, options.releases ?? 64, RELEASE_RECORD_BYTES);
     place(RING_EMPTY, options.empties ?? 64, 4);
-    this.buffer = new ArrayBuffer(at + (rxPackets + txPackets) * STRIDE);
+    const slabAt = at + (rxPackets + txPackets) * STRIDE;
+    const { slabBytes = 0 } = options;
+    this.buffer = new ArrayBuffer(slabAt + slabBytes);
     this.u32 = new Uint32Array(this.buffer);
-    this.writeHeader({ levels, connections, rxPackets, txPackets, mss, regionAt: at });
+    this.writeHeader({ levels, connections, rxPackets, txPackets, mss, regionAt: at, slabAt, slabBytes });
     this.arena = new Arena(this.buffer);
     for (let i = 0; i < rxPackets; i++) this.freeRx.push(i);
     for (let i = 0; i < txPackets; i++) this.freeTx.push(rxPackets + i);
   }
 
   private writeHeader(numbers: Record<string, number>): void {
-    const { levels, connections, rxPackets, txPackets, mss, regionAt } = numbers as Record<string, number> & {
+    const { levels, connections, rxPackets, txPackets, mss, regionAt, slabAt, slabBytes } = numbers as Record<
+      string,
+      number
+    > & {
       rxPackets: number;
       txPackets: number;
     };
@@ -142,6 +151,9 @@ export class FakeStack {
       [ARENA_HEADER_MAGIC_U32, ARENA_MAGIC],
       [ARENA_HEADER_ABI_VERSION_U32, ABI_VERSION],
       [ARENA_HEADER_LEVELS_U32, levels],
+      [ARENA_HEADER_APPS_U32, 1],
+      [ARENA_HEADER_SLAB_AT_U32, slabAt],
+      [ARENA_HEADER_SLAB_BYTES_U32, slabBytes],
       [ARENA_HEADER_CONNECTIONS_U32, connections],
       [ARENA_HEADER_PACKETS_U32, rxPackets + txPackets],
       [ARENA_HEADER_RX_PACKETS_U32, rxPackets],
