@@ -104,6 +104,7 @@ void make_judge(HostPlan& host, uint64_t seed, uint32_t number, const Limits& li
   host.unordered = r.chance(500'000) && limits.has(Feature::messages);
   const uint32_t stall_us = r.magnitude(1'000, 500'000);
   if (r.chance(300'000) && limits.has(Feature::refusals)) host.stall_us = stall_us;
+  host.defers = r.chance(500'000);
 }
 
 /// Some transfers are of messages, of all levels and of random lengths.

@@ -72,6 +72,7 @@ struct HostPlan {
   uint32_t grain_us = 10;  ///< shortest time between two turns
   uint32_t refusal_ppm = 0;
   uint32_t stall_us = 0;  ///< the app has no room for the lower levels, every other such time about; 0: it always has
+  bool defers = false;     ///< then the stack is told that their budget is spent
   uint32_t delay_us = 0;          ///< of the link to the middle of the network, one way
   uint64_t bytes_per_second = 0;  ///< that leave; 0: any number
   uint32_t queue_bytes = 0;       ///< that wait to leave before frames are dropped

@@ -59,6 +59,7 @@ class SimApp final : public App {
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
+  bool has_budget(uint8_t level) const override { return !plan_.defers || !stalls(level); }
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle handle, uint32_t cookie) override;
