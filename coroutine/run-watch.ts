@@ -1,10 +1,12 @@
 // RunWatch: notices a handler that keeps its thread, from one `yield*` to the next, longer than a bound.
 // In: begin() before a burst of entries, ran() behind each while `isClose`, end() behind the last. Out: slow() with name, level
-// and milliseconds. Invariant: what is reported did take so long. A reading of the clock costs as much as a short handler, so
+// and milliseconds. Invariant: what is reported did take so long, apart from time in which others had the core. A reading of the clock costs as much as a short handler, so
 // bursts are timed, and each entry only for a minute after a burst of several took too long: in a crowd the first one may pass.
 export interface RunWatchOptions {
   boundMs: number;
   slow: (name: string, level: number, ms: number) => void;
+  /** Microseconds in which this thread was ready to run and another had its core; without it they count as the handler's. */
+  waitedUs?: (() => number) | undefined;
 }
 
 /** How long each entry is timed after a burst of several that took too long. */
@@ -39,23 +41,36 @@ export class RunWatch {
   private readonly slow: RunWatchOptions['slow'];
   private readonly labels: Labels;
   private readonly clockUs: () => number;
+  private readonly waitedUs: () => number;
   private sinceUs = 0;
   private closeUntilUs = 0;
+  /** What waitedUs() said last, and when: it costs more than a clock, so it is asked four times per bound. */
+  private waited = 0;
+  private waitedAtUs = 0;
 
-  constructor({ boundMs, slow }: RunWatchOptions, labels: Labels, clockUs: () => number) {
+  constructor({ boundMs, slow, waitedUs = () => 0 }: RunWatchOptions, labels: Labels, clockUs: () => number) {
     this.boundUs = boundMs * 1000;
     this.slow = slow;
     this.labels = labels;
     this.clockUs = clockUs;
+    this.waitedUs = waitedUs;
   }
 
   begin(): void {
     this.sinceUs = this.clockUs();
+    if (this.sinceUs - this.waitedAtUs > this.boundUs / 4) this.lookAtWaiting();
+  }
+
+  private lookAtWaiting(): number {
+    const before = this.waited;
+    this.waited = this.waitedUs();
+    this.waitedAtUs = this.sinceUs;
+    return this.waited - before;
   }
 
   ran(label: number, level: number): void {
     const tookUs = this.lap();
-    if (tookUs <= this.boundUs) return;
+    if (tookUs === 0) return;
     this.slow(this.labels.name(label), level, tookUs / 1000);
     // What the report took is nobody's time.
     this.begin();
@@ -71,15 +86,18 @@ export class RunWatch {
       this.ran(label, level);
       return;
     }
-    if (this.lap() <= this.boundUs) return;
+    if (this.lap() === 0) return;
     this.isClose = true;
     this.closeUntilUs = this.sinceUs + CLOSE_US;
   }
 
+  /** Microseconds since the last one where they are more than the bound, else 0. Up to a quarter of the bound may be missing. */
   private lap(): number {
     const now = this.clockUs();
     const tookUs = now - this.sinceUs;
     this.sinceUs = now;
-    return tookUs;
+    if (tookUs <= this.boundUs) return 0;
+    const own = tookUs - this.lookAtWaiting();
+    return own > this.boundUs ? own : 0;
   }
 }

@@ -8,6 +8,8 @@ interface Bench {
   reports: [string, number, number][];
   /** Time passes while a handler runs. */
   compute(ms: number): void;
+  /** The same, but another thread has the core. */
+  wait(ms: number): void;
   run(name: string, level: number, handler: () => unknown): Task;
   settle(): void;
 }
@@ -15,7 +17,12 @@ interface Bench {
 function bench(boundMs = 10): Bench {
   let nowUs = 5_000;
   const reports: [string, number, number][] = [];
-  const watch = { boundMs, slow: (...report: [string, number, number]) => void reports.push(report) };
+  let waitedUs = 700;
+  const watch = {
+    boundMs,
+    waitedUs: () => waitedUs,
+    slow: (...report: [string, number, number]) => void reports.push(report),
+  };
   const scheduler = new Scheduler({ levels: 2, watch, clockUs: () => nowUs });
   scheduler.advance(0);
   const settle = () => {
@@ -30,7 +37,11 @@ function bench(boundMs = 10): Bench {
   const compute = (ms: number) => {
     nowUs += ms * 1000;
   };
-  return { scheduler, reports, compute, run, settle };
+  const wait = (ms: number) => {
+    nowUs += ms * 1000;
+    waitedUs += ms * 1000;
+  };
+  return { scheduler, reports, compute, wait, run, settle };
 }
 
 test('a handler that runs longer than the bound is reported with its name, level and duration', () => {
@@ -39,6 +50,26 @@ test('a handler that runs longer than the bound is reported with its name, level
   run('slow', 1, () => compute(10.5));
   settle();
   assert.equal(reports, [['slow', 1, 10.5]]);
+});
+
+test('time in which others had the core is not the handler’s', () => {
+  const { reports, compute, wait, run, settle } = bench();
+  run('in between', 0, () => {});
+  settle();
+  wait(100);
+  run('waits', 0, () => {
+    compute(4);
+    wait(500);
+    compute(4);
+  });
+  settle();
+  assert.equal(reports, []);
+  run('slow', 1, () => {
+    wait(30);
+    compute(12);
+  });
+  settle();
+  assert.equal(reports, [['slow', 1, 12]]);
 });
 
 test('many short handlers in a row are none that is slow', () => {
