@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -44,9 +45,9 @@ uint32_t Arguments::address(const std::string& name) {
 }
 
 void Arguments::check_all_read() const {
-  for (const auto& [name, value] : values_) {
-    if (!read_.contains(name)) throw std::invalid_argument(name + "=" + value + ": nothing reads it");
-  }
+  const auto unread =
+      std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return !read_.contains(entry.first); });
+  if (unread != values_.end()) throw std::invalid_argument(unread->first + "=" + unread->second + ": nothing reads it");
 }
 
 }  // namespace qstack::bench

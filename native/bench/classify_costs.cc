@@ -24,7 +24,7 @@ constexpr uint8_t kLowest = 2;
 /// A table with three levels, the lowest of which is the default.
 class Table {
  public:
-  Table& rule(uint8_t level, std::vector<std::vector<uint8_t>> conditions) {
+  Table& rule(uint8_t level, const std::vector<std::vector<uint8_t>>& conditions) {
     rules_.insert(rules_.end(), {level, static_cast<uint8_t>(conditions.size()), 0, 0});
     for (const auto& bytes : conditions) conditions_.insert(conditions_.end(), bytes.begin(), bytes.end());
     return *this;
