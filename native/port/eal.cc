@@ -111,6 +111,7 @@ void start_eal(const EalOptions& options) {
   std::vector<std::string> arguments = eal_arguments(options);
   arguments.insert(arguments.begin(), "qstack");
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   open_log();

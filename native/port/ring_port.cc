@@ -37,9 +37,8 @@ uint32_t RingPort::rx_burst(Packet** out, uint32_t n, Nanos now) {
   reclaim();
   const uint32_t count = std::min({n, receive_.refresh(), rx_.available()});
   if (count == 0 || rx_.allocate(out, count) == 0) return 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    Packet* frame = nullptr;
-    receive_.take(frame);
+  Packet* frame = nullptr;
+  for (uint32_t i = 0; i < count && receive_.take(frame); ++i) {
     std::memcpy(out[i]->data, frame->data, frame->length);
     out[i]->length = frame->length;
     out[i]->arrival = arrival_++;

@@ -53,7 +53,7 @@ void Network::send(uint8_t from, const uint8_t* bytes, uint16_t length, const No
   }
   if (out.weather.down) return;
   const MacAddress to = ethernet_destination(bytes);
-  for (uint8_t i = 0; i < plan_.hosts.size(); ++i) {
+  for (uint8_t i = 0; i < plan_.host_count(); ++i) {
     if (i != from && (is_group(to) || to == mac_of(i))) carry(from, i, bytes, length, note, depart, marked);
   }
 }

@@ -135,10 +135,12 @@ struct Plan {
   uint32_t faults_ms = 0;  ///< after that nothing goes wrong any more
   bool starved = false;    ///< too little memory for every connection: some are aborted
   bool resolves = false;   ///< neighbours are found by ARP and NDP, not configured
-  std::vector<HostPlan> hosts;
+  std::vector<HostPlan> hosts;  ///< kHostsMax at most
   std::vector<TransferPlan> transfers;
   std::vector<Fault> faults;
   Plant plant = Plant::none;
+
+  uint8_t host_count() const { return static_cast<uint8_t>(hosts.size()); }
 };
 
 Plan make_plan(uint64_t seed, const Limits& limits);

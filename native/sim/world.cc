@@ -53,7 +53,7 @@ Weather weather_of(const Plan& plan, uint8_t host, Nanos at) {
 
 World::World(const Plan& plan)
     : plan_(plan), now_(plan.start), ledger_(plan, now_), network_(plan, store_), transfers_(plan.transfers.size()) {
-  for (uint8_t i = 0; i < plan.hosts.size(); ++i) {
+  for (uint8_t i = 0; i < plan.host_count(); ++i) {
     hosts_.push_back(std::make_unique<SimHost>(plan, i, network_, ledger_, now_, healed_));
   }
   for (size_t i = 0; i < transfers_.size(); ++i) transfers_[i].next_try = plan.start + plan.transfers[i].start_ms * kMs;
@@ -93,7 +93,7 @@ void World::live_until(Nanos end, bool (World::*enough)()) {
 void World::step(Nanos end) {
   uint8_t next = 0;
   Nanos at = UINT64_MAX;
-  for (uint8_t i = 0; i < hosts_.size(); ++i) {
+  for (uint8_t i = 0; i < plan_.host_count(); ++i) {
     const Nanos due = hosts_[i]->due();
     if (due < at) at = due, next = i;
   }
@@ -118,7 +118,7 @@ void World::change_weather() {
     const bool crashes = f.kind == Feature::crashes && plan_.start + f.from_ms * kMs == at;
     if (crashes) hosts_[f.host]->crash();
   }
-  for (uint8_t i = 0; i < hosts_.size(); ++i) network_.set_weather(i, weather_of(plan_, i, at));
+  for (uint8_t i = 0; i < plan_.host_count(); ++i) network_.set_weather(i, weather_of(plan_, i, at));
 }
 
 void World::heal() {
