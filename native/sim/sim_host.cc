@@ -20,7 +20,7 @@ StackConfig config_of(const Plan& plan, uint8_t number, uint32_t life) {
   config.ip.mac = mac_of(number);
   config.ip.ipv6.address = config.ip.mtu >= kIpv6MtuMin ? ipv6_of(number) : IpAddress{};
   config.ip.neighbors_max = 64;
-  for (uint8_t i = 0; i < plan.hosts.size() && !plan.resolves; ++i) {
+  for (uint8_t i = 0; i < plan.host_count() && !plan.resolves; ++i) {
     config.ip.neighbors.push_back({ipv4_of(i), 1, mac_of(i)});
     config.ip.neighbors.push_back({ipv6_of(i), 1, mac_of(i)});
   }
