@@ -109,6 +109,16 @@ const uint8_t* payload_of(const Packet& packet, uint32_t bytes) {
   return kLowest;
 }
 
+/// The same, in three headers by turns.
+[[gnu::noinline]] uint8_t headers_by_hand(const Packet& packet) {
+  if (payload_of(packet, kMany) == nullptr) return kLowest;
+  const uint8_t* const headers[] = {packet.data + packet.l3, packet.data + packet.l4, packet.data + packet.payload};
+  for (uint32_t i = 0; i < kMany; ++i) {
+    if (headers[i % 3][i] == kMark) return static_cast<uint8_t>(i % 2);
+  }
+  return kLowest;
+}
+
 /// One field for all rules.
 [[gnu::noinline]] uint8_t kinds_by_hand(const Packet& packet) {
   const uint8_t* const payload = payload_of(packet, 6);
@@ -184,6 +194,13 @@ Classifier many_fields() {
   return table.load();
 }
 
+Classifier many_headers() {
+  constexpr Base kHeaders[] = {Base::ip, Base::tcp, Base::payload};
+  Table table;
+  for (uint16_t i = 0; i < kMany; ++i) table.rule(i % 2, {Table::condition(kHeaders[i % 3], 1, i, kMark, 0)});
+  return table.load();
+}
+
 Classifier many_kinds() {
   Table table;
   for (uint16_t i = 0; i < kMany; ++i) table.rule(i % 2, {Table::byte(5, i)});
@@ -199,6 +216,7 @@ Costs classify_costs(uint32_t count) {
   compare(costs, "one_rule", frames, count, Table().rule(0, request).load(), one_by_hand);
   compare(costs, "rules", frames, count, Table().rule(0, request).rule(1, {Table::byte(5, 2, 7)}).load(), two_by_hand);
   compare(costs, "rules_64", frames, count / 4, many_fields(), many_by_hand);
+  compare(costs, "rules_64_of_three_headers", frames, count / 4, many_headers(), headers_by_hand);
   compare(costs, "rules_64_of_one_field", frames, count, many_kinds(), kinds_by_hand);
   Table filters;
   filters.rule(0, {filters.filter("tcp[37] = 1 and greater 81")});

@@ -108,22 +108,36 @@ bool Classifier::holds_slowly(const Condition& condition, const Packet& packet) 
   return holds_slowly(condition, Subject{packet, nullptr, payload});
 }
 
-/// The four bytes that end with the field; false: the frame ends before.
-inline bool Classifier::Step::read(const Packet& packet, uint32_t& value) const {
+inline uint32_t Classifier::Step::start(const Packet& packet) const {
   uint16_t start;
   std::memcpy(&start, reinterpret_cast<const uint8_t*>(&packet) + start_at, sizeof(start));
-  const uint32_t end = start + field_end;
+  return start;
+}
+
+inline bool Classifier::Step::has(uint32_t value) const { return (value & mask) - low <= span; }
+
+/// The four bytes that end with the field; false: the frame ends before.
+inline bool Classifier::Step::read(const Packet& packet, uint32_t& value) const {
+  const uint32_t end = start(packet) + static_cast<uint32_t>(field_end);
   if (end > packet.length) [[unlikely]]
     return false;
-  value = load_be32(packet.data + end - 4) & mask;
+  value = load_be32(packet.data + end - 4);
   return true;
 }
 
 inline bool Classifier::holds(const Step& step, const Packet& packet) const {
   uint32_t value;
-  if (step.way == Way::bytes) return step.read(packet, value) && value - step.low <= step.span;
-  if (step.way == Way::length) return (packet.length & step.mask) - step.low <= step.span;
+  if (step.way == Way::bytes) return step.read(packet, value) && step.has(value);
+  if (step.way == Way::length) return step.has(packet.length);
+  if (step.way == Way::filter) return step.has(filters_[step.of].accepts(packet.data, packet.length));
   return holds_slowly(conditions_[step.of], packet);
+}
+
+/// The rule whose steps begin there; kNoIndex: one of them does not hold.
+inline uint32_t Classifier::follow(uint32_t first, const Packet& packet) const {
+  const Step* step = &steps_[first];
+  while (step->way != Way::matched && holds(*step, packet)) ++step;
+  return step->way == Way::matched ? step->of : kNoIndex;
 }
 
 /// Of the rules of a run, those whose first condition may hold are tried, in their order. kNoIndex: none matches.
@@ -131,29 +145,58 @@ uint32_t Classifier::match_run(const Step& run, const Packet& packet) const {
   uint32_t value;
   if (!run.read(packet, value)) return kNoIndex;
   const Index& index = indexes_[run.of];
-  for (uint64_t left = index.candidates[value >> index.shift & 0xff]; left != 0; left &= left - 1) {
-    const Step* step = &steps_[index.steps[static_cast<uint32_t>(__builtin_ctzll(left))]];
-    while (step->way != Way::matched && holds(*step, packet)) ++step;
-    if (step->way == Way::matched) return step->of;
+  for (uint64_t left = index.candidates[(value & run.mask) >> index.shift & 0xff]; left != 0; left &= left - 1) {
+    const uint32_t rule = follow(index.steps[static_cast<uint32_t>(__builtin_ctzll(left))], packet);
+    if (rule != kNoIndex) return rule;
   }
   return kNoIndex;
+}
+
+/// Of the rules of a sweep, those whose first condition holds are tried, in their order. kNoIndex: none matches.
+template <typename Holds>
+inline uint32_t Classifier::match_first(const Step& sweep, const Packet& packet, Holds first_holds) const {
+  const Step* const last = &sweep + sweep.of;
+  for (const Step* head = &sweep + 1; head <= last; ++head) {
+    if (!first_holds(*head)) [[likely]]
+      continue;
+    const uint32_t rule = follow(head->next, packet);
+    if (rule != kNoIndex) return rule;
+  }
+  return kNoIndex;
+}
+
+/// In a frame that holds the furthest field of a sweep, no other field needs a bound of its own.
+uint32_t Classifier::match_sweep(const Step& sweep, const Packet& packet) const {
+  const uint32_t start = sweep.start(packet);
+  if (start + static_cast<uint32_t>(sweep.field_end) > packet.length) {
+    return match_first(sweep, packet, [&packet, data = packet.data, length = packet.length](const Step& head) {
+      const uint32_t end = head.start(packet) + static_cast<uint32_t>(head.field_end);
+      return end <= length && head.has(load_be32(data + end - 4));
+    });
+  }
+  const uint8_t* const header = packet.data + start;
+  return match_first(sweep, packet, [=](const Step& head) {
+    return head.has(load_be32(header + head.field_end - 4));
+  });
 }
 
 uint32_t Classifier::match(const Packet& packet) const {
   if (packet.l4 == 0) [[unlikely]]
     return kNoIndex;
-  const Step* step = steps_.data();
-  while (step->way != Way::matched) {
-    if (step->way == Way::run) {
-      const uint32_t rule = match_run(*step, packet);
-      if (rule != kNoIndex) return rule;
-    } else if (holds(*step, packet)) [[unlikely]] {
-      ++step;
-      continue;
+  for (const Step* head = heads_.data();; ++head) {
+    uint32_t rule = kNoIndex;
+    if (head->way < Way::run) {
+      if (holds(*head, packet)) rule = follow(head->next, packet);
+    } else if (head->way == Way::run) {
+      rule = match_run(*head, packet);
+    } else if (head->way == Way::sweep) {
+      rule = match_sweep(*head, packet);
+      head += head->of;
+    } else {
+      return head->of;
     }
-    step += step->skip;
+    if (rule != kNoIndex) return rule;
   }
-  return step->of;
 }
 
 uint8_t Classifier::classify(const Packet& packet, uint64_t* hits) const {

@@ -81,21 +81,29 @@ class Classifier {
     uint32_t length;
   };
 
-  enum class Way : uint8_t { slow, bytes, length, run, matched };
+  /// What a step asks; the ways of conditions stand first, in the order of what they cost.
+  enum class Way : uint8_t { bytes, length, slow, filter, run, sweep, matched };
 
-  /// What match() walks over: the conditions of a rule, then `matched`; in front of rules that begin with the same field a
-  /// `run`, which stands for all of them; at the end the default. Conditions that are a range of big-endian bytes have
-  /// their place worked out as far as it can be.
+  /// What match() walks over.
+  ///
+  ///   heads_   rule 0 │ run of rules 1 … 9 │ sweep of 3 │ rule 10 │ rule 11 │ rule 12 │ … │ matched: the default
+  ///   steps_   conditions of rule 0 that follow its first, matched: rule 0 │ all conditions of rule 1, matched: rule 1 │ …
+  ///
+  /// A head is the first condition of a rule, or a `run`: rules that begin with the same field. Heads lie one behind the
+  /// other, so that the next one is read while this one is judged. A `sweep` says that the heads behind it are fields, and
+  /// where the furthest ends. Conditions that are a range of big-endian bytes have their place worked out as far as it can be.
   struct Step {
     Way way = Way::slow;
-    uint8_t start_at = 0;    ///< where in Packet the offset of its header stands
-    uint32_t skip = 0;       ///< steps to the next rule, for who does not hold
-    uint32_t field_end = 0;  ///< behind the field's last byte, from its header
+    uint8_t start_at = 0;   ///< where in Packet the offset of its header stands
+    uint32_t next = 0;      ///< of a head: number of the step that follows if it holds
+    int32_t field_end = 0;  ///< behind the field's last byte, from its header; negative in front of an IP header
     uint32_t mask = 0;
     uint32_t low = 0;
     uint32_t span = 0;
-    uint32_t of = 0;  ///< number of the condition; of a run, its index; of `matched`, the rule
+    uint32_t of = 0;  ///< number of the condition, the filter; of a run, its index; of a sweep, its heads; of `matched`, the rule
 
+    uint32_t start(const Packet& packet) const;
+    bool has(uint32_t value) const;
     bool read(const Packet& packet, uint32_t& value) const;
     bool same_field(const Step& other) const;
   };
@@ -111,14 +119,22 @@ class Classifier {
   class Reader;
 
   void quicken();
-  Step step_of(uint32_t condition) const;
+  void order_conditions();
+  Step step_of(const Condition& condition) const;
   Step with_place(const Condition& condition, Step step) const;
-  Step first_step(uint32_t rule) const;
-  void add_rule(uint32_t rule);
+  Step step_at(uint32_t condition) const;
+  Step head_of(uint32_t rule) const;
+  uint32_t add_steps(uint32_t rule, uint32_t from);
+  void add_head(uint32_t rule);
   void add_run(uint32_t first, uint32_t end);
   static void add_candidates(Index& index, const Step& step, uint32_t bit);
+  void add_sweeps();
 
+  uint32_t follow(uint32_t first, const Packet& packet) const;
   uint32_t match_run(const Step& run, const Packet& packet) const;
+  uint32_t match_sweep(const Step& sweep, const Packet& packet) const;
+  template <typename Holds>
+  uint32_t match_first(const Step& sweep, const Packet& packet, Holds first_holds) const;
   bool holds(const Step& step, const Packet& packet) const;
   bool holds_slowly(const Condition& condition, const Packet& packet) const;
   bool holds_slowly(const Condition& condition, const Subject& subject) const;
@@ -129,7 +145,8 @@ class Classifier {
   std::vector<Condition> conditions_;
   std::vector<uint32_t> lists_;
   std::vector<PacketFilter> filters_;
-  std::vector<Step> steps_{Step{Way::matched}};
+  std::vector<Step> heads_{Step{Way::matched}};
+  std::vector<Step> steps_;
   std::vector<Index> indexes_;
   uint32_t reach_ = 0;
   uint16_t payload_at_ = 0;

@@ -31,32 +31,35 @@ void put_network(Script& script, Bytes& conditions, Bytes& lists) {
   for (uint32_t i = 0; i < kNetworkWords; ++i) put(lists, script.below(3) != 0 ? 0 : script.u32(), 4);
 }
 
-/// A table that load() accepts, unless the script bends it.
+/// A table that load() accepts, unless the script bends it. Half of the tables have many rules, whose conditions are fields of
+/// few headers, of one value mostly.
 Bytes write_table(Script& script) {
   Bytes rules, conditions, lists, table;
-  const uint32_t rule_count = script.below(6);
+  const bool many = (script.u8() & 1) != 0;
+  const uint32_t rule_count = script.below(many ? 24 : 6);
+  const uint32_t bases = many ? 1 + script.below(4) : static_cast<uint32_t>(Base::filter);
   uint32_t condition_count = 0;
   const uint8_t levels = static_cast<uint8_t>(1 + script.below(kLevelsMax));
   const uint8_t options = script.u8() & 1;
   for (uint32_t rule = 0; rule < rule_count; ++rule) {
-    const uint32_t tests = script.below(4);
+    const uint32_t tests = many ? 1 + script.below(2) : script.below(4);
     put(rules, script.below(levels) | tests << 8, 4);
     condition_count += tests;
     for (uint32_t test = 0; test < tests; ++test) {
-      if (script.below(8) == 0) {
+      if (!many && script.below(8) == 0) {
         put_network(script, conditions, lists);
         continue;
       }
       const uint8_t width = static_cast<uint8_t>(1u << script.below(3));
-      const uint8_t flags = script.u8() & 7;
+      const uint8_t flags = script.u8() & (many ? kLittleEndian | kNot : 7);
       const uint32_t list = flags & kList ? 1 + script.below(kListMax) : 0;
       const uint16_t offset = script.u8();
       const uint32_t mask = script.u32() >> (32 - 8 * width);
-      put(conditions, script.below(static_cast<uint32_t>(Base::filter)) | width << 8 | flags << 16 | list << 24, 4);
+      put(conditions, script.below(bases) | width << 8 | flags << 16 | list << 24, 4);
       put(conditions, offset, 4);
       put(conditions, mask, 4);
-      put(conditions, list != 0 ? lists.size() / 4 : script.u32(), 4);
-      put(conditions, list != 0 ? 0 : script.u32(), 4);
+      put(conditions, list != 0 ? lists.size() / 4 : many ? script.u8() : script.u32(), 4);
+      put(conditions, list != 0 || (many && script.below(4) != 0) ? 0 : script.u32(), 4);
       for (uint32_t i = 0; i < list; ++i) put(lists, script.u8(), 4);
     }
   }

@@ -291,11 +291,29 @@ void add_neighbours(Random& random, TestTable& table) {
   }
 }
 
+/// Many rules in a row that begin with a field each, in one header or in several, many of them beyond short frames.
+void add_fields(Random& random, TestTable& table) {
+  constexpr Base kHeaders[] = {Base::frame, Base::ip, Base::tcp, Base::payload};
+  const uint32_t headers = random.one_in(2) ? 4 : 1, header = random.below(4);
+  for (uint32_t n = 2 + random.below(random.one_in(4) ? 80 : 12); n > 0; --n) {
+    TestRule rule{static_cast<uint8_t>(random.below(table.levels)), {random_condition(random)}};
+    TestCondition& first = rule.conditions[0];
+    if (first.width == kNetworkWidth) continue;
+    first.base = kHeaders[(header + random.below(headers)) % 4];
+    first.offset = random.below(random.one_in(3) ? 80 : 20);
+    first.little_endian = false;
+    if (first.compare >= Compare::one_of) first = {first.base, first.offset, 1, false, 0xff, Compare::is, {random.below(4)}};
+    for (uint32_t more = random.below(3); more > 0; --more) rule.conditions.push_back(random_condition(random));
+    table.rules.push_back(rule);
+  }
+}
+
 TestTable random_table(Random& random) {
   TestTable table;
   table.levels = static_cast<uint8_t>(1 + random.below(8));
   table.otherwise = static_cast<uint8_t>(random.below(table.levels));
   if (random.one_in(4)) table.payload_at = static_cast<uint16_t>(random.below(60));
+  if (random.one_in(3)) add_fields(random, table);
   for (uint32_t n = random.below(20); n > 0; --n) {
     TestRule rule{static_cast<uint8_t>(random.below(table.levels)), {}};
     for (uint32_t k = random.one_in(20) ? 0 : 1 + random.below(3); k > 0; --k)
@@ -446,6 +464,53 @@ TEST_CASE("padding behind the IP packet is no payload and has no length") {
   CHECK(level_of(table, padded) == 1);
   table.rules = {{0, {{Base::length, 0, 4, false, ~0u, Compare::is, {54}}}}};
   CHECK(level_of(table, padded) == 0);
+}
+
+TEST_CASE("rules with a field each: the first that matches wins, whatever the frame is too short for") {
+  TestTable table;
+  table.levels = 8;
+  table.otherwise = 7;
+  for (uint32_t i = 0; i < 6; ++i) table.rules.push_back({static_cast<uint8_t>(i), {payload_u8(10 * i, Compare::is, 1)}});
+  std::vector<uint8_t> payload(51);
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 7);
+  payload[50] = 1;
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 5);
+  payload[30] = 1;
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 3);
+  payload.resize(31);
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 3);
+  payload.resize(30);
+  CHECK(level_of(table, tcp_frame(0, 0, payload)) == 7);
+  CHECK(level_of(table, tcp_frame(0, 0, {1})) == 0);
+}
+
+TEST_CASE("fields in front of the IP header and behind it have one bound: the furthest, not the one with the largest number") {
+  TestTable table;
+  table.levels = 8;
+  table.otherwise = 7;
+  for (uint32_t offset : {3u, 4u, 5u, 100u}) {
+    table.rules.push_back({0, {{Base::frame, offset, 1, false, 0xff, Compare::is, {9}}}});
+  }
+  std::vector<uint8_t> frame = tcp_frame(0, 0, {0});
+  CHECK(level_of(table, frame) == 7);
+  frame[5] = 9;
+  CHECK(level_of(table, frame) == 0);
+  frame = tcp_frame(0, 0, std::vector<uint8_t>(47));
+  frame[100] = 9;
+  CHECK(level_of(table, frame) == 0);
+}
+
+TEST_CASE("a rule may ask for what costs most first") {
+  TestTable table;
+  TestCondition filter{Base::filter, 0, 0, false, 0, Compare::is, {}, "tcp dst port 80"};
+  const TestCondition network{Base::ipv4, 12, 4, false, ~0u, Compare::one_of, {0x0a000001}};
+  table.rules = {{0, {filter, network, {Base::length, 0, 4, false, ~0u, Compare::over, {50}}, payload_u8(0, Compare::is, 1)}}};
+  CHECK(level_of(table, tcp_frame(0, 0, {1})) == 0);
+  CHECK(level_of(table, tcp_frame(0, 0, {2})) == 1);
+  table.rules[0].conditions[0].compare = Compare::is_not;
+  CHECK(level_of(table, tcp_frame(0, 0, {1})) == 1);
+  table.rules[0].conditions[0].filter = "tcp dst port 81";
+  CHECK(level_of(table, tcp_frame(0, 0, {1})) == 0);
 }
 
 TEST_CASE("what is not TCP has level 0") {
