@@ -86,8 +86,8 @@ class Classifier {
 
   /// What match() walks over.
   ///
-  ///   heads_   rule 0 │ run of rules 1 … 9 │ sweep of 3 │ rule 10 │ rule 11 │ rule 12 │ … │ matched: the default
-  ///   steps_   conditions of rule 0 that follow its first, matched: rule 0 │ all conditions of rule 1, matched: rule 1 │ …
+  ///   heads_   rule 0 │ run of rules 1 … 9 │ sweep of 4 │ rule 10 │ rule 11 │ rule 12 │ rule 13 │ … │ the default
+  ///   steps_   conditions of rule 0 behind its first, matched: rule 0 │ all conditions of rule 1, matched: rule 1 │ …
   ///
   /// A head is the first condition of a rule, or a `run`: rules that begin with the same field. Heads lie one behind the
   /// other, so that the next one is read while this one is judged. A `sweep` says that the heads behind it are fields, and
@@ -100,7 +100,7 @@ class Classifier {
     uint32_t mask = 0;
     uint32_t low = 0;
     uint32_t span = 0;
-    uint32_t of = 0;  ///< number of the condition, the filter; of a run, its index; of a sweep, its heads; of `matched`, the rule
+    uint32_t of = 0;  ///< number of the condition or filter; of a run, its index; of a sweep, its heads; of `matched`, the rule
 
     uint32_t start(const Packet& packet) const;
     bool has(uint32_t value) const;
