@@ -131,14 +131,9 @@ test('coroutine, ring, classify: each way does its work, and costs something', (
   const keys = {
     coroutine: ['pooled_ns', 'fresh_ns', 'async_ns'],
     ring: ['batch_ns', 'single_ns', 'typescript_ring_ns', 'message_channel_ns'],
-    classify: [
-      'one_rule',
-      'rules',
-      'rules_64',
-      'rules_64_of_three_headers',
-      'rules_64_of_one_field',
-      'pcap',
-    ].flatMap((name) => [`${name}_ns`, `${name}_by_hand_ns`]),
+    classify: ['one_rule', 'rules', 'rules_64', 'rules_64_of_three_headers', 'rules_64_of_one_field', 'pcap'].flatMap(
+      (name) => [`${name}_ns`, `${name}_by_hand_ns`],
+    ),
   };
   for (const [name, figures] of Object.entries(keys)) {
     const report = smallForm(name);
