@@ -47,7 +47,7 @@ void Engine::run(Plan plan, Nanos start, Nanos now) {
   run_end_ = start + plan.duration;
   last_answer_ = last_sign_ = start;
   ++run_;
-  for (LevelStats& level : levels_) level.clear();
+  for (LevelStats& level : levels_) level.clear(start);
   mismatched_ = late_ = unexpected_ = 0;
   set_phase(Phase::running, now);
 }
@@ -161,6 +161,8 @@ bool Engine::send_first(Nanos now) {
   due_.pop(pending_);
   LevelCounts& counts = levels_[record.level].counts;
   ++(sent ? counts.sent : counts.failed);
+  Nanos& send_delay = levels_[record.level].extremes.send_delay;
+  send_delay = std::max(send_delay, now - record.intended);
   if (sent && awaited(record.level)) {
     link_sent(pending_, connection, index);
   } else {

@@ -45,6 +45,7 @@ RunResult Host::result() {
     for (uint8_t level = 0; level < kLevels; ++level) {
       result.counts[level] = engine_->level(level).counts;
       result.latency[level] = engine_->level(level).latency;
+      result.extremes[level] = engine_->level(level).extremes;
     }
   });
   return result;

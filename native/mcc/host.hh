@@ -13,6 +13,7 @@ namespace qstack::mcc {
 struct RunResult {
   std::array<LevelCounts, kLevels> counts;
   std::array<Histogram, kLevels> latency;
+  std::array<LevelExtremes, kLevels> extremes;
   HiccupProbe::Summary hiccups;
 };
 

@@ -24,12 +24,22 @@ struct LevelCounts {
   uint64_t unsent = 0;    ///< still waiting for the stack when the drain was over
 };
 
+/// The longest times of one level in one run.
+struct LevelExtremes {
+  Nanos send_delay = 0;  ///< from the intended time to the stack: of a wave, until the last of it was sent
+  Nanos silence = 0;     ///< without an answer
+};
+
 struct LevelStats {
   LevelCounts counts;
   Histogram latency;   ///< of the whole run, from the intended send time
   Histogram interval;  ///< since the last snapshot
-  void clear() {
+  LevelExtremes extremes;
+  Nanos last_answer = 0;  ///< at first the run's start
+  void clear(Nanos start) {
     counts = {};
+    extremes = {};
+    last_answer = start;
     latency.clear();
     interval.clear();
   }

@@ -253,6 +253,8 @@ Napi::Value result(const Napi::CallbackInfo& info) {
     put(level, "p99Ns", latency.quantile(0.99));
     put(level, "p999Ns", latency.quantile(0.999));
     put(level, "maxNs", latency.max());
+    put(level, "sendDelayNs", result.extremes[i].send_delay);
+    put(level, "silenceNs", result.extremes[i].silence);
     level.Set("cells", cells_of(env, latency));
     levels[i] = level;
   }

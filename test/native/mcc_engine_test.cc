@@ -216,6 +216,28 @@ TEST_CASE("latency counts from the intended time, not from the time of the send"
   CHECK(bench.net.released == 146);
 }
 
+TEST_CASE("each level knows how late its last send was, and its longest time without an answer, of this run alone") {
+  EngineConfig settings = config(1);
+  settings.answered_all = true;
+  Bench bench(settings);
+  bench.open_all();
+  bench.run(ArrivalKind::paced, 3, kSecond, 1000);
+  for (uint32_t counter : {1u, 2u, 3u}) {
+    const Nanos sent = 1000 + (counter - 1) * (kSecond / 3) + counter * 10'000;  // each 10 us later than the one before
+    bench.engine.step(sent);
+    REQUIRE(bench.net.sent.size() == counter);
+    bench.answer(bench.net.sent[0].handle, reply(counter), sent + 5'000);
+    bench.engine.step(sent + 5'000);
+  }
+  CHECK(bench.engine.level(0).extremes.send_delay / 1000 == 30);  // a third of a second is no whole number
+  CHECK(bench.engine.level(0).extremes.silence / 1000 == 333'343);
+  CHECK(bench.engine.level(1).extremes.silence == 0);
+  bench.engine.step(kSecond + 2000);
+  REQUIRE(bench.engine.phase() == Phase::ready);
+  bench.run(ArrivalKind::paced, 1, kSecond, 5 * kSecond);
+  CHECK(bench.engine.level(0).extremes.send_delay == 0);
+}
+
 TEST_CASE("messages leave in the order of the schedule, also those that waited for room: priorities are the server's") {
   EngineConfig settings = config(40);
   settings.request_ratio = 0.3;

@@ -13,7 +13,7 @@ import { median, summarize } from '../../tools/bench/statistics.js';
 import { chartSvg, roundStep, shortNumber } from '../../tools/bench/svg.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
-const CONTEXT: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, say: () => {} };
+const CONTEXT: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, parts: [], say: () => {} };
 
 function bench(...args: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-test-'));
@@ -86,7 +86,7 @@ test('axes have round numbers', () => {
 test('a name that is none is refused with those that there are', () => {
   const { status, stderr } = bench('bulky');
   assert.is(status, 2);
-  assert.match(stderr, /one of port, bulk, echo, flood, coroutine, ring, classify/);
+  assert.match(stderr, /one of port, bulk, echo, flood, priority, coroutine, ring, classify/);
 });
 
 test('bulk: bytes arrive by every way that this machine has, and the report names its command and versions', () => {

@@ -43,7 +43,15 @@ function view(part: Partial<View>, answered = 0): View {
 
 function level(part: Partial<LevelResult>): LevelResult {
   const counts = { offered: 100, sent: 100, answered: 90, errors: 4, failed: 0, unsent: 0 };
-  const times = { p50Ns: 1_000, p90Ns: 2_000, p99Ns: 3_456, p999Ns: 5_000, maxNs: 2_000_000 };
+  const times = {
+    p50Ns: 1_000,
+    p90Ns: 2_000,
+    p99Ns: 3_456,
+    p999Ns: 5_000,
+    maxNs: 2_000_000,
+    sendDelayNs: 20_000,
+    silenceNs: 30_000,
+  };
   return { ...counts, ...times, cells: new Float64Array(), ...part };
 }
 

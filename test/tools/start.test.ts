@@ -100,7 +100,8 @@ test('memory is Pss and hugepages', () => {
 
 function level(name: string, p99_us: number): LevelReport {
   const counts = { offered: 10, sent: 10, answered: 10, lost: 0, errors: 0, failed_sends: 0, unsent: 0 };
-  return { name, ...counts, p50_us: 1, p90_us: 2, p99_us, p999_us: p99_us, max_us: p99_us };
+  const longest = { send_delay_max_us: 1, silence_max_us: 1 };
+  return { name, ...counts, p50_us: 1, p90_us: 2, p99_us, p999_us: p99_us, max_us: p99_us, ...longest };
 }
 
 function run(highP99: number): RunReport {

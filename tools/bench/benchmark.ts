@@ -11,6 +11,8 @@ export interface Context {
   readonly seed: number;
   /** Also the charts that take many runs. */
   readonly sweep: boolean;
+  /** Of a member that has parts: those that were asked for. */
+  readonly parts: readonly string[];
   readonly say: (line: string) => void;
 }
 
@@ -22,9 +24,17 @@ export interface Contender {
   run(): Promise<Sample>;
 }
 
+/** One whose run gives several rows. */
+export interface Survey {
+  readonly name: string;
+  run(): Promise<Readonly<Record<string, Sample>>>;
+}
+
 export interface Row {
   readonly name: string;
   readonly figures: Readonly<Record<string, Summary>>;
+  /** Whose table it stands in; rows of no part have one of their own. */
+  readonly part?: string;
 }
 
 export interface Result {
@@ -39,20 +49,29 @@ export interface Result {
 export interface Benchmark {
   readonly name: string;
   readonly what: string;
+  /** What can be measured alone. */
+  readonly parts?: readonly string[];
   /** Why it cannot be measured here; undefined: it can. */
   missing?(): string | undefined;
   measure(context: Context): Promise<Result>;
 }
 
 /** Each contender once, then each of them again. */
-export async function interleaved(contenders: readonly Contender[], context: Context): Promise<Row[]> {
-  const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
+export function interleaved(contenders: readonly Contender[], context: Context): Promise<Row[]> {
+  const surveys = contenders.map(({ name, run }) => ({ name, run: async () => ({ [name]: await run() }) }));
+  return interleavedSurveys(surveys, context);
+}
+
+/** The same, of contenders that give rows. */
+export async function interleavedSurveys(surveys: readonly Survey[], context: Context): Promise<Row[]> {
+  const samples = new Map<string, Sample[]>();
   for (let run = 1; run <= context.runs; ++run) {
-    for (const { name, run: measure } of contenders) {
-      const sample = await measure();
-      samples.get(name)?.push(sample);
-      const figures = Object.entries(sample).map(([column, value]) => `${column} ${rounded(value, 3)}`);
-      context.say(`run ${run}/${context.runs}: ${name}: ${figures.join(', ')}`);
+    for (const survey of surveys) {
+      for (const [name, sample] of Object.entries(await survey.run())) {
+        samples.set(name, [...(samples.get(name) ?? []), sample]);
+        const figures = Object.entries(sample).map(([column, value]) => `${column} ${rounded(value, 3)}`);
+        context.say(`run ${run}/${context.runs}: ${name}: ${figures.join(', ')}`);
+      }
     }
   }
   return [...samples].map(([name, all]) => ({ name, figures: summaries(all) }));

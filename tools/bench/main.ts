@@ -12,10 +12,13 @@ import { versions } from './machine.js';
 import { classify, coroutine, ring } from './micro.js';
 import { OUTPUT, ROOT } from './places.js';
 import { port } from './port.js';
+import { Stopped } from './priority/rig.js';
+import { priority } from './priority.js';
 import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
 
-const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, coroutine, ring, classify];
+const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, coroutine, ring, classify];
 const NAMES = SUITE.map(({ name }) => name);
+const PARTS = SUITE.flatMap(({ parts = [] }) => parts);
 
 interface Options {
   readonly runs: number;
@@ -23,6 +26,7 @@ interface Options {
   readonly seed: number;
   readonly out: string;
   readonly sweep?: true;
+  readonly part: readonly string[];
   readonly json?: true;
 }
 
@@ -35,6 +39,7 @@ Examples:
   npm run bench -- bulk                          one
   npm run bench -- flood --runs 1 --duration 30s
   npm run bench -- bulk --sweep --out charts     with the charts over write and buffer sizes
+  npm run bench -- priority --part overload --part burst
   npm run --silent bench -- bulk --json --runs 1 --duration 500ms`;
 
 function positive(text: string): number {
@@ -54,6 +59,11 @@ function known(name: string, before: readonly string[] = []): string[] {
   throw new InvalidArgumentError(`one of ${NAMES.join(', ')} is expected`);
 }
 
+function knownPart(name: string, before: readonly string[]): string[] {
+  if (PARTS.includes(name)) return [...before, name];
+  throw new InvalidArgumentError(`one of ${PARTS.join(', ')} is expected`);
+}
+
 function command(): Command {
   return new Command('bench')
     .description('measures qstack beside its peers on this machine')
@@ -61,6 +71,7 @@ function command(): Command {
     .option('--runs <n>', 'runs of each contender; medians are reported', positive, 5)
     .option('--duration <time>', 'length of each measured window', duration, 2_000)
     .option('--seed <n>', 'of whatever is random', positive, 1)
+    .option('--part <name>', `of priority: ${PARTS.join(', ')}; may be repeated; none: all`, knownPart, [])
     .option('--sweep', 'also the charts that need many runs')
     .option('--out <folder>', 'where charts are written', OUTPUT)
     .option('--json', 'one object per benchmark on stdout')
@@ -72,7 +83,7 @@ async function measure(benchmark: Benchmark, options: Options, line: string): Pr
   const seconds = options.duration / 1_000;
   const { runs, seed } = options;
   const say = (what: string) => process.stderr.write(`${benchmark.name}: ${what}\n`);
-  const context: Context = { runs, seconds, seed, sweep: options.sweep === true, say };
+  const context: Context = { runs, seconds, seed, sweep: options.sweep === true, parts: options.part, say };
   return {
     name: benchmark.name,
     command: line,
@@ -104,6 +115,7 @@ async function main(argv: readonly string[]): Promise<void> {
     } catch (error) {
       process.stderr.write(`${benchmark.name}: ${(error as Error).message}\n`);
       process.exitCode = 1;
+      if (error instanceof Stopped) return;
     }
   }
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Table from 'cli-table3';
-import type { Result } from './benchmark.js';
+import type { Result, Row } from './benchmark.js';
 import { rounded, type Summary } from './statistics.js';
 import { chartSvg } from './svg.js';
 
@@ -22,20 +22,31 @@ function cell({ median, min, max }: Summary): string {
   return `${rounded(median, 3)}${spread}`;
 }
 
-export function formatReport({ name, command, runs, seconds, seed, versions, result }: Report): string {
-  const columns = [...new Set(result.rows.flatMap(({ figures }) => Object.keys(figures)))];
+function tableOf(title: string, rows: readonly Row[]): string {
+  const columns = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))];
   const table = new Table({
-    head: [name, ...columns],
+    head: [title, ...columns],
     colAligns: ['left', ...columns.map(() => 'right' as const)],
     style: { head: [], border: [], compact: true },
   });
-  for (const row of result.rows) {
+  for (const row of rows) {
     table.push([row.name, ...columns.map((column) => (row.figures[column] ? cell(row.figures[column]) : '-'))]);
   }
+  return table.toString();
+}
+
+export function formatReport({ name, command, runs, seconds, seed, versions, result }: Report): string {
+  const parts = [...new Set(result.rows.map(({ part }) => part))];
+  const tables = parts.map((part) =>
+    tableOf(
+      part ?? name,
+      result.rows.filter((row) => row.part === part),
+    ),
+  );
   const values = Object.entries(result.values).map(([key, value]) => `${key} ${value}`);
   const machine = Object.entries(versions).map(([key, value]) => `${key} ${value}`);
   return [
-    table.toString(),
+    ...tables,
     `median (smallest … largest) of ${runs} runs of ${seconds} s, seed ${seed}`,
     ...values,
     ...result.notes,

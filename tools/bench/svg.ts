@@ -12,6 +12,10 @@ export interface Chart {
   readonly x: string;
   readonly y: string;
   readonly logarithmicX?: boolean;
+  /** From the power of ten below the smallest value to that above the largest. */
+  readonly logarithmicY?: boolean;
+  /** Texts of the x axis in place of numbers: that of 0, of 1, and so on. */
+  readonly ticks?: readonly string[];
   readonly series: readonly Series[];
 }
 
@@ -45,17 +49,28 @@ export function shortNumber(value: number): string {
   return Number(value.toPrecision(6)).toLocaleString('en-US');
 }
 
+/** The values at which the y axis has lines, the first and the last of which are its ends. */
+function gridOf(chart: Chart): number[] {
+  const values = chart.series.flatMap(({ points }) => points.map(([, y]) => y));
+  if (chart.logarithmicY) {
+    const positive = values.filter((y) => y > 0);
+    const low = Math.floor(Math.log10(Math.min(...positive, 1e9)));
+    const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...positive, Number.MIN_VALUE))));
+    return Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
+  }
+  const highest = Math.max(...values, Number.MIN_VALUE);
+  const step = roundStep(highest);
+  return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, index) => index * step);
+}
+
 class Plot {
   private readonly xs: readonly number[];
-  private readonly yMax: number;
-  readonly step: number;
+  private readonly grid: readonly number[];
 
   constructor(private readonly chart: Chart) {
     const points = chart.series.flatMap((series) => series.points);
     this.xs = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
-    const highest = Math.max(...points.map(([, y]) => y), Number.MIN_VALUE);
-    this.step = roundStep(highest);
-    this.yMax = Math.ceil(highest / this.step) * this.step;
+    this.grid = gridOf(chart);
   }
 
   x(value: number): number {
@@ -65,20 +80,20 @@ class Plot {
   }
 
   y(value: number): number {
-    return HEIGHT - BOTTOM - (value / this.yMax) * (HEIGHT - TOP - BOTTOM);
+    const [low = 0, high = 1] = [this.grid[0], this.grid.at(-1)];
+    const scale = (v: number) => (this.chart.logarithmicY ? Math.log10(Math.max(v, low)) : v);
+    const share = (scale(value) - scale(low)) / (scale(high) - scale(low));
+    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
   }
 
   axes(): string[] {
-    const lines: string[] = [];
-    for (let value = 0; value <= this.yMax * 1.0001; value += this.step) {
+    const rows = this.grid.flatMap((value) => {
       const y = this.y(value);
-      lines.push(
-        `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" stroke="#d0d7de"/>`,
-      );
-      lines.push(text(LEFT - 8, y + 4, shortNumber(value), 'text-anchor="end"'));
-    }
-    for (const x of this.xs) lines.push(text(this.x(x), HEIGHT - BOTTOM + 18, shortNumber(x)));
-    return lines;
+      const line = `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" stroke="#d0d7de"/>`;
+      return [line, text(LEFT - 8, y + 4, shortNumber(value), 'text-anchor="end"')];
+    });
+    const label = (x: number) => this.chart.ticks?.[x] ?? shortNumber(x);
+    return [...rows, ...this.xs.map((x) => text(this.x(x), HEIGHT - BOTTOM + 18, label(x)))];
   }
 
   lines(): string[] {

@@ -90,6 +90,10 @@ export interface LevelResult extends LevelCounts {
   readonly p99Ns: number;
   readonly p999Ns: number;
   readonly maxNs: number;
+  /** The longest time from an intended send to the send: of a wave, until the last of it had left. */
+  readonly sendDelayNs: number;
+  /** The longest time without an answer. */
+  readonly silenceNs: number;
   /** The histogram's cells that are not empty: highest value, count, highest value, count … */
   readonly cells: Float64Array;
 }

@@ -24,6 +24,10 @@ export interface LevelReport {
   p99_us: number | null;
   p999_us: number | null;
   max_us: number | null;
+  /** How long after its intended time a message left at the latest: of a wave, when the last of it had. */
+  send_delay_max_us: number;
+  /** The longest time without an answer; null where there was none. */
+  silence_max_us: number | null;
 }
 
 export interface RunReport {
@@ -78,6 +82,8 @@ function levelReport(level: LevelResult, index: number, awaited: boolean): Level
     p99_us: some ? us(level.p99Ns) : null,
     p999_us: some ? us(level.p999Ns) : null,
     max_us: some ? us(level.maxNs) : null,
+    send_delay_max_us: us(level.sendDelayNs),
+    silence_max_us: some ? us(level.silenceNs) : null,
   };
 }
 

@@ -18,6 +18,8 @@ export interface Load {
   capacityPerS?: number | undefined;
   highShare: number;
   seed: number;
+  /** In place of those that follow from the rest. */
+  flags?: Readonly<Record<string, string>>;
   /** All connections are open and nothing is sent yet. */
   onIdle?: () => void;
   onRun?: (run: RunReport) => void;
@@ -26,7 +28,8 @@ export interface Load {
 
 type Message = { type: 'view'; view: View } | { type: 'run'; run: RunReport };
 
-export function generatorArguments({ folder, connections, phases, capacityPerS, highShare, seed }: Load): string[] {
+export function generatorArguments(load: Load): string[] {
+  const { folder, connections, phases, capacityPerS, highShare, seed } = load;
   const flags: Record<string, string> = {
     '-c': String(connections),
     '-s': `${Math.max(1, Math.ceil(connections / BATCH))}`,
@@ -39,6 +42,7 @@ export function generatorArguments({ folder, connections, phases, capacityPerS, 
     '--dest': '10.0.0.1',
     '--socket': socketPath(folder),
     '--seed': String(seed),
+    ...load.flags,
   };
   return [...Object.entries(flags).flat(), '--json', '--quiet'];
 }

@@ -19,17 +19,28 @@ export interface ServerPlan {
   connections: number;
   priorities: boolean;
   redis: readonly RedisServer[];
+  /** Received ones and ones to send, each. */
+  packets?: number;
+  /** More of its configuration, such as `policy = weighted`. */
+  lines?: readonly string[];
 }
 
 export function socketPath(folder: string): string {
   return join(folder, 'memif', 'qstack.sock');
 }
 
-export function configText({ folder, connections, priorities, redis }: ServerPlan): string {
+export function configText({
+  folder,
+  connections,
+  priorities,
+  redis,
+  packets = PACKETS,
+  lines = [],
+}: ServerPlan): string {
   return [
     'host_ip = 10.0.0.1/16',
     `max_concurrency = ${connections}`,
-    `max_num_buffers = ${PACKETS}`,
+    `max_num_buffers = ${packets}`,
     'stack_thread = 1',
     'app_thread = 1',
     `pri_enable = ${priorities ? 1 : 0}`,
@@ -38,6 +49,7 @@ export function configText({ folder, connections, priorities, redis }: ServerPla
     `device = memif:${socketPath(folder)}?server`,
     `redis = ${redis.map(({ socket }) => socket).join(', ')}`,
     'log_level = warn',
+    ...lines,
     '',
   ].join('\n');
 }

@@ -1,0 +1,145 @@
+// Devices of iotepserver as one program: groups of connections that behave well or badly, side by side on one stack.
+// In: one object of options. Out: "ready" when all are open; then one line of JSON with what each group has sent, and how long
+// its answers took, by level. Latency of a paced group counts from the intended time, of any other from the send.
+//   paced    a constant rate over the group's connections, in turns
+//   window   so many messages of each connection under way, the next one when an answer comes
+//   greedy   as much as the server's TCP takes
+//   deaf     the same, and no answer is ever read
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { App } from '../../../stack/app.js';
+import type { Connection } from '../../../stack/connection.js';
+import { fixed, stream } from '../../../stack/framing.js';
+import { inline } from '../../../stack/inline.js';
+import type { Message } from '../../../stack/message.js';
+import { serve } from '../../../stack/serve.js';
+import { DeviceTally, type LevelTimes } from '../priority/device-tally.js';
+
+export interface Group {
+  readonly name: string;
+  readonly kind: 'paced' | 'window' | 'greedy' | 'deaf';
+  /** One connection each. */
+  readonly ports: readonly number[];
+  /** Share of messages at the high level. */
+  readonly highShare: number;
+  readonly ratePerS?: number;
+  readonly window?: number;
+}
+
+export interface DeviceOptions {
+  readonly device: string;
+  readonly hostIp: string;
+  readonly server: string;
+  readonly seed: number;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+  readonly groups: readonly Group[];
+}
+
+/** By group and level. */
+export type DeviceReport = Readonly<Record<string, { high: LevelTimes; low: LevelTimes }>>;
+
+type Device = Connection<'normal'>;
+
+const PORT = 80;
+const REPLY_BYTES = 146;
+const MESSAGE_BYTES = 200;
+const TICK_MS = 1;
+/** Messages between two questions for room. */
+const GULP = 64;
+/** How long answers are waited for at the end. */
+const PATIENCE_MS = 2_000;
+
+class Fleet {
+  private over = false;
+  private readonly message = new Uint8Array(MESSAGE_BYTES);
+  private readonly connections = new Map<Group, Device[]>();
+
+  constructor(
+    private readonly app: App<'normal'>,
+    private readonly options: DeviceOptions,
+    private readonly tally: DeviceTally,
+  ) {
+    this.message[6] = 2;
+  }
+
+  async open(): Promise<void> {
+    for (const group of this.options.groups) {
+      const devices: Device[] = [];
+      for (const localPort of group.ports) devices.push(await this.connect(group, localPort));
+      this.connections.set(group, devices);
+    }
+  }
+
+  private async connect(group: Group, localPort: number): Promise<Device> {
+    const target = { address: this.options.server, port: PORT, localPort };
+    if (group.kind === 'deaf') return this.app.connect({ ...target, framing: stream });
+    const onReply = (reply: Message<'normal'>) => {
+      this.tally.answered(reply);
+      if (group.kind === 'window' && !this.over) reply.reply(this.next(group, performance.now()));
+    };
+    return this.app.connect({ ...target, framing: fixed(REPLY_BYTES) }, onReply);
+  }
+
+  private next(group: Group, sinceMs: number): Uint8Array {
+    this.tally.write(this.message, group.name, group.highShare, sinceMs);
+    return this.message;
+  }
+
+  /** Until stop(). */
+  start(): void {
+    for (const [group, devices] of this.connections) {
+      if (group.kind === 'paced') void this.pace(group, devices);
+      else if (group.kind === 'window') this.fill(group, devices);
+      else for (const device of devices) void this.gorge(group, device);
+    }
+  }
+
+  private async pace(group: Group, devices: readonly Device[]): Promise<void> {
+    const everyMs = 1_000 / (group.ratePerS ?? 1);
+    const beganMs = performance.now();
+    for (let count = 0; !this.over; await sleep(TICK_MS)) {
+      for (; beganMs + count * everyMs <= performance.now(); count++) {
+        devices[count % devices.length]?.send(this.next(group, beganMs + count * everyMs));
+      }
+    }
+  }
+
+  private fill(group: Group, devices: readonly Device[]): void {
+    for (const device of devices) {
+      for (let i = 0; i < (group.window ?? 1); i++) device.send(this.next(group, performance.now()));
+    }
+  }
+
+  private async gorge(group: Group, device: Device): Promise<void> {
+    while (!this.over && device.isOpen) {
+      for (let i = 0; i < GULP; i++) device.send(this.next(group, performance.now()));
+      await device.drain();
+    }
+  }
+
+  stop(): void {
+    this.over = true;
+  }
+}
+
+const options = JSON.parse(process.argv[2] ?? '{}') as DeviceOptions;
+const connectionsMax = options.groups.reduce((sum, { ports }) => sum + ports.length, 64);
+const { device, hostIp } = options;
+const config = { device, host_ip: hostIp, max_concurrency: connectionsMax, max_num_buffers: 32_768, log_level: 'warn' };
+const stack = await inline(serve({ levels: ['normal'], setup() {} }), config);
+const tally = new DeviceTally(options.seed);
+const fleet = new Fleet(stack.app, options, tally);
+await fleet.open();
+process.stdout.write('ready\n');
+fleet.start();
+await sleep(options.warmUpMs);
+tally.begin();
+await sleep(options.windowMs);
+tally.end();
+const deadlineMs = performance.now() + PATIENCE_MS;
+const polite = options.groups.filter(({ kind }) => kind === 'paced' || kind === 'window').map(({ name }) => name);
+while (tally.awaited(polite) > 0 && performance.now() < deadlineMs) await sleep(TICK_MS);
+fleet.stop();
+process.stdout.write(`${JSON.stringify(tally.report(options.groups.map(({ name }) => name)))}\n`);
+await stack.stop(0);
+process.exit(0);

@@ -1,0 +1,148 @@
+// `harm`: devices at both levels at a moderate rate, and beside them others that behave badly, all at the low level. The high
+// level of the good ones is compared with what it is without the bad ones. Whoever needs the slow Redis server is harmed, of
+// course: the good devices need the other one only.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { interleaved, medianOf, type Sample } from '../benchmark.js';
+import type { Group } from '../ends/devices.js';
+import type { Chart } from '../svg.js';
+import type { Aim } from './aim.js';
+import { type Part, type PartResult, QUANTILES } from './part.js';
+import { hostIp, type Rig } from './rig.js';
+import { classServer, stateServer } from './shard.js';
+
+const SERVERS = 2;
+const HEALTHY = 0;
+const SLOW = 1;
+const GOOD_DEVICES = 100;
+const HIGH_PER_S = 1_000;
+const LOW_PER_S = 4_000;
+const GREEDY = 1;
+const DEAF = 16;
+const SLOW_DEVICES = 100;
+const SLOW_WINDOW = 16;
+/** The slow server works for 5 ms, then stands still for 200. */
+const WORKS_MS = 5;
+const STANDS_MS = 200;
+/** Unharmed: as the high level under an overload, against half load. */
+const UNHARMED = 2;
+
+/** A device's class is looked up as well: the first address whose class is on the healthy server. */
+function healthyAddress(): string {
+  for (let last = 2; last < 255; last++) {
+    const address = `10.0.1.${last}`;
+    if (classServer(address, SERVERS) === HEALTHY) return address;
+  }
+  throw new Error('no address has its class on the first Redis server');
+}
+
+const ADDRESS = healthyAddress();
+
+/** The first `n` ports from `first` on whose devices have their state on this server. */
+function portsOn(server: number, n: number, first: number): number[] {
+  const ports: number[] = [];
+  for (let port = first; ports.length < n; port++) {
+    if (stateServer(ADDRESS, port, SERVERS) === server) ports.push(port);
+  }
+  return ports;
+}
+
+const GOOD: readonly Group[] = [
+  { name: 'high', kind: 'paced', ports: portsOn(HEALTHY, GOOD_DEVICES, 10_000), highShare: 1, ratePerS: HIGH_PER_S },
+  { name: 'low', kind: 'paced', ports: portsOn(HEALTHY, GOOD_DEVICES, 20_000), highShare: 0, ratePerS: LOW_PER_S },
+];
+
+interface Trouble {
+  readonly bad: readonly Group[];
+  readonly slow?: boolean;
+}
+
+const CALM = 'calm';
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  [CALM]: { bad: [] },
+  'a greedy connection': {
+    bad: [{ name: 'bad', kind: 'greedy', ports: portsOn(HEALTHY, GREEDY, 30_000), highShare: 0 }],
+  },
+  'slow readers': { bad: [{ name: 'bad', kind: 'deaf', ports: portsOn(HEALTHY, DEAF, 30_000), highShare: 0 }] },
+  'a slow Redis server': {
+    bad: [
+      { name: 'bad', kind: 'window', ports: portsOn(SLOW, SLOW_DEVICES, 30_000), highShare: 0, window: SLOW_WINDOW },
+    ],
+    slow: true,
+  },
+};
+
+/** Lets a process of ours work now and then only, until the function that it returns is called. */
+function slowDown(pid: number): () => void {
+  let over = false;
+  const tell = (signal: NodeJS.Signals) => void process.kill(pid, signal);
+  const loop = async () => {
+    while (!over) {
+      tell('SIGSTOP');
+      await sleep(STANDS_MS);
+      if (!over) tell('SIGCONT');
+      await sleep(WORKS_MS);
+    }
+  };
+  void loop();
+  return () => {
+    over = true;
+    tell('SIGCONT');
+  };
+}
+
+async function trouble(rig: Rig, { bad, slow = false }: Trouble): Promise<Sample> {
+  const { pid = 0 } = rig.redis[SLOW] ?? {};
+  const options = { hostIp: hostIp(ADDRESS), groups: [...GOOD, ...bad] };
+  const report = await rig.devices({ priorities: true }, options, slow ? () => slowDown(pid) : undefined);
+  const [high, low, others] = [report.high?.high, report.low?.low, report.bad?.low];
+  if (high === undefined || low === undefined) throw new Error('the devices say nothing of themselves');
+  return {
+    high_answered_share: high.answered / high.sent,
+    ...Object.fromEntries(QUANTILES.map((name) => [`high_${name}_ms`, high[`${name}_us`] / 1_000])),
+    low_p99_ms: low.p99_us / 1_000,
+    low_answered_share: low.answered / low.sent,
+    bad_sent_per_s: (others?.sent ?? 0) / rig.context.seconds,
+    bad_answered_per_s: (others?.answered ?? 0) / rig.context.seconds,
+  };
+}
+
+async function measure(rig: Rig): Promise<PartResult> {
+  const contenders = Object.entries(TROUBLES).map(([name, one]) => ({ name, run: () => trouble(rig, one) }));
+  const rows = await interleaved(contenders, rig.context);
+  const names = Object.keys(TROUBLES).filter((name) => name !== CALM);
+  const of = (name: string, column: string) => medianOf(rows, name, column);
+  const key = (name: string) => name.replace(/^an? /, '').toLowerCase().replaceAll(' ', '_');
+  const aims = names.flatMap((name): Aim[] => [
+    {
+      key: `${key(name)}_p99_ratio_to_calm`,
+      what: `p99 of the high level beside ${name} to that without`,
+      ratio: of(name, 'high_p99_ms') / of(CALM, 'high_p99_ms'),
+      atMost: UNHARMED,
+    },
+    {
+      key: `${key(name)}_answered_share`,
+      what: `answered messages of the high level beside ${name} to those sent`,
+      ratio: of(name, 'high_answered_share'),
+      atLeast: 1,
+    },
+  ]);
+  const chart: Chart = {
+    name: 'priority-harm',
+    title: 'High level beside others that behave badly',
+    x: 'messages of the high level',
+    y: 'answered within, ms',
+    logarithmicY: true,
+    ticks: QUANTILES,
+    series: rows.map(({ name }) => ({
+      name,
+      points: QUANTILES.map((quantile, index) => [index, of(name, `high_${quantile}_ms`)] as const),
+    })),
+  };
+  return { rows, aims, charts: [chart] };
+}
+
+export const harm: Part = {
+  name: 'harm',
+  what: 'the high level beside a greedy connection, slow readers, a slow Redis server',
+  measure,
+};

@@ -1,0 +1,45 @@
+// What a part of `priority` is: rows, charts, and ratios that were aimed at.
+
+import type { LevelReport, RunReport } from '../../mcc/report.js';
+import type { Row, Sample } from '../benchmark.js';
+import type { Chart } from '../svg.js';
+import type { Aim } from './aim.js';
+import type { Rig } from './rig.js';
+
+export interface PartResult {
+  readonly rows: readonly Row[];
+  readonly aims: readonly Aim[];
+  readonly charts: readonly Chart[];
+}
+
+export interface Part {
+  readonly name: string;
+  readonly what: string;
+  measure(rig: Rig): Promise<PartResult>;
+}
+
+export function levelsOf(run: RunReport | undefined): [high: LevelReport, low: LevelReport] {
+  const [high, low] = run?.levels ?? [];
+  if (high === undefined || low === undefined) throw new Error('mcc was stopped before its last phase');
+  return [high, low];
+}
+
+const ms = (us: number | null) => (us ?? Number.NaN) / 1_000;
+
+/** What is told of any load. */
+export function loadSample(run: RunReport | undefined): Sample {
+  const [high, low] = levelsOf(run);
+  return {
+    offered_per_s: run?.offered_per_s ?? Number.NaN,
+    answered_per_s: run?.answered_per_s ?? Number.NaN,
+    high_answered_share: high.answered / high.offered,
+    high_p50_ms: ms(high.p50_us),
+    high_p99_ms: ms(high.p99_us),
+    low_p50_ms: ms(low.p50_us),
+    low_p99_ms: ms(low.p99_us),
+    hiccup_p99_us: run?.hiccup_p99_us ?? Number.NaN,
+  };
+}
+
+/** Percentiles as points of a chart whose x axis has QUANTILES. */
+export const QUANTILES = ['p50', 'p90', 'p99', 'max'] as const;

@@ -1,0 +1,208 @@
+// Rig: what every part of `priority` is measured on: Redis servers, and per run an iotepserver with a generator over memif, the
+// programs that `npm start` runs. In: a context. Out: reports. Everything that was started ends with the rig, by its pid; the
+// first ^C ends it in order and nothing more is measured, the second one quits at once.
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import type { Report, RunReport } from '../../mcc/report.js';
+import { type RedisServer, redisDown, redisUp } from '../../redis/servers.js';
+import { Generator } from '../../start/generator.js';
+import { Server, socketPath } from '../../start/server.js';
+import type { Context } from '../benchmark.js';
+import type { DeviceOptions, DeviceReport } from '../ends/devices.js';
+import { nodeProgram, withFolder } from '../places.js';
+import { End } from '../process.js';
+import { median } from '../statistics.js';
+
+const REDIS_SERVERS = 2;
+/** So many that what is on its way at three times the capacity has a packet at either end. */
+export const CONNECTIONS = 40_000;
+export const HIGH_SHARE = 0.05;
+const MESSAGES_UNDER_WAY = 16_384;
+const SEARCHES = 3;
+const DEVICES_LIMIT_MS = 120_000;
+const DEVICES_PACKETS = 65_536;
+export const SERVER_ADDRESS = '10.0.0.1';
+
+export class Stopped extends Error {
+  constructor() {
+    super('stopped');
+  }
+}
+
+export interface Contest {
+  readonly priorities: boolean;
+  /** More of the server's configuration. */
+  readonly lines?: readonly string[];
+}
+
+export interface Load extends Contest {
+  /** mcc's. */
+  readonly phases: string;
+  readonly highShare?: number;
+}
+
+type Stoppable = (signal: NodeJS.Signals) => void;
+
+export class Rig {
+  private readonly running = new Set<Stoppable>();
+  private stopped = false;
+  /** Of capacityPerS(), where a part has asked for it. */
+  capacity: number | undefined;
+
+  private constructor(
+    readonly context: Context,
+    private readonly folder: string,
+    readonly redis: readonly RedisServer[],
+  ) {}
+
+  static with<T>(context: Context, work: (rig: Rig) => Promise<T>): Promise<T> {
+    return withFolder(async (folder) => {
+      const processes: ChildProcess[] = [];
+      const redisFolder = join(folder, 'redis');
+      let rig: Rig | undefined;
+      let stopped = false;
+      const onSignal = () => {
+        if (stopped) process.exit(130);
+        stopped = true;
+        context.say('stopping; once more quits at once');
+        rig?.stop();
+      };
+      process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+      try {
+        const redis = await redisUp(REDIS_SERVERS, redisFolder, processes);
+        if (stopped) throw new Stopped();
+        rig = new Rig(context, folder, redis);
+        return await work(rig);
+      } catch (error) {
+        throw stopped ? new Stopped() : error;
+      } finally {
+        await redisDown(redisFolder);
+        process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+      }
+    });
+  }
+
+  private stop(): void {
+    this.stopped = true;
+    for (const end of this.running) end('SIGTERM');
+  }
+
+  /** A window below a second is for correctness: whatever else a run takes is small as well. */
+  get isSmall(): boolean {
+    return this.context.seconds < 1;
+  }
+
+  get connections(): number {
+    return this.isSmall ? CONNECTIONS / 20 : CONNECTIONS;
+  }
+
+  /** A search for the capacity: a phase of mcc. */
+  search(seconds: number): string {
+    const s = this.isSmall ? this.context.seconds : seconds;
+    return `capacity:${MESSAGES_UNDER_WAY}/${s}s,pause:${this.isSmall ? 0.1 : 0.5}s`;
+  }
+
+  /** One load of so many messages a second. */
+  paced(ratePerS: number): string {
+    const { isSmall, context } = this;
+    return `paced:${Math.max(1, Math.round(ratePerS))}/${context.seconds}s,pause:${isSmall ? 0.1 : 0.5}s`;
+  }
+
+  /** Messages a second that are answered without priorities: the median of three searches, found once. */
+  async capacityPerS(): Promise<number> {
+    if (this.capacity !== undefined) return this.capacity;
+    const phases = Array.from({ length: SEARCHES + 1 }, () => this.search(2)).join(',');
+    // The first one warms up.
+    const runs = (await this.load({ priorities: false, phases })).slice(1);
+    this.capacity = Math.round(median(runs.map(({ answered_per_s }) => answered_per_s)));
+    this.context.say(`without priorities ${this.capacity} messages a second are answered: the capacity`);
+    return this.capacity;
+  }
+
+  /** A fresh server under mcc: what each of its phases has measured. */
+  async load({ phases, highShare = HIGH_SHARE, ...contest }: Load): Promise<RunReport[]> {
+    const { connections, folder, context } = this;
+    return this.serving(contest, connections, undefined, async () => {
+      const say = () => {};
+      const flags = { '-s': '1', '-w': '1' };
+      const generator = new Generator({ folder, connections, phases, highShare, seed: context.seed, flags, say });
+      const report: Report = await this.run(
+        (signal) => generator.child.signal(signal),
+        () => generator.report(),
+      );
+      if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
+      const mismatched = report.phases.reduce((sum, phase) => sum + phase.mismatched, 0);
+      if (mismatched > 0) throw new Error(`${mismatched} replies were no answer to their request`);
+      return report.phases;
+    });
+  }
+
+  /** A fresh server under a program of devices. `meanwhile` is called when they are on the air; what it returns, at the end. */
+  async devices(
+    contest: Contest,
+    options: Pick<DeviceOptions, 'hostIp' | 'groups'>,
+    meanwhile?: () => () => void,
+  ): Promise<DeviceReport> {
+    const connections = options.groups.reduce((sum, { ports }) => sum + ports.length, 64);
+    return this.serving(contest, connections, DEVICES_PACKETS, async () => {
+      const windowMs = this.context.seconds * 1_000;
+      const full: DeviceOptions = {
+        device: `memif:${socketPath(this.folder)}?client`,
+        server: SERVER_ADDRESS,
+        seed: this.context.seed,
+        warmUpMs: Math.min(1_000, windowMs),
+        windowMs,
+        ...options,
+      };
+      const command = [...nodeProgram('tools/bench/ends/devices.js'), JSON.stringify(full)];
+      const end = new End<DeviceReport>('devices', command);
+      return this.run(
+        () => void end.stop(),
+        async () => {
+          await end.start();
+          const finish = meanwhile?.();
+          try {
+            return await end.report(DEVICES_LIMIT_MS);
+          } finally {
+            finish?.();
+          }
+        },
+      );
+    });
+  }
+
+  private async serving<T>(
+    { priorities, lines = [] }: Contest,
+    connections: number,
+    packets: number | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    if (this.stopped) throw new Stopped();
+    const { folder, redis, context } = this;
+    const plan = { folder, connections, priorities, redis, lines, ...(packets === undefined ? {} : { packets }) };
+    const server = await Server.start(plan, (line) => context.say(line));
+    try {
+      return await this.run((signal) => server.child.signal(signal), work);
+    } finally {
+      if (server.child.isRunning) await server.stop();
+    }
+  }
+
+  /** `end` is for a ^C meanwhile. */
+  private async run<T>(end: Stoppable, work: () => Promise<T>): Promise<T> {
+    this.running.add(end);
+    try {
+      if (this.stopped) throw new Stopped();
+      const result = await work();
+      if (this.stopped) throw new Stopped();
+      return result;
+    } finally {
+      this.running.delete(end);
+    }
+  }
+}
+
+/** Host address with the network's prefix. */
+export function hostIp(address: string): string {
+  return `${address}/16`;
+}
