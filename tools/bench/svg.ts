@@ -66,11 +66,15 @@ function gridOf(chart: Chart): number[] {
 class Plot {
   private readonly xs: readonly number[];
   private readonly grid: readonly number[];
+  private readonly chart: Chart;
 
-  constructor(private readonly chart: Chart) {
+  /** A point without a figure is none. */
+  constructor(chart: Chart) {
+    const series = chart.series.map((one) => ({ ...one, points: one.points.filter(([, y]) => Number.isFinite(y)) }));
+    this.chart = { ...chart, series };
     const points = chart.series.flatMap((series) => series.points);
     this.xs = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
-    this.grid = gridOf(chart);
+    this.grid = gridOf(this.chart);
   }
 
   x(value: number): number {

@@ -1,7 +1,7 @@
 // Devices of iotepserver as one program: groups of connections that behave well or badly, side by side on one stack.
 // In: one object of options. Out: "ready" when all are open; then one line of JSON with what each group has sent, and how long
 // its answers took, by level. Latency of a paced group counts from the intended time, of any other from the send.
-//   paced    a constant rate over the group's connections, in turns
+//   paced    a constant rate, the group's connections in turns, each so many messages at once (`window`, else one)
 //   window   so many messages of each connection under way, the next one when an answer comes
 //   greedy   as much as the server's TCP takes
 //   deaf     the same, and no answer is ever read
@@ -35,8 +35,12 @@ export interface DeviceOptions {
   readonly groups: readonly Group[];
 }
 
-/** By group and level. */
-export type DeviceReport = Readonly<Record<string, { high: LevelTimes; low: LevelTimes }>>;
+export interface DeviceReport {
+  /** By name and level. */
+  readonly groups: Readonly<Record<string, { high: LevelTimes; low: LevelTimes }>>;
+  /** Retransmission time-outs of all devices, since they were opened. */
+  readonly timeouts: number;
+}
 
 type Device = Connection<'normal'>;
 
@@ -95,11 +99,13 @@ class Fleet {
   }
 
   private async pace(group: Group, devices: readonly Device[]): Promise<void> {
-    const everyMs = 1_000 / (group.ratePerS ?? 1);
+    const { ratePerS = 1, window = 1 } = group;
+    const everyMs = (1_000 / ratePerS) * window;
     const beganMs = performance.now();
-    for (let count = 0; !this.over; await sleep(TICK_MS)) {
-      for (; beganMs + count * everyMs <= performance.now(); count++) {
-        devices[count % devices.length]?.send(this.next(group, beganMs + count * everyMs));
+    for (let turn = 0; !this.over; await sleep(TICK_MS)) {
+      for (; beganMs + turn * everyMs <= performance.now(); turn++) {
+        const device = devices[turn % devices.length];
+        for (let i = 0; i < window; i++) device?.send(this.next(group, beganMs + turn * everyMs));
       }
     }
   }
@@ -140,6 +146,10 @@ const deadlineMs = performance.now() + PATIENCE_MS;
 const polite = options.groups.filter(({ kind }) => kind === 'paced' || kind === 'window').map(({ name }) => name);
 while (tally.awaited(polite) > 0 && performance.now() < deadlineMs) await sleep(TICK_MS);
 fleet.stop();
-process.stdout.write(`${JSON.stringify(tally.report(options.groups.map(({ name }) => name)))}\n`);
+const report: DeviceReport = {
+  groups: tally.report(options.groups.map(({ name }) => name)),
+  timeouts: stack.counters().counters.timeouts ?? 0,
+};
+process.stdout.write(`${JSON.stringify(report)}\n`);
 await stack.stop(0);
 process.exit(0);

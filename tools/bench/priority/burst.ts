@@ -1,16 +1,15 @@
 // `burst`: QStack's wave: all messages of a second in one go. When has the high level been answered, beside the earliest that is
 // possible: its last message has left the generator, and each of its messages takes the server's time for one message.
 import { interleaved, medianOf, type Row, type Sample } from '../benchmark.js';
-import type { Chart } from '../svg.js';
 import type { Aim } from './aim.js';
-import { levelsOf, type Part, type PartResult, QUANTILES } from './part.js';
+import { levelsOf, ms, type Part, type PartResult, quantileChart, quantileColumns } from './part.js';
 import type { Rig } from './rig.js';
 
 const WAVE = 20_000;
 /** Of the length of a window: a wave a second, five of them in two seconds. */
 const TIMES = 2.5;
 
-const ms = (us: number | null) => (us ?? Number.NaN) / 1_000;
+const nameOf = (priorities: boolean) => `priorities ${priorities ? 'on' : 'off'}`;
 
 async function wave(rig: Rig, priorities: boolean, capacityPerS: number): Promise<Sample> {
   const waves = Math.max(1, Math.round(rig.context.seconds * TIMES));
@@ -24,7 +23,7 @@ async function wave(rig: Rig, priorities: boolean, capacityPerS: number): Promis
     high_sent_ms: arrivalMs,
     high_work_ms: workMs,
     high_ratio_to_earliest: ms(high.max_us) / Math.max(arrivalMs, workMs),
-    ...Object.fromEntries(QUANTILES.map((name) => [`high_${name}_ms`, ms(high[`${name}_us`])])),
+    ...quantileColumns(high),
     low_done_ms: ms(low.max_us),
   };
 }
@@ -35,7 +34,7 @@ function aimsOf(rows: readonly Row[]): Aim[] {
     {
       key: 'burst_ratio_to_earliest',
       what: 'the high level of a wave done, to the later of its last message sent and its number times the service time',
-      ratio: ratio('on'),
+      ratio: ratio(nameOf(true)),
       atMost: 1.25,
     },
   ];
@@ -43,24 +42,13 @@ function aimsOf(rows: readonly Row[]): Aim[] {
 
 async function measure(rig: Rig): Promise<PartResult> {
   const capacityPerS = await rig.capacityPerS();
-  const contenders = (['on', 'off'] as const).map((name) => ({
-    name,
-    run: () => wave(rig, name === 'on', capacityPerS),
+  const contenders = [true, false].map((priorities) => ({
+    name: nameOf(priorities),
+    run: () => wave(rig, priorities, capacityPerS),
   }));
   const rows = await interleaved(contenders, rig.context);
-  const series = rows.map(({ name }) => ({
-    name: `priorities ${name}`,
-    points: QUANTILES.map((quantile, index) => [index, medianOf(rows, name, `high_${quantile}_ms`)] as const),
-  }));
-  const chart: Chart = {
-    name: 'priority-burst',
-    title: `High level of a wave of ${WAVE.toLocaleString('en-US')} messages`,
-    x: 'messages of the high level',
-    y: 'answered within, ms',
-    logarithmicY: true,
-    ticks: QUANTILES,
-    series,
-  };
+  const title = `High level of a wave of ${WAVE.toLocaleString('en-US')} messages`;
+  const chart = quantileChart('priority-burst', title, rows);
   return { rows, aims: aimsOf(rows), charts: [chart] };
 }
 

@@ -6,10 +6,12 @@ export interface LevelTimes {
   sent: number;
   answered: number;
   errors: number;
-  p50_us: number;
-  p90_us: number;
-  p99_us: number;
-  max_us: number;
+  /** null: nothing was answered. */
+  p50_us: number | null;
+  p90_us: number | null;
+  p98_us: number | null;
+  p99_us: number | null;
+  max_us: number | null;
 }
 
 /** What is read of a reply: its counter as eight hexadecimal digits, and the first digit of its status. */
@@ -47,8 +49,9 @@ function quantile(sorted: readonly number[], share: number): number {
 
 function timesOf({ sent, errors, latenciesUs }: Counted): LevelTimes {
   const sorted = [...latenciesUs].sort((a, b) => a - b);
-  const us = (share: number) => Math.round(quantile(sorted, share) * 100) / 100;
-  return { sent, answered: sorted.length, errors, p50_us: us(0.5), p90_us: us(0.9), p99_us: us(0.99), max_us: us(1) };
+  const us = (share: number) => (sorted.length === 0 ? null : Math.round(quantile(sorted, share) * 100) / 100);
+  const parts = { p50_us: us(0.5), p90_us: us(0.9), p98_us: us(0.98), p99_us: us(0.99), max_us: us(1) };
+  return { sent, answered: sorted.length, errors, ...parts };
 }
 
 /** mulberry32: a number from 0 to 1 at each call. */

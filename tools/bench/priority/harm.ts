@@ -4,9 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { interleaved, medianOf, type Sample } from '../benchmark.js';
 import type { Group } from '../ends/devices.js';
-import type { Chart } from '../svg.js';
 import type { Aim } from './aim.js';
-import { type Part, type PartResult, QUANTILES } from './part.js';
+import { ms, type Part, type PartResult, quantileChart, quantileColumns } from './part.js';
 import { hostIp, type Rig } from './rig.js';
 import { classServer, stateServer } from './shard.js';
 
@@ -93,13 +92,13 @@ function slowDown(pid: number): () => void {
 async function trouble(rig: Rig, { bad, slow = false }: Trouble): Promise<Sample> {
   const { pid = 0 } = rig.redis[SLOW] ?? {};
   const options = { hostIp: hostIp(ADDRESS), groups: [...GOOD, ...bad] };
-  const report = await rig.devices({ priorities: true }, options, slow ? () => slowDown(pid) : undefined);
-  const [high, low, others] = [report.high?.high, report.low?.low, report.bad?.low];
+  const { groups } = await rig.devices({ priorities: true }, options, slow ? () => slowDown(pid) : undefined);
+  const [high, low, others] = [groups.high?.high, groups.low?.low, groups.bad?.low];
   if (high === undefined || low === undefined) throw new Error('the devices say nothing of themselves');
   return {
     high_answered_share: high.answered / high.sent,
-    ...Object.fromEntries(QUANTILES.map((name) => [`high_${name}_ms`, high[`${name}_us`] / 1_000])),
-    low_p99_ms: low.p99_us / 1_000,
+    ...quantileColumns(high),
+    low_p99_ms: ms(low.p99_us),
     low_answered_share: low.answered / low.sent,
     bad_sent_per_s: (others?.sent ?? 0) / rig.context.seconds,
     bad_answered_per_s: (others?.answered ?? 0) / rig.context.seconds,
@@ -126,18 +125,7 @@ async function measure(rig: Rig): Promise<PartResult> {
       atLeast: 1,
     },
   ]);
-  const chart: Chart = {
-    name: 'priority-harm',
-    title: 'High level beside others that behave badly',
-    x: 'messages of the high level',
-    y: 'answered within, ms',
-    logarithmicY: true,
-    ticks: QUANTILES,
-    series: rows.map(({ name }) => ({
-      name,
-      points: QUANTILES.map((quantile, index) => [index, of(name, `high_${quantile}_ms`)] as const),
-    })),
-  };
+  const chart = quantileChart('priority-harm', 'High level beside others that behave badly', rows);
   return { rows, aims, charts: [chart] };
 }
 

@@ -1,7 +1,7 @@
 // What a part of `priority` is: rows, charts, and ratios that were aimed at.
 
 import type { LevelReport, RunReport } from '../../mcc/report.js';
-import type { Row, Sample } from '../benchmark.js';
+import { medianOf, type Row, type Sample } from '../benchmark.js';
 import type { Chart } from '../svg.js';
 import type { Aim } from './aim.js';
 import type { Rig } from './rig.js';
@@ -24,7 +24,8 @@ export function levelsOf(run: RunReport | undefined): [high: LevelReport, low: L
   return [high, low];
 }
 
-const ms = (us: number | null) => (us ?? Number.NaN) / 1_000;
+/** Without a figure there is no point in a chart. */
+export const ms = (us: number | null) => (us ?? Number.NaN) / 1_000;
 
 /** What is told of any load. */
 export function loadSample(run: RunReport | undefined): Sample {
@@ -41,5 +42,31 @@ export function loadSample(run: RunReport | undefined): Sample {
   };
 }
 
-/** Percentiles as points of a chart whose x axis has QUANTILES. */
-export const QUANTILES = ['p50', 'p90', 'p99', 'max'] as const;
+/** The x axis of a chart over a level's messages, if nothing else is said. */
+const QUANTILES = ['p50', 'p90', 'p99', 'max'];
+type Quantiles = Readonly<Record<string, unknown>>;
+
+export function quantileColumns(high: object, quantiles: readonly string[] = QUANTILES): Sample {
+  const us = (name: string) => (high as Quantiles)[`${name}_us`] as number | null;
+  return Object.fromEntries(quantiles.map((name) => [`high_${name}_ms`, ms(us(name))]));
+}
+
+/** The high level of each row, from the columns of quantileColumns(). */
+export function quantileChart(
+  name: string,
+  title: string,
+  rows: readonly Row[],
+  quantiles: readonly string[] = QUANTILES,
+): Chart {
+  return {
+    ...{ name, title },
+    x: 'messages of the high level',
+    y: 'answered within, ms',
+    logarithmicY: true,
+    ticks: quantiles,
+    series: rows.map((row) => ({
+      name: row.name,
+      points: quantiles.map((quantile, index) => [index, medianOf(rows, row.name, `high_${quantile}_ms`)] as const),
+    })),
+  };
+}

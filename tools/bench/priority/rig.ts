@@ -20,7 +20,8 @@ export const HIGH_SHARE = 0.05;
 const MESSAGES_UNDER_WAY = 16_384;
 const SEARCHES = 3;
 const DEVICES_LIMIT_MS = 120_000;
-const DEVICES_PACKETS = 65_536;
+/** Of a server whose connections are few; otherwise as many as `npm start` gives it. */
+const FEW_PACKETS = 65_536;
 export const SERVER_ADDRESS = '10.0.0.1';
 
 export class Stopped extends Error {
@@ -122,7 +123,7 @@ export class Rig {
   /** A fresh server under mcc: what each of its phases has measured. */
   async load({ phases, highShare = HIGH_SHARE, ...contest }: Load): Promise<RunReport[]> {
     const { connections, folder, context } = this;
-    return this.serving(contest, connections, undefined, async () => {
+    return this.serving(contest, connections, this.isSmall ? FEW_PACKETS : undefined, async () => {
       const say = () => {};
       const flags = { '-s': '1', '-w': '1' };
       const generator = new Generator({ folder, connections, phases, highShare, seed: context.seed, flags, say });
@@ -144,7 +145,7 @@ export class Rig {
     meanwhile?: () => () => void,
   ): Promise<DeviceReport> {
     const connections = options.groups.reduce((sum, { ports }) => sum + ports.length, 64);
-    return this.serving(contest, connections, DEVICES_PACKETS, async () => {
+    return this.serving(contest, connections, FEW_PACKETS, async () => {
       const windowMs = this.context.seconds * 1_000;
       const full: DeviceOptions = {
         device: `memif:${socketPath(this.folder)}?client`,
