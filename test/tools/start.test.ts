@@ -59,6 +59,22 @@ test('the server’s configuration is accepted by the parser', () => {
   assert.equal([settings?.priorities, settings?.answer, settings?.redis.length], [false, 'all', 1]);
 });
 
+test('a server may be given packets and lines of its own', () => {
+  const plan = { folder: '/tmp/x', connections: 10, priorities: true, redis: [], packets: 4_096 };
+  const lines = ['policy = weighted', 'weights = high 4, low 1'];
+  const { entries, faults } = parseConfText(configText({ ...plan, lines }), 'a.conf');
+  assert.equal(faults, []);
+  const text = (key: string) => entries.filter((entry) => entry.key === key).map((entry) => entry.text);
+  assert.equal([text('max_num_buffers'), text('policy')], [['4096'], ['weighted']]);
+});
+
+test('the generator takes flags in place of those that follow from its load', () => {
+  const load = { folder: '/tmp/x', connections: 100, phases: 'paced:1/1s', highShare: 0.05, seed: 1, say: () => {} };
+  const flags = generatorArguments({ ...load, flags: { '-w': '0' } });
+  assert.equal(flags.filter((flag) => flag === '-w').length, 1);
+  assert.is(flags[flags.indexOf('-w') + 1], '0');
+});
+
 test('the generator’s command line is accepted by the generator, and both meet at one socket', () => {
   const phases = 'wave:20000/1s/10s,pause:1s,capacity:4s,pause:1s,paced:150%/5s';
   const load = { folder: '/tmp/x', connections: 1_000_000, phases, highShare: 0.05, seed: 1, say: () => {} };

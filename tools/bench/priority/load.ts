@@ -5,7 +5,7 @@ import type { Chart } from '../svg.js';
 import { loadSample, type Part, type PartResult } from './part.js';
 import type { Contest, Rig } from './rig.js';
 
-export const LOADS = [10, 50, 80, 100, 120, 150, 200, 300] as const;
+const LOADS = [10, 50, 80, 100, 150, 200, 300] as const;
 const SMALL_LOADS = [10, 200];
 
 /** The same shares for both policies that have numbers: four times as much for the high level, a twentieth of its time. */

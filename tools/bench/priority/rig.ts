@@ -125,7 +125,7 @@ export class Rig {
     const { connections, folder, context } = this;
     return this.serving(contest, connections, this.isSmall ? FEW_PACKETS : undefined, async () => {
       const say = () => {};
-      const flags = { '-s': '1', '-w': '1' };
+      const flags = { '-s': '1', '-w': this.isSmall ? '0' : '1' };
       const generator = new Generator({ folder, connections, phases, highShare, seed: context.seed, flags, say });
       const report: Report = await this.run(
         (signal) => generator.child.signal(signal),
