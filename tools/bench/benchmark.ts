@@ -44,6 +44,8 @@ export interface Result {
   readonly charts: readonly Chart[];
   /** What a reader has to know beside the figures. */
   readonly notes: readonly string[];
+  /** Of parts that failed, while the others did not. */
+  readonly faults?: readonly string[];
 }
 
 export interface Benchmark {

@@ -97,6 +97,10 @@ async function measure(benchmark: Benchmark, options: Options, line: string): Pr
 
 function tell(report: Report, options: Options): void {
   process.stdout.write(options.json ? `${JSON.stringify(jsonReport(report))}\n` : `${formatReport(report)}\n`);
+  for (const fault of report.result.faults ?? []) {
+    process.stderr.write(`${report.name}: ${fault}\n`);
+    process.exitCode = 1;
+  }
   for (const path of writeCharts(report, options.out)) process.stderr.write(`chart: ${relative(ROOT, path)}\n`);
 }
 

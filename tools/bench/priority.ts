@@ -8,7 +8,7 @@ import { harm } from './priority/harm.js';
 import { load } from './priority/load.js';
 import { overload } from './priority/overload.js';
 import type { Part, PartResult } from './priority/part.js';
-import { CONNECTIONS, HIGH_SHARE, Rig } from './priority/rig.js';
+import { CONNECTIONS, HIGH_SHARE, Rig, Stopped } from './priority/rig.js';
 import { unordered } from './priority/unordered.js';
 
 const PARTS: readonly Part[] = [load, overload, burst, unordered, harm];
@@ -26,17 +26,24 @@ function measure(context: Context): Promise<Result> {
   const parts = PARTS.filter(({ name }) => context.parts.length === 0 || context.parts.includes(name));
   return Rig.with(context, async (rig) => {
     const results: [Part, PartResult][] = [];
+    const faults: string[] = [];
     for (const part of parts) {
       context.say(`${part.name}: ${part.what}`);
-      results.push([part, await part.measure(rig)]);
+      try {
+        results.push([part, await part.measure(rig)]);
+      } catch (error) {
+        if (error instanceof Stopped) throw error;
+        faults.push(`${part.name}: ${(error as Error).message}`);
+      }
     }
     const aims = results.flatMap(([, result]) => result.aims);
-    const { capacity } = rig;
+    const { capacity, mismatched } = rig;
     return {
       rows: results.flatMap(([part, result]) => titled(result, `priority ${part.name}`)),
-      values: { ...(capacity === undefined ? {} : { capacity_per_s: capacity }), ...aimValues(aims) },
+      values: { ...(capacity === undefined ? {} : { capacity_per_s: capacity }), ...aimValues(aims), mismatched },
       charts: results.flatMap(([, result]) => result.charts),
       notes: [...aims.map(aimText), ...NOTES],
+      faults,
     };
   });
 }

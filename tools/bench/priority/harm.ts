@@ -1,13 +1,13 @@
 // `harm`: devices at both levels at a moderate rate, and beside them others that behave badly, all at the low level. The high
 // level of the good ones is compared with what it is without the bad ones. Whoever needs the slow Redis server is harmed, of
 // course: the good devices need the other one only.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { interleaved, medianOf, type Sample } from '../benchmark.js';
 import type { Group } from '../ends/devices.js';
 import type { Aim } from './aim.js';
 import { ms, type Part, type PartResult, quantileChart, quantileColumns } from './part.js';
 import { hostIp, type Rig } from './rig.js';
 import { classServer, stateServer } from './shard.js';
+import { slowDown } from './slow-redis.js';
 
 const SERVERS = 2;
 const HEALTHY = 0;
@@ -19,9 +19,8 @@ const GREEDY = 1;
 const DEAF = 16;
 const SLOW_DEVICES = 100;
 const SLOW_WINDOW = 16;
-/** The slow server works for 5 ms, then stands still for 200. */
-const WORKS_MS = 5;
-const STANDS_MS = 200;
+/** Of the slow server: it does a fortieth of what it could. */
+const SLOWNESS = { worksMs: 5, pausesMs: 200 };
 /** Unharmed: as the high level under an overload, against half load. */
 const UNHARMED = 2;
 
@@ -70,29 +69,14 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   },
 };
 
-/** Lets a process of ours work now and then only, until the function that it returns is called. */
-function slowDown(pid: number): () => void {
-  let over = false;
-  const tell = (signal: NodeJS.Signals) => void process.kill(pid, signal);
-  const loop = async () => {
-    while (!over) {
-      tell('SIGSTOP');
-      await sleep(STANDS_MS);
-      if (!over) tell('SIGCONT');
-      await sleep(WORKS_MS);
-    }
-  };
-  void loop();
-  return () => {
-    over = true;
-    tell('SIGCONT');
-  };
-}
-
 async function trouble(rig: Rig, { bad, slow = false }: Trouble): Promise<Sample> {
-  const { pid = 0 } = rig.redis[SLOW] ?? {};
+  const socket = rig.redis[SLOW]?.socket ?? '';
   const options = { hostIp: hostIp(ADDRESS), groups: [...GOOD, ...bad] };
-  const { groups } = await rig.devices({ priorities: true }, options, slow ? () => slowDown(pid) : undefined);
+  const { groups } = await rig.devices(
+    { priorities: true },
+    options,
+    slow ? () => slowDown(socket, SLOWNESS) : undefined,
+  );
   const [high, low, others] = [groups.high?.high, groups.low?.low, groups.bad?.low];
   if (high === undefined || low === undefined) throw new Error('the devices say nothing of themselves');
   return {
