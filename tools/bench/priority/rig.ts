@@ -22,6 +22,8 @@ const SEARCHES = 3;
 const DEVICES_LIMIT_MS = 120_000;
 /** Of a server whose connections are few; otherwise as many as `npm start` gives it. */
 const FEW_PACKETS = 65_536;
+/** What a bad device has still under way is no reason to wait. */
+const DRAIN = ['drain_timeout = 1s'];
 export const SERVER_ADDRESS = '10.0.0.1';
 
 export class Stopped extends Error {
@@ -181,7 +183,14 @@ export class Rig {
   ): Promise<T> {
     if (this.stopped) throw new Stopped();
     const { folder, redis, context } = this;
-    const plan = { folder, connections, priorities, redis, lines, ...(packets === undefined ? {} : { packets }) };
+    const plan = {
+      folder,
+      connections,
+      priorities,
+      redis,
+      lines: [...DRAIN, ...lines],
+      ...(packets === undefined ? {} : { packets }),
+    };
     const server = await Server.start(plan, (line) => context.say(line));
     try {
       return await this.run((signal) => server.child.signal(signal), work);
@@ -190,16 +199,16 @@ export class Rig {
     }
   }
 
-  /** `end` is for a ^C meanwhile. */
+  /** `end` is for a ^C meanwhile: what it brings about is no fault of the work. */
   private async run<T>(end: Stoppable, work: () => Promise<T>): Promise<T> {
+    if (this.stopped) throw new Stopped();
     this.running.add(end);
     try {
-      if (this.stopped) throw new Stopped();
-      const result = await work();
-      if (this.stopped) throw new Stopped();
-      return result;
+      return await work();
     } finally {
       this.running.delete(end);
+      // biome-ignore lint/correctness/noUnsafeFinally: it stands in place of the fault.
+      if (this.stopped) throw new Stopped();
     }
   }
 }
