@@ -192,8 +192,9 @@ export class Rig {
       ...(packets === undefined ? {} : { packets }),
     };
     const server = await Server.start(plan, (line) => context.say(line));
+    // A ^C ends the work first: the server's own end, here, is the one that it always has.
     try {
-      return await this.run((signal) => server.child.signal(signal), work);
+      return await work();
     } finally {
       if (server.child.isRunning) await server.stop();
     }
