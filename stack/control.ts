@@ -66,7 +66,7 @@ export class Stack implements AsyncDisposable {
       checkDevice(settings);
       ensureEal(settings);
     }
-    this.id = this.native.createStack(stackOptions(settings, definition.levels, parts.ring));
+    this.id = this.native.createStack(stackOptions(settings, definition.levels, definition.policy, parts.ring));
   }
 
   static async start(parts: StackParts): Promise<Stack> {

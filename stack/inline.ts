@@ -99,7 +99,7 @@ export async function inline<L extends string>(
     checkDevice(settings);
     ensureEal(settings);
   }
-  const id = native.createStack(stackOptions(settings, definition.levels, options.ring));
+  const id = native.createStack(stackOptions(settings, definition.levels, definition.policy, options.ring));
   let host: AppHost<L> | undefined;
   try {
     const rules = new StackRules<L>(native, id, definition, settings);

@@ -106,6 +106,15 @@ export interface TcpOptions {
   readonly options?: readonly number[];
 }
 
+/** A policy as the native queues take it: stamps of 64 ns, values by level. */
+export interface PolicyWords {
+  readonly kind: 'strict' | 'weighted' | 'deadline';
+  /** `strict`: 0: a lower level may wait for ever. */
+  readonly bound: number;
+  readonly weights: readonly number[];
+  readonly budgets: readonly number[];
+}
+
 export interface StackOptions {
   /** memif, tap, af_packet or any other device string of DPDK; or one end of a pair inside the process. */
   readonly device: string | RingDevice;
@@ -125,6 +134,8 @@ export interface StackOptions {
   readonly slabBytes?: number;
   /** RX packets that messages of each level may hold while they are with apps; default: all. */
   readonly rxBudgets?: readonly number[];
+  /** Which level goes next at the receive lanes and the TX queue; default: strict, 20 ms. */
+  readonly policy?: PolicyWords;
   /** Records of each empty ring, a power of two; default 4096. */
   readonly emptyRecords?: number;
   readonly rxBurst?: number;

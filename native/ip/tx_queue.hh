@@ -1,9 +1,9 @@
-// TxQueue: frames on their way to the port, highest level first, in order within a level, handed over in bursts.
+// TxQueue: frames on their way to the port, by level, in order within a level, handed over in bursts.
 //
 // In: complete frames, one reference each, with their level. Out: Port::tx_burst. A port that takes fewer leaves the
-// rest queued; a full lane refuses, and the sender drops or waits: no level fills another's lane. A lower level that
-// waits gets a quantum after kPasses bursts of higher ones at the latest. Bounded at construction. A frame has kTxQueued
-// set while it waits here.
+// rest queued; a full lane refuses, and the sender drops or waits: no level fills another's lane. Which level
+// goes next is the policy's word; its work is counted in bytes. Bounded at construction. A frame has kTxQueued set while
+// it waits here.
 #pragma once
 
 #include <array>
@@ -12,24 +12,35 @@
 
 #include "native/abi/sojourn.hh"
 #include "native/port/port.hh"
+#include "native/sched/scheduling_policy.hh"
 
 namespace qstack {
 
 class TxQueue {
  public:
-  static constexpr uint32_t kPasses = 16;
+  /// Frames of a starved level under `strict`.
   static constexpr uint32_t kQuantum = 64;
   static constexpr uint32_t kBurst = 64;
+  /// Frames between two looks at deadlines or shares.
+  static constexpr uint32_t kLook = 16;
+  /// Bytes of the smallest weight in one round: kLook full frames.
+  static constexpr double kRound = kLook * 1'514;
 
   /// `capacity_power_of_two`: frames of one level. Frames of a level beyond `levels` share the lowest lane.
   /// `sojourn`: how long replies waited for the port, and all in all.
-  explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1, Sojourn* sojourn = nullptr);
+  explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1, Sojourn* sojourn = nullptr,
+                   const PolicyConfig& policy = {});
+
+  /// Frames that are pushed from now on have waited since `now`.
+  void begin_turn(Nanos now) { now_ = to_stamp(now); }
 
   /// False: its lane is full; the frame stays the caller's.
   bool push(Packet* packet) {
     Lane& lane = lanes_[lane_of(packet->level)];
     if (lane.tail - lane.head > mask_) return false;
-    lane.frames[lane.tail++ & mask_] = packet;
+    const uint32_t at = lane.tail++ & mask_;
+    lane.frames[at] = packet;
+    lane.since[at] = now_;
     packet->tx_flags |= kTxQueued;
     ++size_;
     return true;
@@ -50,13 +61,14 @@ class TxQueue {
  private:
   struct Lane {
     std::vector<Packet*> frames;
-    uint32_t head = 0;    ///< free-running: the oldest frame
-    uint32_t tail = 0;    ///< free-running: where the next one goes
-    uint32_t passed = 0;  ///< flushes of higher levels since it had its turn
+    std::vector<Stamp> since;  ///< when each of them came
+    uint32_t head = 0;         ///< free-running: the oldest frame
+    uint32_t tail = 0;         ///< free-running: where the next one goes
   };
 
   uint32_t lane_of(uint8_t level) const { return level < levels_ ? level : levels_ - 1; }
-  uint32_t flush_lane(Lane& lane, Port& port, Nanos now, uint32_t most);
+  uint32_t waiting() const;
+  uint32_t flush_lane(uint32_t level, Port& port, Nanos now, uint32_t most);
   uint32_t hand_over(Packet** frames, uint32_t n, Port& port, Nanos now);
   uint32_t measured(Packet** frames, uint32_t n, Port& port, Nanos now);
 
@@ -64,7 +76,9 @@ class TxQueue {
   uint32_t levels_;
   uint32_t mask_;
   uint32_t size_ = 0;
+  Stamp now_ = 0;
   Sojourn* sojourn_;
+  SchedulingPolicy policy_;
 };
 
 }  // namespace qstack

@@ -128,6 +128,36 @@ void read_budgets(const OptionReader& options, ArenaConfig& arena) {
   }
 }
 
+/// Numbers by level, each at least `min`; stack/policy.ts has checked their range and that they are there.
+template <typename Number>
+void read_by_level(const OptionReader& options, const char* name, uint32_t levels, double min, Number* out) {
+  const Napi::Value value = options.value(name);
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != levels) {
+    options.fail(name, "a number for each level is expected");
+  }
+  for (uint32_t level = 0; level < levels; ++level) {
+    const double number = value.As<Napi::Array>().Get(level).ToNumber().DoubleValue();
+    if (!(number >= min && number < INT32_MAX)) options.fail(name, "a positive number for each level is expected");
+    out[level] = static_cast<Number>(number);
+  }
+}
+
+PolicyConfig read_policy(const OptionReader& options, uint32_t levels) {
+  PolicyConfig policy;
+  const std::string kind = options.text("kind", "strict");
+  policy.bound = options.u32("bound", policy.bound, 0, INT32_MAX);
+  if (kind == "weighted") {
+    policy.kind = PolicyKind::weighted;
+    read_by_level(options, "weights", levels, 1e-9, policy.weights.data());
+  } else if (kind == "deadline") {
+    policy.kind = PolicyKind::deadline;
+    read_by_level(options, "budgets", levels, 0, policy.budgets.data());
+  } else if (kind != "strict") {
+    options.fail("kind", "\"" + kind + "\", but strict, weighted or deadline is expected");
+  }
+  return policy;
+}
+
 ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config) {
   ArenaConfig arena;
   arena.levels = static_cast<uint32_t>(options.required("levels", 1, abi::kLevelsMax));
@@ -160,6 +190,7 @@ InstanceConfig read_stack(const OptionReader& options) {
   config.stack.tcp.levels = static_cast<uint8_t>(config.arena.levels);
   config.stack.tcp.secret = read_secret(options);
   config.stack.ip.secret = mix_product(config.stack.tcp.secret[0] ^ 1, config.stack.tcp.secret[1]);
+  if (options.has("policy")) config.stack.policy = read_policy(options.object("policy"), config.arena.levels);
   config.stack.rx_burst = options.u16("rxBurst", config.stack.rx_burst, 1, 64);
   return config;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "native/ip/config.hh"
+#include "native/sched/policy_config.hh"
 #include "native/tcp/config.hh"
 
 namespace qstack {
@@ -9,6 +10,7 @@ namespace qstack {
 struct StackConfig {
   IpConfig ip;
   TcpConfig tcp;
+  PolicyConfig policy;  ///< of the RX lanes and the TX queue
   uint16_t rx_burst = 64;
 };
 

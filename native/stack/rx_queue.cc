@@ -6,7 +6,20 @@
 
 namespace qstack {
 
-RxQueue::RxQueue(uint32_t levels) : count_(std::clamp<uint32_t>(levels, 1, kLevelsMax) + 2) {}
+namespace {
+
+/// SYNs take the place behind level 0.
+PolicyConfig with_syn(PolicyConfig config) {
+  std::copy_backward(config.weights.begin(), config.weights.end() - 1, config.weights.end());
+  std::copy_backward(config.budgets.begin(), config.budgets.end() - 1, config.budgets.end());
+  return config;
+}
+
+}  // namespace
+
+RxQueue::RxQueue(uint32_t levels, const PolicyConfig& policy)
+    : policy_(with_syn(policy), std::clamp<uint32_t>(levels, 1, kLevelsMax) + 1, kQuantum, kBurst, kBurst),
+      count_(std::clamp<uint32_t>(levels, 1, kLevelsMax) + 2) {}
 
 uint32_t RxQueue::lane_of(const Packet& packet) const {
   if (packet.payload_length != 0) return packet.level == 0 ? kTop : std::min(packet.level + kSyn, lowest());
@@ -17,38 +30,57 @@ uint32_t RxQueue::lane_of(const Packet& packet) const {
 }
 
 void RxQueue::push(Packet* packet) {
-  lanes_[lane_of(*packet)].packets.push_back(packet);
+  const uint32_t lane = lane_of(*packet);
+  lanes_[lane].push_back(packet);
+  if (lane != kControl) work_ |= 1u << (lane - kTop);
   ++size_;
 }
 
-uint32_t RxQueue::take(Packet** out, uint32_t n) {
-  uint32_t taken = take_starved(out, n);
-  taken += take_from(lanes_[kControl], out + taken, std::min(n - taken, n / 4));
-  for (uint32_t lane = kTop; lane < count_; ++lane) taken += take_from(lanes_[lane], out + taken, n - taken);
-  taken += take_from(lanes_[kControl], out + taken, n - taken);
+uint32_t RxQueue::take(Packet** out, uint32_t n, Stamp now) {
+  uint32_t taken = take_from(kControl, out, n / 4);
+  taken += take_by_policy(out + taken, n - taken, now);
+  taken += take_from(kControl, out + taken, n - taken);
   size_ -= taken;
   mark_overtaking(out, taken);
   return taken;
 }
 
-uint32_t RxQueue::take_starved(Packet** out, uint32_t n) {
+uint32_t RxQueue::take_by_policy(Packet** out, uint32_t n, Stamp now) {
+  const auto since = [this](uint32_t level) { return lanes_[level + kTop].front()->rx_stamp; };
+  uint32_t mask = n == 0 ? 0 : work_;
+  if (mask != 0) policy_.begin(mask, now, since);
   uint32_t taken = 0;
-  for (uint32_t lane = kSyn; lane < count_; ++lane) {
-    if (lanes_[lane].packets.empty() || ++lanes_[lane].passed <= kPasses) continue;
-    taken += take_from(lanes_[lane], out + taken, std::min(n - taken, kQuantum));
+  while (taken < n && mask != 0) {
+    const auto [level, most] = policy_.next(mask, since);
+    const uint32_t got = take_from(level + kTop, out + taken, std::min(n - taken, most));
+    policy_.charge(level, got);
+    if (got == 0) policy_.give_back(level);
+    if (lanes_[level + kTop].empty()) work_ &= ~(1u << level);
+    if (got == 0 || lanes_[level + kTop].empty()) mask &= ~(1u << level);
+    taken += got;
   }
   return taken;
 }
 
-uint32_t RxQueue::take_from(Lane& lane, Packet** out, uint32_t n) {
+uint32_t RxQueue::take_from(uint32_t lane, Packet** out, uint32_t n) {
+  PacketQueue& packets = lanes_[lane];
   uint32_t taken = 0;
-  while (taken < n && !lane.packets.empty()) {
-    out[taken] = lane.packets.pop_front();
+  while (taken < n && !packets.empty()) {
+    if (lane == lowest() && packets.front()->payload_length == 0 && closes_early(*packets.front())) break;
+    out[taken] = packets.pop_front();
     __builtin_prefetch(out[taken]->data + out[taken]->l3);
     ++taken;
   }
-  if (taken != 0) lane.passed = 0;
   return taken;
+}
+
+/// A FIN or RST: data that arrived earlier, maybe of its connection, still waits in another lane.
+bool RxQueue::closes_early(const Packet& packet) const {
+  for (uint32_t lane = kTop; lane < lowest(); ++lane) {
+    const Packet* const front = lanes_[lane].front();
+    if (front != nullptr && static_cast<int32_t>(front->arrival - packet.arrival) < 0) return true;
+  }
+  return false;
 }
 
 void RxQueue::mark_overtaking(Packet** packets, uint32_t n) const {
@@ -57,7 +89,7 @@ void RxQueue::mark_overtaking(Packet** packets, uint32_t n) const {
     if (oldest == nullptr || static_cast<int32_t>(packet->arrival - oldest->arrival) < 0) oldest = packet;
   };
   for (uint32_t lane = 0; size_ != 0 && lane < count_; ++lane) {
-    if (!lanes_[lane].packets.empty()) look_at(lanes_[lane].packets.front());
+    if (!lanes_[lane].empty()) look_at(lanes_[lane].front());
   }
   for (uint32_t i = n; i-- > 0;) {
     look_at(packets[i]);

@@ -26,14 +26,14 @@ TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
 Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app)
     : port_(port),
       rx_(rx),
-      received_(config.tcp.levels),
-      queue_(kTxQueue, config.tcp.levels, &counters_.sojourn),
+      received_(config.tcp.levels, config.policy),
+      queue_(kTxQueue, config.tcp.levels, &counters_.sojourn, config.policy),
       ip_(config.ip, rx, tx, queue_, counters_),
       engine_(with_mtu(config.tcp, config.ip.mtu), ip_, queue_, rx, tx, app, counters_) {}
 
 Stack::~Stack() {
   Packet* packet;
-  while (received_.take(&packet, 1) != 0) rx_.release(packet);
+  while (received_.take(&packet, 1, to_stamp(now_)) != 0) rx_.release(packet);
 }
 
 uint32_t Stack::turn(Nanos now) {
@@ -67,6 +67,7 @@ uint32_t Stack::transmit(Nanos now) {
 void Stack::at(Nanos now) {
   if (now == now_) return;
   now_ = now;
+  queue_.begin_turn(now);
   engine_.begin_turn(now);
 }
 
@@ -77,7 +78,7 @@ uint32_t Stack::receive(Nanos now) {
   uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), kBacklog));
   Packet* packets[TcpEngine::kBurstMax];
   while (most > 0) {
-    const uint32_t n = received_.take(packets, std::min(most, TcpEngine::kBurstMax));
+    const uint32_t n = received_.take(packets, std::min(most, TcpEngine::kBurstMax), to_stamp(now));
     if (n == 0) break;
     engine_.input(packets, n, received_.size());
     most -= n;

@@ -1,9 +1,10 @@
 // Policies by themselves, and in the run queues under explicit time.
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Coroutine, Scheduler, sleep } from '../../coroutine/index.js';
 import { makePolicy } from '../../coroutine/make-policy.js';
-import type { Heads, PolicyOptions, SchedulingPolicy } from '../../coroutine/policy.js';
+import type { Heads, PolicyKind, PolicyOptions, SchedulingPolicy } from '../../coroutine/policy.js';
 
 const NONE: Heads = { since: () => 0 };
 const msStamp = (ms: number) => Math.round(ms * 15_625) >>> 0;
@@ -64,6 +65,34 @@ test('weighted: the debt of one long piece of work is paid in the rounds that fo
   let between = 0;
   for (; policy.next(0b11) === 1; between += 10) policy.charge(1, 10);
   assert.ok(Math.abs(between - 50_000) <= 300, String(between));
+});
+
+/** The policy of a `case` line of the table; `heads` are those of the line at hand. */
+function policyOfCase(words: readonly string[], heads: Heads): SchedulingPolicy {
+  const [kind, levels = 0, starvationBoundMs = 0, ...values] = [words[0] as PolicyKind, ...words.slice(1).map(Number)] as [
+    PolicyKind,
+    ...number[],
+  ];
+  return makePolicy({ kind, levels, starvationBoundMs, weights: values, budgetsMs: values }, heads, 100);
+}
+
+test('the table that the native policies read as well holds here', () => {
+  let sinces: readonly number[] = [];
+  let policy: SchedulingPolicy | undefined;
+  let rounds = 0;
+  const table = readFileSync(new URL('../../../test/coroutine/policy-cases.txt', import.meta.url), 'utf8');
+  for (const line of table.trim().split('\n')) {
+    const words = line.split(' ');
+    if (words[0] === 'case') policy = policyOfCase(words.slice(1), { since: (level) => sinces[level] as number });
+    if (words[0] === 'case' || words[0] === '#') continue;
+    const [mask = 0, now = 0, work = 0, level = 0, ...rest] = words.map(Number);
+    sinces = rest;
+    policy?.begin(mask, now);
+    assert.is(policy?.next(mask), level, line);
+    policy?.charge(level, work);
+    rounds++;
+  }
+  assert.is(rounds, 480);
 });
 
 test('deadline: the earliest goes first, the higher of two that are equal, also where stamps wrap', () => {

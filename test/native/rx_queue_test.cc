@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "native/mempool/heap_pool.hh"
@@ -16,6 +17,7 @@ struct Source {
   HeapRegion region{4096};
   HeapPool pool{region.region(), 0, 4096};
   uint32_t arrival = 0;
+  Stamp now = 0;
 
   Packet* segment(uint8_t level, uint16_t payload, uint8_t flags = kAck) {
     Packet* const packet = pool.allocate();
@@ -25,16 +27,35 @@ struct Source {
     packet->data[packet->l4 + kTcpFlagsAt] = flags;
     packet->level = level;
     packet->arrival = arrival++;
+    packet->rx_stamp = now;
     return packet;
   }
 };
 
 std::vector<uint32_t> arrivals(RxQueue& queue, uint32_t n) {
   std::vector<Packet*> packets(n);
-  packets.resize(queue.take(packets.data(), n));
+  packets.resize(queue.take(packets.data(), n, 0));
   std::vector<uint32_t> numbers;
   for (const Packet* packet : packets) numbers.push_back(packet->arrival);
   return numbers;
+}
+
+/// A batch; returns how many of `low` were in it.
+uint32_t take_round(Source& source, RxQueue& queue, uint8_t low) {
+  Packet* packets[64];
+  const uint32_t n = queue.take(packets, 64, source.now);
+  uint32_t lows = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    lows += packets[i]->level == low;
+    source.pool.release(packets[i]);
+  }
+  return lows;
+}
+
+/// The same while level 0 always has a whole batch.
+uint32_t serve_round(Source& source, RxQueue& queue, uint8_t low) {
+  for (int i = 0; i < 64; ++i) queue.push(source.segment(0, 100));
+  return take_round(source, queue, low);
 }
 
 }  // namespace
@@ -76,22 +97,68 @@ TEST_CASE("pure ACKs take a quarter of a batch while others wait, and all of it 
   CHECK(arrivals(queue, 64).size() == 48);
 }
 
-TEST_CASE("a lower level is passed over kPasses times at most") {
+TEST_CASE("strict: a lower level that has waited for the bound gets a quantum, also where stamps wrap") {
   Source source;
-  RxQueue queue(2);
-  queue.push(source.segment(1, 100));
-  uint32_t batches = 0;
-  for (bool seen = false; !seen; ++batches) {
-    REQUIRE(batches <= RxQueue::kPasses + 1);
-    while (queue.size() < 100) queue.push(source.segment(0, 100));
-    Packet* packets[64];
-    const uint32_t n = queue.take(packets, 64);
-    for (uint32_t i = 0; i < n; ++i) {
-      seen = seen || packets[i]->level == 1;
-      source.pool.release(packets[i]);
-    }
+  PolicyConfig policy;
+  const Stamp start = 0u - policy.bound / 2;
+  source.now = start;
+  RxQueue queue(2, policy);
+  for (uint32_t i = 0; i < 3 * RxQueue::kQuantum; ++i) queue.push(source.segment(1, 100));
+  std::vector<Stamp> times;
+  for (; source.now - start < 5 * policy.bound / 2; source.now += policy.bound / 20) {
+    const uint32_t lows = serve_round(source, queue, 1);
+    if (lows == 0) continue;
+    CHECK(lows == RxQueue::kQuantum);
+    times.push_back(source.now - start);
   }
-  CHECK(batches > RxQueue::kPasses);
+  CHECK(times == std::vector<Stamp>{policy.bound, 2 * policy.bound});
+}
+
+TEST_CASE("weighted: segments of levels that always wait reach TCP by their weights") {
+  Source source;
+  PolicyConfig policy;
+  policy.kind = PolicyKind::weighted;
+  policy.weights = {3, 1};
+  RxQueue queue(2, policy);
+  for (uint32_t i = 0; i < 256; ++i) queue.push(source.segment(i % 2, 100));
+  uint32_t all = 0;
+  for (int round = 0; round < 1'000; ++round) {
+    const uint32_t lows = take_round(source, queue, 1);
+    for (uint32_t i = 0; i < 64; ++i) queue.push(source.segment(i < lows, 100));
+    all += lows;
+  }
+  CHECK(std::abs(all / 64'000.0 - 0.25) < 0.01);
+}
+
+TEST_CASE("deadline: the segment that is due first reaches TCP first") {
+  Source source;
+  PolicyConfig policy;
+  policy.kind = PolicyKind::deadline;
+  policy.budgets = {10, 30};
+  RxQueue queue(2, policy);
+  source.now = 0xfffffff0;
+  queue.push(source.segment(1, 100));  // 0, due at 14
+  source.now = 3;
+  queue.push(source.segment(0, 100));  // 1, due at 13
+  source.now = 5;
+  queue.push(source.segment(0, 0, kSyn));  // 2, due at 15
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{1});
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{0});
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{2});
+}
+
+TEST_CASE("a FIN whose level goes first waits for data that arrived earlier, whatever the policy says") {
+  Source source;
+  PolicyConfig policy;
+  policy.kind = PolicyKind::deadline;
+  policy.budgets = {1'000, 1};
+  RxQueue queue(2, policy);
+  queue.push(source.segment(0, 100));             // 0
+  queue.push(source.segment(0, 0, kFin | kAck));  // 1
+  queue.push(source.segment(0, 100));             // 2
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{0});
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{1});
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{2});
 }
 
 TEST_CASE("a segment that comes before an earlier arrival says so, the others do not") {
@@ -102,12 +169,12 @@ TEST_CASE("a segment that comes before an earlier arrival says so, the others do
   queue.push(source.segment(0, 100));  // 2
   queue.push(source.segment(1, 100));  // 3
   Packet* packets[4];
-  REQUIRE(queue.take(packets, 2) == 2);
+  REQUIRE(queue.take(packets, 2, 0) == 2);
   CHECK(packets[0]->arrival == 0);
   CHECK((packets[0]->tx_flags & kRxOvertakes) == 0);
   CHECK(packets[1]->arrival == 2);
   CHECK((packets[1]->tx_flags & kRxOvertakes) != 0);
-  REQUIRE(queue.take(packets, 4) == 2);
+  REQUIRE(queue.take(packets, 4, 0) == 2);
   for (int i = 0; i < 2; ++i) CHECK((packets[i]->tx_flags & kRxOvertakes) == 0);
 }
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -13,15 +14,16 @@ using namespace qstack;
 namespace {
 
 struct Wire {
-  HeapRegion region{64};
+  HeapRegion region{256};
   HeapPool rx{region.region(), 0, 16};
-  HeapPool tx{region.region(), 16, 48};
+  HeapPool tx{region.region(), 16, 240};
   PairPort port;
   explicit Wire(uint32_t capacity) : port(rx, tx, {2, 0, 0, 0, 0, 1}, capacity) {}
 
-  Packet* frame(uint8_t mark) {
+  Packet* frame(uint8_t mark, uint8_t level = 0, uint16_t length = 60) {
     Packet* const packet = tx.allocate();
-    packet->length = 60;
+    packet->length = length;
+    packet->level = level;
     packet->data[0] = mark;
     return packet;
   }
@@ -74,20 +76,59 @@ TEST_CASE("a higher level leaves first, and neither fills the other's lane") {
   for (const uint8_t mark : {100, 101, 0, 1, 2, 3}) CHECK((*wire.port.take())[0] == mark);
 }
 
-TEST_CASE("a lower level that waits gets its turn, however much of the higher one there is") {
+TEST_CASE("strict: a lower level gets its quantum once per bound, also where stamps wrap and the port was full") {
   Wire wire(1);
-  TxQueue queue(8, 2);
-  Packet* const low = wire.frame(200);
-  low->level = 1;
-  REQUIRE(queue.push(low));
-  uint32_t flushes = 0;
-  for (bool seen = false; !seen; ++flushes) {
-    REQUIRE(flushes <= TxQueue::kPasses + 1);
+  PolicyConfig policy;
+  TxQueue queue(8, 2, nullptr, policy);
+  const Nanos bound = Nanos{policy.bound} << 6, start = (Nanos{1} << 38) - bound / 2;
+  queue.begin_turn(start);
+  for (int i = 0; i < 4; ++i) REQUIRE(queue.push(wire.frame(200, 1)));
+  std::vector<Nanos> times;
+  for (Nanos now = start; now < start + 5 * bound / 2; now += bound / 20) {
+    queue.begin_turn(now);
     while (queue.room(0) > 0) REQUIRE(queue.push(wire.frame(1)));
-    queue.flush(wire.port, 0);
-    while (auto frame = wire.port.take()) seen = seen || (*frame)[0] == 200;
+    queue.flush(wire.port, now);
+    if (now == start + bound - bound / 20) continue;  // full when the quantum falls due: it is not lost
+    while (auto frame = wire.port.take()) {
+      if ((*frame)[0] == 200) times.push_back(now - start);
+    }
   }
-  CHECK(flushes > TxQueue::kPasses);
+  CHECK(times == std::vector<Nanos>{bound + bound / 20, 2 * bound + bound / 20});
+}
+
+TEST_CASE("weighted: levels share the port by bytes, not by frames") {
+  Wire wire(16);
+  PolicyConfig policy;
+  policy.kind = PolicyKind::weighted;
+  policy.weights = {1, 1};
+  TxQueue queue(64, 2, nullptr, policy);
+  uint64_t bytes[2] = {};
+  for (int round = 0; round < 4'000; ++round) {
+    while (queue.room(0) > 0) REQUIRE(queue.push(wire.frame(0, 0, 1'400)));
+    while (queue.room(1) > 0) REQUIRE(queue.push(wire.frame(1, 1, 200)));
+    queue.flush(wire.port, 0);
+    while (auto frame = wire.port.take()) bytes[(*frame)[0]] += frame->size();
+  }
+  CHECK(std::abs(static_cast<double>(bytes[0]) / static_cast<double>(bytes[0] + bytes[1]) - 0.5) < 0.02);
+}
+
+TEST_CASE("deadline: the frame that is due first leaves first") {
+  Wire wire(1);
+  PolicyConfig policy;
+  policy.kind = PolicyKind::deadline;
+  policy.budgets = {10, 30};
+  TxQueue queue(8, 2, nullptr, policy);
+  const auto push_at = [&](Stamp stamp, uint8_t mark, uint8_t level) {
+    queue.begin_turn(Nanos{stamp} << 6);
+    REQUIRE(queue.push(wire.frame(mark, level)));
+  };
+  push_at(100, 1, 1);  // due at 130
+  push_at(119, 2, 0);  // due at 129
+  push_at(121, 3, 0);  // due at 131
+  for (const uint8_t mark : {2, 1, 3}) {
+    CHECK(queue.flush(wire.port, Nanos{125} << 6) == 1);
+    CHECK((*wire.port.take())[0] == mark);
+  }
 }
 
 TEST_CASE("a port that takes fewer leaves the rest queued, in order") {
