@@ -69,10 +69,8 @@ test('weighted: the debt of one long piece of work is paid in the rounds that fo
 
 /** The policy of a `case` line of the table; `heads` are those of the line at hand. */
 function policyOfCase(words: readonly string[], heads: Heads): SchedulingPolicy {
-  const [kind, levels = 0, starvationBoundMs = 0, ...values] = [words[0] as PolicyKind, ...words.slice(1).map(Number)] as [
-    PolicyKind,
-    ...number[],
-  ];
+  const kind = words[0] as PolicyKind;
+  const [levels = 0, starvationBoundMs = 0, ...values] = words.slice(1).map(Number);
   return makePolicy({ kind, levels, starvationBoundMs, weights: values, budgetsMs: values }, heads, 100);
 }
 

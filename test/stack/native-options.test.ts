@@ -16,7 +16,12 @@ test('faults made on purpose keep their shares, their seed and the longest delay
 
 test('the policy of the program reaches the native queues in stamps, and the configuration overrides it', () => {
   const levels = ['high', 'low'];
-  assert.equal(stackOptions(settingsOf({}), levels).policy, { kind: 'strict', bound: 312_500, weights: [], budgets: [] });
+  assert.equal(stackOptions(settingsOf({}), levels).policy, {
+    kind: 'strict',
+    bound: 312_500,
+    weights: [],
+    budgets: [],
+  });
   const weighted = stackOptions(settingsOf({}), levels, { kind: 'weighted', weights: { high: 4, low: 1 } });
   assert.equal(weighted.policy?.weights, [4, 1]);
   const settings = settingsOf({ policy: 'deadline', deadlines: 'high 5ms, low 1s' });
