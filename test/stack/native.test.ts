@@ -258,6 +258,15 @@ it('faults of control calls are errors with a code and a sentence', () => {
   assert.throws(() => native.createStack(options('x', 0, { levels: 9 })), /createStack: levels: 9.* from 1 to 8/);
   assert.throws(() => native.createStack(options('x', 0, { rxPackets: 1 << 22 })), /the limit is 4095 MiB/);
   assert.throws(() => native.createStack(options('x', 0, { mac: '02:00' })), /no MAC address/);
+  const policy = (weights: number[]) => ({ policy: { kind: 'weighted' as const, bound: 0, weights, budgets: [] } });
+  assert.throws(
+    () => native.createStack(options('x', 0, { levels: 2, ...policy([1]) })),
+    /weights: a number for each level/,
+  );
+  assert.throws(
+    () => native.createStack(options('x', 0, { levels: 2, ...policy([1, 0]) })),
+    /weights: a positive number/,
+  );
   assert.is(
     codeOf(() => native.createStack({ ...options('x', 0), device: 'net_nothing0' })),
     'QST_ERR_EAL',
