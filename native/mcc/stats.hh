@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "native/mcc/histogram.hh"
+#include "native/mempool/packet.hh"
 #include "native/mcc/message.hh"
 
 namespace qstack::mcc {
