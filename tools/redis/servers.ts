@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SOCKET_PATH_MAX } from '../../stack/config/device.js';
@@ -113,7 +113,7 @@ function startServer(dir: string, index: number, mortal: boolean): ChildProcess 
   ];
   const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', log, log], detached: true });
   closeSync(log);
-  if (child.pid !== undefined) setPriority(child.pid, NICENESS);
+  if (child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + NICENESS));
   return child;
 }
 
