@@ -218,8 +218,10 @@ Nanos World::bound() const {
       const uint64_t small = std::min<uint64_t>(to.config.tcp.receive_buffer, t.side[side].unsent_max) / 2;
       // Writes of a host share its packets, one each.
       const uint64_t share = from.tx_packets * 3 / 4 / plan_.transfers.size() * t.side[side].write_least;
-      // Nagle's algorithm joins no messages of different levels: one of them a round trip.
-      const bool lone = t.nagle && t.side[side].levels > 1;
+      // Nagle's algorithm joins no messages of different levels: one of them a round trip. Without SACK a round trip
+      // repairs one loss of a window (RFC 6582 3.2), and all of them may be lost.
+      const bool sack = from.config.tcp.sack && to.config.tcp.sack;
+      const bool lone = !sack || (t.nagle && t.side[side].levels > 1);
       const uint64_t window = lone ? t.side[side].write_least : std::clamp<uint64_t>(std::min(small, share), 100, 10'000);
       const uint64_t wait_ms = to.config.tcp.delayed_ack_ms + from.config.tcp.rto_min_ms + 50;
       const Nanos round = uint64_t{from.delay_us + to.delay_us} * 2'000 + wait_ms * kMs;
