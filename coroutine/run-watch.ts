@@ -1,7 +1,8 @@
 // RunWatch: notices a handler that keeps its thread, from one `yield*` to the next, longer than a bound.
 // In: begin() before a burst of entries, ran() behind each while `isClose`, end() behind the last. Out: slow() with name, level
-// and milliseconds. Invariant: what is reported did take so long, apart from time in which others had the core. A reading of the clock costs as much as a short handler, so
-// bursts are timed, and each entry only for a minute after a burst of several took too long: in a crowd the first one may pass.
+// and milliseconds. Invariant: what is reported did take so long, apart from time in which others had the core. A reading of
+// the clock costs as much as a short handler, so bursts are timed, and each entry only for a minute after a burst of several
+// took too long: in a crowd the first one may pass.
 export interface RunWatchOptions {
   boundMs: number;
   slow: (name: string, level: number, ms: number) => void;
