@@ -51,8 +51,10 @@ uint32_t BulkSink::step(Nanos now) {
   }
   chunks_.clear();
   if (work != 0) window_.note(now, total_);
-  if (ended_ && !done_) stack_->close(handle_, now);
-  ended_ = false;
+  if ((ended_ || window_.over()) && !closing_ && !done_) {
+    closing_ = true;
+    stack_->close(handle_, now);
+  }
   return work;
 }
 

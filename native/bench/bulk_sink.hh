@@ -1,4 +1,5 @@
-// BulkSink: accepts one connection, reads what comes, and measures how much came in a window of time.
+// BulkSink: accepts one connection, reads what comes, and measures how much came in a window of time. Then it closes,
+// which tells the source that it may end.
 //
 // In: App events, step() between two turns. Out: bytes of the window. A read copies the bytes to the program, as read(2)
 // does, and gives the packet back; `copies = false` leaves them where they are.
@@ -48,7 +49,7 @@ class BulkSink final : public App {
   size_t at_ = 0;
   Window window_;
   uint64_t total_ = 0;
-  bool ended_ = false, done_ = false;
+  bool ended_ = false, closing_ = false, done_ = false;
 };
 
 }  // namespace qstack::bench

@@ -15,7 +15,7 @@ struct BulkSourceConfig {
   uint32_t write_size = 65'536;
   uint32_t send_buffer = 262'144;  ///< bytes that wait or are not acknowledged
   Nanos delay = 0;     ///< before the first try to connect: the sink may need a device that we have made
-  Nanos duration = 0;  ///< from the moment it is connected
+  Nanos duration = 0;  ///< at most, from the moment it is connected: the sink closes when it has measured
 };
 
 class BulkSource final : public App {

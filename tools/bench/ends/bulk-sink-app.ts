@@ -1,4 +1,5 @@
 // A handler that takes what comes on one stream and counts it in a window of time: what a program in TypeScript gets to see.
+// It closes then, which tells the source that it may end.
 // In: port, warm-up and window, in the module's own address. Out: the report of the app. The bytes are read where they lie.
 import { stream } from '../../../stack/framing.js';
 import { serve } from '../../../stack/serve.js';
@@ -33,22 +34,23 @@ export default serve({
     let firstBusy = 0;
     let over = false;
     app.onReport(() => ({ report }));
+    /** The window is over, for the first time. */
     const look = (now: number) => {
       if (began === 0) began = now;
-      if (now < began + warmUpMs) return;
-      if (over) return;
+      if (over || now < began + warmUpMs) return false;
       if (first === 0) [first, firstBytes, firstBusy] = [now, total, machineBusySeconds()];
       report.amount = total - firstBytes;
       report.nanoseconds = (now - first) * 1e6;
       over = now >= first + windowMs;
       if (over) report.busy_s = machineBusySeconds() - firstBusy;
+      return over;
     };
     const onClose = () => {
       report.ended = true;
     };
     app.listen({ port, framing: stream, onClose }, (message) => {
       total += message.length;
-      if (++chunks % LOOK_EVERY === 0) look(performance.now());
+      if (++chunks % LOOK_EVERY === 0 && look(performance.now())) message.connection.close();
     });
   },
 });

@@ -54,7 +54,8 @@ static int accept_one(int port) {
   return connection;
 }
 
-/// Bytes that came in the window, which begins `warm_up` after the first byte, and how busy the machine was in it.
+/// Bytes that came in the window, which begins `warm_up` after the first byte, and how busy the machine was in it. Closes
+/// then, which tells the source that it may end.
 static void sink(int port, uint64_t warm_up, uint64_t window) {
   static uint8_t buffer[READ_BUFFER];
   const int connection = accept_one(port);
@@ -64,12 +65,15 @@ static void sink(int port, uint64_t warm_up, uint64_t window) {
     const uint64_t now = now_ns();
     total += (uint64_t)n;
     if (began == 0) began = now;
-    if (now < began + warm_up || (first != 0 && last >= first + window)) continue;
+    if (now < began + warm_up) continue;
     if (first == 0) first = now, first_bytes = total, first_busy = machine_busy_seconds();
     last = now;
     last_bytes = total;
-    if (last >= first + window) busy = machine_busy_seconds() - first_busy;
+    if (last < first + window) continue;
+    busy = machine_busy_seconds() - first_busy;
+    break;
   }
+  close(connection);
   printf("{\"amount\":%llu,\"nanoseconds\":%llu,\"busy_s\":%.2f}\n", (unsigned long long)(last_bytes - first_bytes),
          (unsigned long long)(last - first), busy);
 }
