@@ -107,6 +107,7 @@ void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& 
       packet->sequence += gone;
       packet->payload = static_cast<uint16_t>(packet->payload + gone);
       packet->payload_length = static_cast<uint16_t>(packet->payload_length - gone);
+      if (packet->tx_count > 1) mark_lost(b, packet);  // the peer had no room for it, or it was not sent (retransmit_head)
       break;
     }
     tx_.release(b.retransmit.pop_front());

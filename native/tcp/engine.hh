@@ -419,6 +419,8 @@ class TcpEngine {
     return {static_cast<uint8_t>(options[TcpOption::dscp] << 2), static_cast<uint8_t>(options[TcpOption::ttl])};
   }
   bool retransmit(Tcb& c, Busy& b, Packet* packet);
+  bool retransmit_head(Tcb& c, Busy& b, Packet* packet);
+  void await_answer(Tcb& c, Busy& b, const Packet* packet);
   void note_retransmission(Tcb& c, Busy& b, Packet& packet);
   void send_segment(Packet* packet, uint8_t* tcp, uint16_t length, const FlowKey& key, uint32_t neighbor,
                     const Packet* request = nullptr);

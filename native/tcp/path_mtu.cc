@@ -100,7 +100,7 @@ void TcpEngine::raise_mss() {
 }
 
 /// Cuts a segment of the retransmission queue to `length` bytes; the rest follows it there, and is what it was. False: no
-/// packet is free; the timer comes back to it. Frames that a port still holds are not touched.
+/// packet is free. Frames that a port still holds are not touched.
 bool TcpEngine::cut(Busy& b, Packet* packet, uint16_t length) {
   const uint8_t flags = packet->tx_flags;
   Packet* const rest = split(packet, length);

@@ -68,11 +68,12 @@ uint8_t TcpEngine::flags_of(Tcb& c, Packet& packet) {
   return flags;
 }
 
-/// Sends a segment again, the oldest with the level of the highest behind it, cut to the MSS where that has been lowered.
-/// A frame that a port still holds must not be written to: then a copy goes out.
+/// Sends a segment again, the oldest with the level of the highest behind it, cut to the MSS where that has been lowered, or
+/// without a packet for its rest as far as the MSS goes. A frame that a port still holds must not be written to: then a copy
+/// goes out.
 bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
   if (packet == b.retransmit.front()) packet->level = highest_level(b.retransmit);
-  if (packet->payload_length > c.mss && !cut(b, packet, c.mss)) return false;
+  if (packet->payload_length > c.mss && !cut(b, packet, c.mss)) return retransmit_head(c, b, packet);
   Packet* frame = packet;
   if (tx_.shared(packet)) {
     frame = tx_.allocate();
@@ -96,10 +97,29 @@ bool TcpEngine::retransmit(Tcb& c, Busy& b, Packet* packet) {
     packet->sent_us = now_us_;
     tx_.release(frame);
   }
-  // What the timer waits for has just been sent: what is left of the old time would end before its answer can come.
+  await_answer(c, b, packet);
+  return true;
+}
+
+/// All packets may be where they wait for this one: so it needs none. When its beginning is acknowledged the rest is lost.
+bool TcpEngine::retransmit_head(Tcb& c, Busy& b, Packet* packet) {
+  if (tx_.shared(packet)) return false;
+  const uint16_t length = packet->payload_length;
+  const auto at_end = static_cast<uint8_t>(packet->tx_flags & (kTxMessageEnd | kTxFin));
+  note_retransmission(c, b, *packet);
+  packet->payload_length = c.mss;
+  packet->tx_flags &= static_cast<uint8_t>(~at_end);
+  transmit(c, b, packet);
+  packet->payload_length = length;
+  packet->tx_flags |= at_end;
+  await_answer(c, b, packet);
+  return true;
+}
+
+/// What the timer waits for has just been sent: what is left of the old time would end before its answer can come.
+void TcpEngine::await_answer(Tcb& c, Busy& b, const Packet* packet) {
   const bool oldest = packet == b.retransmit.front() && b.timer == TimerKind::rto;
   if (b.rto_deadline_ms == 0 || oldest) start_rto(c, b);
-  return true;
 }
 
 void TcpEngine::note_retransmission(Tcb& c, Busy& b, Packet& packet) {
