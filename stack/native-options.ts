@@ -36,8 +36,9 @@ export function planText(settings: StackSettings, levels: number): string {
 function faultsOf(settings: StackSettings): { fault?: FaultOptions } {
   const { faults } = settings;
   if (faults === undefined) return {};
-  const { seed, rx, tx, delayMaxMs } = faults;
-  return { fault: { seed, rx, tx, delayMaxUs: Math.round(delayMaxMs * 1000) } };
+  const { seed, rx, tx, delayMinMs, delayMaxMs } = faults;
+  const [delayMinUs, delayMaxUs] = [delayMinMs, delayMaxMs].map((ms) => Math.round(ms * 1_000));
+  return { fault: { seed, rx, tx, delayMinUs, delayMaxUs } };
 }
 
 function ipv6Of({ ipv6, addressCount }: StackSettings): { ipv6?: Ipv6Options } {

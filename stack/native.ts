@@ -40,7 +40,8 @@ export interface FaultOptions {
   readonly seed: number;
   readonly rx?: FaultRates;
   readonly tx?: FaultRates;
-  readonly delayMaxUs?: number;
+  readonly delayMinUs?: number | undefined;
+  readonly delayMaxUs?: number | undefined;
 }
 
 /** IPv4 as a number in host order, IPv6 as text. */

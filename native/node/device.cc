@@ -25,6 +25,7 @@ uint32_t next_number() {
 
 FaultConfig read_rates(const OptionReader& fault, const char* name) {
   FaultConfig config;
+  config.delay_us_min = fault.u32("delayMinUs", config.delay_us_min, 0, 10'000'000);
   config.delay_us_max = fault.u32("delayMaxUs", config.delay_us_max, 1, 10'000'000);
   if (!fault.has(name)) return config;
   const OptionReader rates = fault.object(name);

@@ -202,6 +202,10 @@ export const KEYS = {
   ),
   fault_seed: key('seed of the faults made on purpose', count(0, 4_294_967_295)),
   fault_delay: key('the longest that a delayed frame is held back', duration(0.001, 10_000, 1)),
+  fault_delay_min: key(
+    'the shortest; as long as fault_delay: all delayed frames stay in order, as on a long wire',
+    duration(0.001, 10_000, 1),
+  ),
   fault_rx_drop: key('share of received frames that is dropped', share()),
   fault_rx_duplicate: key('share of received frames that is doubled', share()),
   fault_rx_reorder: key('share of received frames that is held back', share()),

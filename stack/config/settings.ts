@@ -92,7 +92,7 @@ export interface StackSettings {
   arrangement: 'separate' | 'inline';
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Undefined: the device is used as it is. */
-  faults: { seed: number; delayMaxMs: number; rx: FaultShares; tx: FaultShares } | undefined;
+  faults: { seed: number; delayMinMs: number; delayMaxMs: number; rx: FaultShares; tx: FaultShares } | undefined;
 }
 
 export interface TcpSettings {
@@ -134,7 +134,9 @@ function faultShares(values: Values): StackSettings['faults'] {
   });
   const [rx, tx] = [side('rx'), side('tx')];
   const some = [...Object.values(rx), ...Object.values(tx)].some((part) => part > 0);
-  return some ? { seed: values.fault_seed ?? 1, delayMaxMs: values.fault_delay ?? 1, rx, tx } : undefined;
+  if (!some) return undefined;
+  const { fault_seed: seed = 1, fault_delay_min: delayMinMs = 0.001, fault_delay: delayMaxMs = 1 } = values;
+  return { seed, delayMinMs, delayMaxMs, rx, tx };
 }
 
 function defaultDevice(): Device {

@@ -1,7 +1,7 @@
 // Devices of iotepserver as one program: groups of connections that behave well or badly, side by side on one stack.
 // In: one object of options. Out: "ready" when all are open; then one line of JSON with what each group has sent, and how long
 // its answers took, by level. Latency of a paced group counts from the intended time, of any other from the send.
-//   paced    a constant rate, the group's connections in turns, each so many messages at once (`window`, else one)
+//   paced    a constant rate, the group's connections in turns
 //   window   so many messages of each connection under way, the next one when an answer comes
 //   greedy   as much as the server's TCP takes
 //   deaf     the same, and no answer is ever read
@@ -99,13 +99,11 @@ class Fleet {
   }
 
   private async pace(group: Group, devices: readonly Device[]): Promise<void> {
-    const { ratePerS = 1, window = 1 } = group;
-    const everyMs = (1_000 / ratePerS) * window;
+    const everyMs = 1_000 / (group.ratePerS ?? 1);
     const beganMs = performance.now();
     for (let turn = 0; !this.over; await sleep(TICK_MS)) {
       for (; beganMs + turn * everyMs <= performance.now(); turn++) {
-        const device = devices[turn % devices.length];
-        for (let i = 0; i < window; i++) device?.send(this.next(group, beganMs + turn * everyMs));
+        devices[turn % devices.length]?.send(this.next(group, beganMs + turn * everyMs));
       }
     }
   }
