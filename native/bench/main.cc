@@ -21,6 +21,7 @@
 #include "native/bench/frames.hh"
 #include "native/bench/line_end.hh"
 #include "native/bench/micro.hh"
+#include "native/bench/packet_costs.hh"
 #include "native/port/eal.hh"
 #include "native/stack/stack_thread.hh"
 
@@ -184,10 +185,22 @@ void costs(Arguments& arguments) {
   print_costs(Measure(count));
 }
 
+void packets(Arguments& arguments) {
+  const auto rounds = static_cast<uint32_t>(arguments.number("rounds", 50));
+  arguments.check_all_read();
+  const char* before = "{";
+  for (const auto& [name, count] : packet_costs(rounds)) {
+    printf("%s\"%s\":%" PRIu64, before, name.c_str(), count);
+    before = ",";
+  }
+  puts("}");
+}
+
 const std::map<std::string, void (*)(Arguments&)> kCommands = {
     {"bulk-sink", bulk_sink},     {"bulk-source", bulk_source}, {"echo-server", echo_server},
     {"echo-client", echo_client}, {"port-echo", port_echo},     {"port-load", port_load},
     {"ring", costs<ring_costs>},  {"classify", costs<classify_costs>},
+    {"packets", packets},
 };
 
 void run(const std::string& command, Arguments& arguments) {

@@ -28,6 +28,8 @@
       'cflags!': ['-fno-exceptions'],
       'cflags_cc!': ['-fno-exceptions', '-std=gnu++17'],
       'cflags_cc': ['-std=c++20', '-fexceptions', '-Wall', '-Wextra', '-fno-strict-aliasing', '-fvisibility=hidden'],
+      # The libraries below are compiled for optimization by the linker (meson.build).
+      'ldflags': ['-flto=auto', '-O3', '-fno-strict-aliasing'],
       'libraries': [
         '<(meson_build)/native/mcc/libqstack_mcc.a',
         '<(meson_build)/native/redis/libqstack_redis.a',
