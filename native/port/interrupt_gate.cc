@@ -1,5 +1,6 @@
 #include "native/port/interrupt_gate.hh"
 
+#include <poll.h>
 #include <rte_errno.h>
 #include <rte_interrupts.h>
 #include <sched.h>
@@ -7,15 +8,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace qstack {
 
 namespace {
 
-/// How long the gate stays closed: what a connect waits for at each of its steps.
-constexpr long kParkedNanos = 10'000'000;
+/// From one look at the devices to the next.
+constexpr int kParkedMs = 10;
+/// The gate stays closed for so long at least, whatever comes up.
+constexpr timespec kBreather{.tv_sec = 0, .tv_nsec = 1'000'000};
 
 struct Guarded {
   std::mutex mutex;
@@ -24,6 +30,7 @@ struct Guarded {
   bool handles = false;  ///< the interrupt thread has `handling`
   int event = -1;        ///< readable while there are devices: EAL calls park() again and again
   bool ringing = false;
+  std::atomic<uint64_t> openings{0};
 };
 
 Guarded& guarded() {
@@ -37,7 +44,28 @@ Nanos monotonic() {
   return static_cast<Nanos>(time.tv_sec) * 1'000'000'000 + static_cast<Nanos>(time.tv_nsec);
 }
 
+/// The epoll instance that waits for `event`, as the kernel tells it (proc(5), fdinfo); -1: not to be found.
+int epoll_with(int event) {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo", none)) {
+    std::ifstream file(entry.path());
+    std::string word;
+    for (int fd = -1; file >> word;) {
+      if (word == "tfd:" && file >> fd && fd == event) return std::stoi(entry.path().filename());
+    }
+  }
+  return -1;
+}
+
+/// `epoll` has something ready, now or within `ms`.
+bool is_ready(int epoll, int ms) {
+  pollfd wanted{epoll, POLLIN, 0};
+  return poll(&wanted, 1, ms) > 0;
+}
+
 }  // namespace
+
+uint64_t InterruptGate::openings() { return guarded().openings.load(std::memory_order_relaxed); }
 
 std::mutex& InterruptGate::handling() { return guarded().handling; }
 
@@ -73,18 +101,45 @@ void InterruptGate::park(void*) {
   Guarded& state = guarded();
   GatedDevice::open.store(false, std::memory_order_seq_cst);
   if (state.handles) state.handling.unlock();
-  const timespec time{.tv_sec = 0, .tv_nsec = kParkedNanos};
-  nanosleep(&time, nullptr);
-  state.handling.lock();
-  GatedDevice::open.store(true, std::memory_order_seq_cst);
+  wait_for_work();
   const std::lock_guard guard(state.mutex);
+  open_gate();
+  state.handles = !state.devices.empty();
+  if (!state.handles) rest();
+}
+
+/// Returns with `handling` taken. Our own event is silent meanwhile: what EAL's epoll instance reports then is another's.
+void InterruptGate::wait_for_work() {
+  Guarded& state = guarded();
+  const int epoll = epoll_with(state.event);
+  eventfd_t count = 0;
+  eventfd_read(state.event, &count);
+  nanosleep(&kBreather, nullptr);
+  for (bool wanted = false; !wanted;) {
+    const bool due = is_ready(epoll, kParkedMs);
+    state.handling.lock();
+    wanted = attend() || due || epoll < 0 || is_ready(epoll, 0);
+    if (!wanted) state.handling.unlock();
+  }
+  eventfd_write(state.event, 1);
+}
+
+bool InterruptGate::attend() {
+  const std::lock_guard guard(guarded().mutex);
+  bool wanted = guarded().devices.empty();
+  for (GatedDevice* const device : guarded().devices) wanted = device->attend() || wanted;
+  return wanted;
+}
+
+void InterruptGate::open_gate() {
+  Guarded& state = guarded();
+  GatedDevice::open.store(true, std::memory_order_seq_cst);
+  state.openings.fetch_add(1, std::memory_order_relaxed);
   for (GatedDevice* const device : state.devices) {
     while (device->inside()) sched_yield();
   }
   const Nanos now = monotonic();
   for (GatedDevice* const device : state.devices) device->maintain(now);
-  state.handles = !state.devices.empty();
-  if (!state.handles) rest();
 }
 
 /// Called with both locks held by the interrupt thread: no more events until the next device.

@@ -1,9 +1,10 @@
 // InterruptGate: keeps EAL's interrupt thread from taking a memif connection down under a polling thread's hands.
 //
 // The memif driver unmaps a lost peer's memory in EAL's interrupt thread, while rx_burst or tx_burst may be reading it.
-// So that thread spends its time parked in a handler of ours, and every 10 ms the gate opens: pollers stay out of their
-// devices, the thread does whatever has come up (connect, disconnect, and our reconnects), and parks again.
-//   poller:    enter() ─ burst ─ leave()           interrupt thread: open ─ pollers out ─ EAL's events ─ close ─ sleep
+// So that thread spends its time parked in a handler of ours. When something has come up (connect, disconnect, our
+// reconnects; it looks every 10 ms), the gate opens: pollers stay out of their devices, the thread does it, and parks again.
+// While connections stand it stays closed: on a busy core the thread may lose its core in the middle of an opening.
+//   poller:    enter() ─ burst ─ leave()           interrupt thread: open ─ pollers out ─ EAL's events ─ close ─ wait
 // Invariant: no handler of EAL's runs while a gated poller is inside. A poller never waits: it returns with no frames.
 #pragma once
 
@@ -14,8 +15,8 @@
 
 namespace qstack {
 
-/// One device behind the gate. Entered by its polling thread; maintained by the interrupt thread while the gate is
-/// open.
+/// One device behind the gate. Entered by its polling thread; attended by the interrupt thread, and maintained by it while the
+/// gate is open.
 class GatedDevice {
  public:
   virtual ~GatedDevice() = default;
@@ -31,6 +32,8 @@ class GatedDevice {
   void leave() { inside_.store(false, std::memory_order_release); }
   bool inside() const { return inside_.load(std::memory_order_seq_cst); }
 
+  /// Called every 10 ms, at the closed gate. True: maintain() has something to do.
+  virtual bool attend() = 0;
   /// Called in every opening with monotonic time.
   virtual void maintain(Nanos now) = 0;
 
@@ -47,6 +50,9 @@ class InterruptGate {
   static void add(GatedDevice& device);
   static void remove(GatedDevice& device);
 
+  /// How often the gate has been open.
+  static uint64_t openings();
+
   /// While one lives, the interrupt thread handles nothing: the control thread may start or close a gated device.
   class Hold {
    public:
@@ -60,6 +66,9 @@ class InterruptGate {
   /// Held by the interrupt thread from an opening to its next parking.
   static std::mutex& handling();
   static void park(void*);
+  static void wait_for_work();
+  static bool attend();
+  static void open_gate();
   static void rest();
   static void hook();
 };

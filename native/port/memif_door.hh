@@ -6,7 +6,7 @@
 // and its descriptor is closed while EAL's interrupt thread still waits for it: that thread then ends the process
 // ("Error adding fd … epoll_ctl"). So DPDK sees only us, and we stay until it has said hello; who leaves before that
 // leaves us. Packets do not pass here: they travel in the memory whose descriptors do.
-// In: steps, one in every opening of the gate. Out: nothing that a client does ends the process. Nothing here blocks.
+// In: steps, one every 10 ms. Out: nothing that a client does ends the process. Nothing here blocks.
 #pragma once
 
 #include <sys/un.h>

@@ -31,8 +31,12 @@ MemifLink::~MemifLink() { InterruptGate::remove(*this); }
 
 void MemifLink::start() { started_.store(rte_eth_dev_start(port_) == 0, std::memory_order_relaxed); }
 
-void MemifLink::maintain(Nanos now) {
+bool MemifLink::attend() {
   if (door_ != nullptr) door_->step();
+  return client_ && !(started() && is_up(port_));
+}
+
+void MemifLink::maintain(Nanos now) {
   if (!client_) return;
   if (started() && is_up(port_)) {
     retry_at_ = 0;

@@ -21,6 +21,7 @@ class MemifLink final : public GatedDevice {
   bool started() const { return started_.load(std::memory_order_relaxed); }
   /// A client whose server is not there stays stopped, and is started by maintain.
   void start();
+  bool attend() override;
   void maintain(Nanos now) override;
 
  private:

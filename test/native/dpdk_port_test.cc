@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -28,6 +29,7 @@
 #include "native/mempool/mapping.hh"
 #include "native/port/devices.hh"
 #include "native/port/eal.hh"
+#include "native/port/interrupt_gate.hh"
 #include "native/wire/bytes.hh"
 
 using namespace qstack;
@@ -151,6 +153,7 @@ void require_mentions(const std::string& text, const std::string& word) {
 
 void start_as_nobody() {
   become_nobody();
+  prctl(PR_SET_DUMPABLE, 1);  // /proc/self is its own, as of a process that an ordinary user has started
   start_eal({});
 }
 
@@ -200,6 +203,13 @@ void memif_sender(const std::string& socket) {
     DpdkPort port({.device = memif_device({.role = MemifRole::client, .socket = socket}), .mac = derive_mac(2)},
                   pools.rx);
     wait_until([&] { return port.link_up(); }, "link up");
+    wait_until(
+        [] {
+          const uint64_t before = InterruptGate::openings();
+          usleep(200'000);
+          return InterruptGate::openings() == before;
+        },
+        "the gate left closed while nothing comes up");
     uint32_t next = 0;
     Packet* packet = nullptr;
     wait_until(
