@@ -210,13 +210,14 @@ function hand(args, who = identity()) {
 function main() {
   const [task = 'build', ...rest] = process.argv.slice(2);
   checkNode();
-  const testing = ['script', 'test', 'fuzz', 'bench', 'tidy', 'interop'];
+  const testing = ['script', 'test', 'fuzz', 'bench', 'tidy', 'interop', 'profile'];
   systemPackages(testing.includes(task) ? ['run', 'build', 'test'] : ['run', 'build']);
   npmPackages();
   native('release', 'build/release/node/qstack.node');
   typescript();
   if (task === 'start') return hand(['dist/tools/start/main.js', ...rest]);
   if (task === 'bench') return hand(['dist/tools/bench/main.js', ...rest]);
+  if (task === 'profile') return hand(['dist/tools/profile/main.js', ...rest]);
   if (task === 'tidy') return hand(['dist/tools/tidy/main.js', ...rest]);
   // Namespaces are root's, whoever owns the clone.
   if (task === 'interop') return hand(['dist/test/interop/main.js', ...rest], { env: process.env });

@@ -105,7 +105,6 @@ class Course {
   }
 
   PacketCounts run(uint32_t rounds) {
-    counts_ = {};
     for (uint32_t round = 0; round < rounds; ++round) {
       open(kConnections);
       client_turn();

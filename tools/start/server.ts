@@ -23,6 +23,8 @@ export interface ServerPlan {
   packets?: number;
   /** More of its configuration, such as `policy = weighted`. */
   lines?: readonly string[];
+  /** What runs the program, in place of Node alone. */
+  node?: readonly string[];
 }
 
 export function socketPath(folder: string): string {
@@ -67,7 +69,7 @@ export class Server {
     });
     const child = new Child({
       name: 'iotepserver',
-      command: [process.execPath, programPath('bin/iotepserver.mjs'), '-f', file],
+      command: [...(plan.node ?? [process.execPath]), programPath('bin/iotepserver.mjs'), '-f', file],
       onLine: (line) => {
         if (line.includes('listening ')) heard();
         else if (/\b(warn|error|fatal)\b/i.test(line)) say(`iotepserver: ${line}`);
