@@ -1,7 +1,7 @@
 // Where a program of Node spends its time, in JavaScript: of each thread by V8's own profiler, or of the main thread by clinic flame.
 // In: a script, or nothing for iotepserver under load. Out: .cpuprofile files, one for each thread, which every Chromium opens, and
 // the largest functions of each; or clinic's flame graph as an HTML file.
-// clinic has not been kept since 2023. With Node 20 `clinic flame` still works, but it sees the main thread alone, and app threads
+// clinic is no longer maintained. With Node 20 `clinic flame` still works, but it sees the main thread alone, and app threads
 // are worker threads: iotepserver is then run with `arrangement = inline`, its handlers and the stack's turns in the main thread.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -46,7 +46,7 @@ function readCpuProfiles(folder: string): Profile[] {
   return files.sort().map((file) => {
     const thread = Number(file.split('.')[4]);
     const path = join(folder, file);
-    const name = `${thread === 0 ? 'main thread' : `worker thread ${thread}`} (${relative(ROOT, path)})`;
+    const name = `${thread === 0 ? 'main thread' : `worker thread ${thread}`} (${relative(process.cwd(), path)})`;
     return readCpuProfile(name, readFileSync(path, 'utf8'));
   });
 }
@@ -73,8 +73,12 @@ function clinicCommand(folder: string, say: Say): string[] {
 
 /** clinic's only child is the program, which ends in order; clinic then draws its graph, however long that takes. */
 function interruptBelow(child: Child): void {
-  const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ').map(Number);
-  for (const pid of pids) if (pid > 0) process.kill(pid, 'SIGINT');
+  try {
+    const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ').map(Number);
+    for (const pid of pids) if (pid > 0) process.kill(pid, 'SIGINT');
+  } catch {
+    // It has just ended by itself.
+  }
 }
 
 async function endUnderClinic({ child }: Server): Promise<void> {
@@ -98,12 +102,13 @@ async function runScript(node: readonly string[], { script, durationMs, clinic }
   });
   const interrupt = () => (clinic ? interruptBelow(child) : child.signal('SIGINT'));
   const over = durationMs > 0 ? setTimeout(interrupt, durationMs) : undefined;
-  await untilStopped(
+  const code = await untilStopped(
     say,
     (signal) => (signal === 'SIGINT' ? interrupt() : child.signal(signal)),
     () => child.ended,
   );
   clearTimeout(over);
+  if (code !== 0) say(`${script[0]} ended with exit code ${code}`);
 }
 
 /** Profiles by thread, or clinic's HTML file. */

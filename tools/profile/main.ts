@@ -159,7 +159,10 @@ function program(): Command {
     .action(instructions);
   loadFlags(root.command('app'))
     .description('time by JavaScript function and thread, of iotepserver under load or of a script')
-    .argument('[script...]', 'a program of Node and its arguments; until ^C, its end, or for --duration')
+    .argument(
+      '[script...]',
+      'a program of Node, from the root of the clone, and its arguments; until ^C, its end, or for --duration',
+    )
     .option('--clinic', "clinic's flame graph of the main thread as HTML; npm fetches clinic for it")
     .option('--out <folder>', 'where files are written (default: build/profile)')
     .passThroughOptions()
