@@ -14,9 +14,10 @@ import { OUTPUT, ROOT } from './places.js';
 import { port } from './port.js';
 import { Stopped } from './priority/rig.js';
 import { priority } from './priority.js';
+import { redis } from './redis.js';
 import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
 
-const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, coroutine, ring, classify];
+const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, redis, coroutine, ring, classify];
 const NAMES = SUITE.map(({ name }) => name);
 const PARTS = SUITE.flatMap(({ parts = [] }) => parts);
 

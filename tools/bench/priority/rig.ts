@@ -56,11 +56,11 @@ export class Rig {
 
   private constructor(
     readonly context: Context,
-    private readonly folder: string,
+    readonly folder: string,
     readonly redis: readonly RedisServer[],
   ) {}
 
-  static with<T>(context: Context, work: (rig: Rig) => Promise<T>): Promise<T> {
+  static with<T>(context: Context, work: (rig: Rig) => Promise<T>, servers = REDIS_SERVERS): Promise<T> {
     return withFolder(async (folder) => {
       const processes: ChildProcess[] = [];
       const redisFolder = join(folder, 'redis');
@@ -74,7 +74,7 @@ export class Rig {
       };
       process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
       try {
-        const redis = await redisUp(REDIS_SERVERS, redisFolder, processes);
+        const redis = await redisUp(servers, redisFolder, processes);
         if (stopped) throw new Stopped();
         rig = new Rig(context, folder, redis);
         return await work(rig);
@@ -201,7 +201,7 @@ export class Rig {
   }
 
   /** `end` is for a ^C meanwhile: what it brings about is no fault of the work. */
-  private async run<T>(end: Stoppable, work: () => Promise<T>): Promise<T> {
+  async run<T>(end: Stoppable, work: () => Promise<T>): Promise<T> {
     if (this.stopped) throw new Stopped();
     this.running.add(end);
     try {
