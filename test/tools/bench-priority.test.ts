@@ -100,7 +100,7 @@ bench('levels are drawn by the seed, in their shares', () => {
 });
 
 bench('a contender whose run gives several rows has the median of each', async () => {
-  const context: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, parts: [], say: () => {} };
+  const context: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, parts: [], connections: [], say: () => {} };
   let run = 0;
   const survey = { name: 's', run: async () => ({ a: { x: ++run }, b: { x: 10 * run } }) };
   const rows = await interleavedSurveys([survey], context);

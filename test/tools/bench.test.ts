@@ -13,7 +13,7 @@ import { median, summarize } from '../../tools/bench/statistics.js';
 import { chartSvg, roundStep, shortNumber } from '../../tools/bench/svg.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
-const CONTEXT: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, parts: [], say: () => {} };
+const CONTEXT: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, parts: [], connections: [], say: () => {} };
 
 function bench(...args: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-test-'));

@@ -13,6 +13,8 @@ export interface Context {
   readonly sweep: boolean;
   /** Of a member that has parts: those that were asked for. */
   readonly parts: readonly string[];
+  /** Of a member that is measured at numbers of connections: those that were asked for; none: its own. */
+  readonly connections: readonly number[];
   readonly say: (line: string) => void;
 }
 
@@ -39,8 +41,8 @@ export interface Row {
 
 export interface Result {
   readonly rows: readonly Row[];
-  /** Medians and ratios under plain keys. */
-  readonly values: Readonly<Record<string, number>>;
+  /** Medians and ratios under plain keys; by contender where a key has several. */
+  readonly values: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
   readonly charts: readonly Chart[];
   /** What a reader has to know beside the figures. */
   readonly notes: readonly string[];

@@ -3,9 +3,12 @@
 // Exit 0 ok, 1 one of them failed, 2 usage.
 import { relative } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { parseDurationMs } from '../../stack/config/units.js';
+import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
+import { parseCount, parseDurationMs } from '../../stack/config/units.js';
+import { app } from './app.js';
 import type { Benchmark, Context } from './benchmark.js';
 import { bulk } from './bulk.js';
+import { c10m } from './c10m.js';
 import { echo } from './echo.js';
 import { flood } from './flood.js';
 import { versions } from './machine.js';
@@ -17,7 +20,7 @@ import { priority } from './priority.js';
 import { redis } from './redis.js';
 import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
 
-const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, redis, coroutine, ring, classify];
+const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, redis, app, c10m, coroutine, ring, classify];
 const NAMES = SUITE.map(({ name }) => name);
 const PARTS = SUITE.flatMap(({ parts = [] }) => parts);
 
@@ -28,6 +31,7 @@ interface Options {
   readonly out: string;
   readonly sweep?: true;
   readonly part: readonly string[];
+  readonly connections: readonly number[];
   readonly json?: true;
 }
 
@@ -40,6 +44,7 @@ Examples:
   npm run bench -- bulk                          one
   npm run bench -- flood --runs 1 --duration 30s
   npm run bench -- bulk --sweep --out charts     with the charts over write and buffer sizes
+  npm run bench -- c10m --runs 1 --connections 1M
   npm run bench -- priority --part overload --part burst
   npm run --silent bench -- bulk --json --runs 1 --duration 500ms`;
 
@@ -65,6 +70,12 @@ function knownPart(name: string, before: readonly string[]): string[] {
   throw new InvalidArgumentError(`one of ${PARTS.join(', ')} is expected`);
 }
 
+function oneMore(text: string, before: readonly number[]): number[] {
+  const value = parseCount(text);
+  if (value !== undefined && value > 0 && value <= CONNECTIONS_MAX) return [...before, value];
+  throw new InvalidArgumentError(`a number of connections up to ${CONNECTIONS_MAX} is expected, such as 100k or 1M`);
+}
+
 function command(): Command {
   return new Command('bench')
     .description('measures qstack beside its peers on this machine')
@@ -73,6 +84,7 @@ function command(): Command {
     .option('--duration <time>', 'length of each measured window', duration, 2_000)
     .option('--seed <n>', 'of whatever is random', positive, 1)
     .option('--part <name>', `of priority: ${PARTS.join(', ')}; may be repeated; none: all`, knownPart, [])
+    .option('--connections <n>', 'of app (100k) and c10m (10,368,000)', oneMore, [])
     .option('--sweep', 'also the charts that need many runs')
     .option('--out <folder>', 'where charts are written', OUTPUT)
     .option('--json', 'one object per benchmark on stdout')
@@ -84,7 +96,8 @@ async function measure(benchmark: Benchmark, options: Options, line: string): Pr
   const seconds = options.duration / 1_000;
   const { runs, seed } = options;
   const say = (what: string) => process.stderr.write(`${benchmark.name}: ${what}\n`);
-  const context: Context = { runs, seconds, seed, sweep: options.sweep === true, parts: options.part, say };
+  const { sweep = false, part: parts, connections } = options;
+  const context: Context = { runs, seconds, seed, sweep, parts, connections, say };
   return {
     name: benchmark.name,
     command: line,

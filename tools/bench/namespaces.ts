@@ -59,6 +59,11 @@ export class Namespace {
     run(...this.command(...command));
   }
 
+  /** Whether a link of this name is there. */
+  has(link: string): boolean {
+    return spawnSync('ip', this.command('ip', 'link', 'show', link).slice(1)).status === 0;
+  }
+
   giveAddress(link: string, address: string): void {
     this.run('ip', 'link', 'set', link, 'up');
     this.run('ip', 'address', 'replace', `${address}/${PREFIX}`, 'dev', link);

@@ -24,13 +24,14 @@ function isOlder(file: string, source: string): boolean {
   return !existsSync(file) || statSync(file).mtimeMs < statSync(source).mtimeMs;
 }
 
-/** The C program tools/bench/peers/<name>.c, compiled when it is newer than what is there. */
-export function peerProgram(name: string): string {
+/** The C program tools/bench/peers/<name>.c, compiled when it is newer than what is there; flags such as `-lhiredis`. */
+export function peerProgram(name: string, ...flags: string[]): string {
   const source = join(ROOT, `tools/bench/peers/${name}.c`);
   const program = join(OUTPUT, name);
   if (!isOlder(program, source)) return program;
   mkdirSync(OUTPUT, { recursive: true });
-  const { status, stderr } = spawnSync('cc', ['-O2', '-Wall', '-Wextra', '-o', program, source], { encoding: 'utf8' });
+  const command = ['-O2', '-Wall', '-Wextra', '-o', program, source, ...flags];
+  const { status, stderr } = spawnSync('cc', command, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${source} does not compile: ${stderr}`);
   return program;
 }

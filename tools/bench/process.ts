@@ -12,6 +12,8 @@ export interface WindowReport {
 }
 
 export class End<Report = unknown> {
+  /** Of its line that says that it is ready, behind the first word. */
+  words: readonly string[] = [];
   private child: Child | undefined;
   private json = '';
 
@@ -28,8 +30,13 @@ export class End<Report = unknown> {
     let child: Child | undefined;
     const ready = new Promise<'ready'>((tell) => {
       const onLine = (line: string, from: 'stdout' | 'stderr') => {
-        if (from === 'stdout' && line.split(' ', 1)[0] === this.ready) tell('ready');
-        if (from === 'stdout' && line.startsWith('{')) this.json = line;
+        if (from !== 'stdout') return;
+        const [first, ...words] = line.split(' ');
+        if (first === this.ready) {
+          this.words = words;
+          tell('ready');
+        }
+        if (line.startsWith('{')) this.json = line;
       };
       child = new Child({ name, command, onLine });
     });
@@ -38,6 +45,10 @@ export class End<Report = unknown> {
     const first = await Promise.race([ready, child?.ended, late]);
     if (first === 'ready') return;
     throw new Error(first === 'late' ? `${name} was not ready in ${READY_MS / 1_000} s` : child?.failure());
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? 0;
   }
 
   /** What it says when it ends by itself. */

@@ -35,6 +35,11 @@ function tableOf(title: string, rows: readonly Row[]): string {
   return table.toString();
 }
 
+function valueLines(key: string, value: Result['values'][string]): string[] {
+  if (typeof value === 'number') return [`${key} ${value}`];
+  return Object.entries(value).map(([name, one]) => `${key} ${name} ${one}`);
+}
+
 export function formatReport({ name, command, runs, seconds, seed, versions, result }: Report): string {
   const parts = [...new Set(result.rows.map(({ part }) => part))];
   const tables = parts.map((part) =>
@@ -43,7 +48,7 @@ export function formatReport({ name, command, runs, seconds, seed, versions, res
       result.rows.filter((row) => row.part === part),
     ),
   );
-  const values = Object.entries(result.values).map(([key, value]) => `${key} ${value}`);
+  const values = Object.entries(result.values).flatMap(([key, value]) => valueLines(key, value));
   const machine = Object.entries(versions).map(([key, value]) => `${key} ${value}`);
   return [
     ...tables,

@@ -65,8 +65,12 @@ export class Child {
 
   /** The sentence of an end that nobody asked for. */
   failure(): string {
-    const words = this.lastLines.map((line) => `    ${line}`).join('\n');
-    return `${this.options.name} ended by itself. Its last words:\n${words}`;
+    return `${this.options.name} ended by itself. Its last words:\n${this.words}`;
+  }
+
+  /** Its last lines, indented. */
+  get words(): string {
+    return this.lastLines.map((line) => `    ${line}`).join('\n');
   }
 
   /** Asks it to end, and insists after 15 s. */

@@ -20,8 +20,11 @@ export interface Load {
   seed: number;
   /** In place of those that follow from the rest. */
   flags?: Readonly<Record<string, string>>;
+  /** A command that runs mcc, such as one that enters a network namespace. */
+  within?: readonly string[];
   /** All connections are open and nothing is sent yet. */
   onIdle?: () => void;
+  onView?: (view: View) => void;
   onRun?: (run: RunReport) => void;
   say: (line: string) => void;
 }
@@ -77,15 +80,18 @@ export class Generator {
     const progress = new Progress(load);
     this.child = new Child({
       name: 'mcc',
-      command: [process.execPath, programPath('bin/mcc.mjs'), ...generatorArguments(load)],
+      command: [...(load.within ?? []), process.execPath, programPath('bin/mcc.mjs'), ...generatorArguments(load)],
       onLine: (line, from) => {
         if (from === 'stdout') this.json += line;
         else load.say(`mcc: ${line}`);
       },
       onMessage: (message) => {
         const { type, ...rest } = message as Message;
-        if (type === 'view') progress.view((rest as { view: View }).view);
-        else load.onRun?.((rest as { run: RunReport }).run);
+        if (type === 'view') {
+          const { view } = rest as { view: View };
+          progress.view(view);
+          load.onView?.(view);
+        } else load.onRun?.((rest as { run: RunReport }).run);
       },
     });
   }

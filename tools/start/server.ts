@@ -25,6 +25,10 @@ export interface ServerPlan {
   lines?: readonly string[];
   /** What runs the program, in place of Node alone. */
   node?: readonly string[];
+  /** More of its command line. */
+  flags?: readonly string[];
+  /** Hears each line of its stdout. */
+  onLine?: ((line: string) => void) | undefined;
 }
 
 export function socketPath(folder: string): string {
@@ -69,8 +73,13 @@ export class Server {
     });
     const child = new Child({
       name: 'iotepserver',
-      command: [...(plan.node ?? [process.execPath]), programPath('bin/iotepserver.mjs'), '-f', file],
-      onLine: (line) => {
+      command: [
+        ...(plan.node ?? [process.execPath]),
+        ...[programPath('bin/iotepserver.mjs'), '-f', file],
+        ...(plan.flags ?? []),
+      ],
+      onLine: (line, from) => {
+        if (from === 'stdout') plan.onLine?.(line);
         if (line.includes('listening ')) heard();
         else if (/\b(warn|error|fatal)\b/i.test(line)) say(`iotepserver: ${line}`);
       },

@@ -34,14 +34,32 @@ export class Stopped extends Error {
 
 export interface Contest {
   readonly priorities: boolean;
-  /** More of the server's configuration. */
+  /** More of the server's configuration, and of its command line. */
   readonly lines?: readonly string[];
+  readonly flags?: readonly string[];
+  readonly onLine?: (line: string) => void;
+  /** It is on the air. */
+  readonly onServer?: (server: Server) => void;
 }
 
-export interface Load extends Contest {
-  /** mcc's. */
+/** What mcc does, and where. */
+export interface Traffic {
   readonly phases: string;
+  readonly connections?: number;
   readonly highShare?: number;
+  /** In place of those that follow from the rest. */
+  readonly mccFlags?: Readonly<Record<string, string>>;
+  readonly within?: readonly string[];
+  readonly onMcc?: (pid: number) => void;
+  /** All connections are open. */
+  readonly onIdle?: () => void;
+  /** A phase is over. */
+  readonly onRun?: (run: RunReport) => void;
+}
+
+export interface Load extends Contest, Traffic {
+  /** Of the server, received ones and ones to send; otherwise as many as `npm start` gives it. */
+  readonly packets?: number;
 }
 
 type Stoppable = (signal: NodeJS.Signals) => void;
@@ -125,20 +143,36 @@ export class Rig {
   }
 
   /** A fresh server under mcc: what each of its phases has measured. */
-  async load({ phases, highShare = HIGH_SHARE, ...contest }: Load): Promise<RunReport[]> {
-    const { connections, folder, context } = this;
-    return this.serving(contest, connections, this.isSmall ? FEW_PACKETS : undefined, async () => {
-      const say = () => {};
-      const flags = { '-s': '1', '-w': this.isSmall ? '0' : '1' };
-      const generator = new Generator({ folder, connections, phases, highShare, seed: context.seed, flags, say });
-      const report: Report = await this.run(
-        (signal) => generator.child.signal(signal),
-        () => generator.report(),
-      );
-      if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
-      this.mismatched += report.phases.reduce((sum, phase) => sum + phase.mismatched, 0);
-      return report.phases;
+  async load(load: Load): Promise<RunReport[]> {
+    return (await this.serve(load)).phases;
+  }
+
+  /** The same, as mcc's whole report. */
+  async serve(load: Load): Promise<Report> {
+    const { connections = this.connections, packets = this.isSmall ? FEW_PACKETS : undefined } = load;
+    return this.serving(load, connections, packets, () => this.generate(load));
+  }
+
+  /** mcc to its end, against a server that is on the air. */
+  async generate(traffic: Traffic): Promise<Report> {
+    const { folder, context } = this;
+    const { phases, connections = this.connections, highShare = HIGH_SHARE, onIdle, onRun, within } = traffic;
+    const flags = { '-s': '1', '-w': this.isSmall ? '0' : '1', ...traffic.mccFlags };
+    const generator = new Generator({
+      ...{ folder, connections, phases, highShare, seed: context.seed, flags },
+      ...(within === undefined ? {} : { within }),
+      ...(onIdle === undefined ? {} : { onIdle }),
+      ...(onRun === undefined ? {} : { onRun }),
+      say: () => {},
     });
+    traffic.onMcc?.(generator.child.pid);
+    const report = await this.run(
+      (signal) => generator.child.signal(signal),
+      () => generator.report(),
+    );
+    if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
+    this.mismatched += report.phases.reduce((sum, phase) => sum + phase.mismatched, 0);
+    return report;
   }
 
   /** A fresh server under a program of devices. `meanwhile` is called when they are on the air; what it returns, at the end. */
@@ -176,25 +210,28 @@ export class Rig {
   }
 
   private async serving<T>(
-    { priorities, lines = [] }: Contest,
+    contest: Contest,
     connections: number,
     packets: number | undefined,
     work: () => Promise<T>,
   ): Promise<T> {
     if (this.stopped) throw new Stopped();
     const { folder, redis, context } = this;
+    const { priorities, lines = [], flags = [], onLine } = contest;
     const plan = {
-      folder,
-      connections,
-      priorities,
-      redis,
+      ...{ folder, connections, priorities, redis, flags, onLine },
       lines: [...DRAIN, ...lines],
       ...(packets === undefined ? {} : { packets }),
     };
     const server = await Server.start(plan, (line) => context.say(line));
     // A ^C ends the work first: the server's own end, here, is the one that it always has.
     try {
+      contest.onServer?.(server);
       return await work();
+    } catch (error) {
+      throw this.stopped
+        ? error
+        : new Error(`${(error as Error).message}\niotepserver's last words:\n${server.child.words}`);
     } finally {
       if (server.child.isRunning) await server.stop();
     }
