@@ -1,6 +1,7 @@
 // The entry of an app thread: imports the user's module, runs its setup(), and then lives in its poller.
 // In: AppThreadData, then messages of app-protocol.ts. Out: the same. A fault of the module is told to control; a throw
 // outside of any handler ends the thread, and control starts another.
+import { writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppHost } from './app-host.js';
@@ -86,7 +87,17 @@ function stepBack(niceness: number): void {
   setPriority(thisThread, Math.min(19, getPriority(thisThread) + niceness));
 }
 
+/** As `ps -L` shows it, beside the stack thread's. */
+function nameThread(name: string): void {
+  try {
+    writeFileSync('/proc/thread-self/comm', name);
+  } catch {
+    // Only for people who look.
+  }
+}
+
 try {
+  nameThread(`qstack-app${data.app}`);
   stepBack(data.settings.appNice);
   const control = new CollectedListeners();
   const host = await setUp(control);

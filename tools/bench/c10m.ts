@@ -1,6 +1,273 @@
-import type { Benchmark } from './benchmark.js';
+// `c10m`: ten million connections that speak once a minute each: QStack's benchmark. iotepserver against two Redis servers, mcc
+// over memif; all connections are opened as fast as they can be, then each sends one message of 200 bytes, one of twenty high: in
+// waves (all of a second in one go) and paced (evenly). Each pattern has fresh processes.
+// Out: how long opening took, memory in all, what was lost, latency at the wire (from the poll of the frame to its reply handed to
+// the port, the stage `wire` of Stack.sojourn()) and at the client from the intended time, and CPU by thread.
+import { readFileSync } from 'node:fs';
+import type { Second } from '../../apps/iotepserver/second.js';
+import type { Report, RunReport } from '../mcc/report.js';
+import { processBytes } from '../start/memory.js';
+import {
+  type Benchmark,
+  type Context,
+  interleavedSurveys,
+  medianOf,
+  type Result,
+  type Row,
+  type Sample,
+} from './benchmark.js';
+import { type Aim, aimText, aimValues } from './priority/aim.js';
+import { levelsOf, ms } from './priority/part.js';
+import { HIGH_SHARE, Rig } from './priority/rig.js';
+import { rounded, summarize } from './statistics.js';
+import { type ThreadSeconds, threadSeconds, usedBetween } from './threads.js';
+
+const CONNECTIONS = 10_368_000;
+const EPOCH_S = 60;
+const SMALL_CONNECTIONS = 2_000;
+const SMALL_EPOCH_S = 2;
+/** iotepserver says once a second what it has counted: behind the last answer it says so once more. */
+const LAST_WORDS_S = 2;
+const OPENED_PER_S_MIN = 20_000;
+const GIB = 2 ** 30;
+/** Of server, mcc and Redis, for a connection; and whatever their number. */
+const BYTES_PER_CONNECTION = 900;
+const BYTES_BESIDE = 3 * GIB;
+
+const UP_S = 30;
+const MEMORY_GIB = 12;
+const P99_MS = 2.4;
+
+/**
+ * README.md of acs-network/qstack, commit 15728d9, "Our result" and the command lines above it: 16 Redis servers, connections
+ * opened over 200 s (-s), p99 by HCMonitor. Only the high level is answered there.
+ */
+const QSTACK = {
+  name: 'QStack, as published',
+  machine: 'Xeon Gold 6130, 64 logical cores, 128 GB, 10 Gbit/s Ethernet',
+  figures: { connections: 10_368_000, offered_per_s: 172_800, all_up_s: 200, wire_high_p99_ms: 2.4 },
+} as const;
+
+const PATTERNS = ['waves', 'paced'] as const;
+type Pattern = (typeof PATTERNS)[number];
+const BUDGET = 'CPU by thread';
+
+interface Shape {
+  readonly connections: number;
+  readonly seconds: number;
+  readonly ratePerS: number;
+}
+
+function shapeOf(context: Context): Shape {
+  const isSmall = context.seconds < 1;
+  const connections = context.connections[0] ?? (isSmall ? SMALL_CONNECTIONS : CONNECTIONS);
+  const epochS = isSmall ? SMALL_EPOCH_S : EPOCH_S;
+  const ratePerS = Math.ceil(connections / epochS);
+  return { connections, ratePerS, seconds: isSmall ? epochS : Math.max(epochS, context.seconds) };
+}
+
+function phasesOf(pattern: Pattern, { ratePerS, seconds }: Shape): string {
+  const load = pattern === 'waves' ? `wave:${ratePerS}/1s/${seconds}s` : `paced:${ratePerS}/${seconds}s`;
+  return `${load},pause:${LAST_WORDS_S}s`;
+}
+
+/** What is seen of the processes while they run. */
+class Watch {
+  private readonly pids: { iotepserver: number[]; mcc: number[]; 'redis-server': number[] };
+  private readonly beganMs = Date.now();
+  private startedMs = Number.NaN;
+  private before: ThreadSeconds = new Map();
+  private used: ThreadSeconds = new Map();
+  private readonly bytes = new Map<string, number>();
+  private second: Second | undefined;
+
+  constructor(rig: Rig) {
+    this.pids = { iotepserver: [], mcc: [], 'redis-server': rig.redis.map(({ pid }) => pid) };
+  }
+
+  readonly onServer = ({ child }: { child: { pid: number } }): void => {
+    this.startedMs = Date.now();
+    this.pids.iotepserver.push(child.pid);
+  };
+
+  readonly onMcc = (pid: number): void => {
+    this.pids.mcc.push(pid);
+  };
+
+  readonly onLine = (line: string): void => {
+    if (line.startsWith('{')) this.second = JSON.parse(line) as Second;
+  };
+
+  readonly onIdle = (): void => {
+    this.before = threadSeconds(this.pids);
+  };
+
+  /** All keys are in Redis now, and every slot has been used. */
+  readonly onRun = (): void => {
+    this.used = usedBetween(this.before, threadSeconds(this.pids));
+    for (const [name, pids] of Object.entries(this.pids)) {
+      this.bytes.set(
+        name,
+        pids.reduce((sum, pid) => sum + processBytes(pid), 0),
+      );
+    }
+  };
+
+  get startS(): number {
+    return (this.startedMs - this.beganMs) / 1_000;
+  }
+
+  memory(): Sample {
+    const gib = [...this.bytes].map(([name, bytes]) => [name.replace('-server', ''), bytes / GIB] as const);
+    const all = gib.reduce((sum, [, one]) => sum + one, 0);
+    return { memory_gib: all, ...Object.fromEntries(gib.map(([name, one]) => [`${name}_gib`, one])) };
+  }
+
+  /** Of the way from the poll of a frame to its reply at the port. */
+  wireMs(level: string): number {
+    const time = this.second?.stages.find((one) => one.stage === 'wire' && one.level === level);
+    return ms(time?.p99_us ?? null);
+  }
+
+  budget(pattern: Pattern, seconds: number, messages: number): [string, Sample][] {
+    return [...this.used].map(([thread, used]) => [
+      `${pattern}: ${thread}`,
+      { cores: used / seconds, us_per_message: (used * 1e6) / messages },
+    ]);
+  }
+}
+
+function sampleOf({ setup_s }: Report, run: RunReport, watch: Watch, shape: Shape): Sample {
+  const [high, low] = levelsOf(run);
+  return {
+    connections: shape.connections,
+    offered_per_s: run.offered_per_s,
+    answered_per_s: run.answered_per_s,
+    start_s: watch.startS,
+    all_up_s: setup_s,
+    ...watch.memory(),
+    lost: (high.lost ?? Number.NaN) + (low.lost ?? Number.NaN),
+    unsent: high.unsent + low.unsent + run.failed_sends,
+    mismatched: run.mismatched,
+    wire_high_p99_ms: watch.wireMs(high.name),
+    wire_low_p99_ms: watch.wireMs(low.name),
+    client_high_p99_ms: ms(high.p99_us),
+    client_low_p99_ms: ms(low.p99_us),
+    hiccup_p99_us: run.hiccup_p99_us,
+  };
+}
+
+function survey(context: Context, pattern: Pattern): Promise<Record<string, Sample>> {
+  const shape = shapeOf(context);
+  const { connections } = shape;
+  return Rig.with(context, async (rig) => {
+    const watch = new Watch(rig);
+    const { onServer, onMcc, onLine, onIdle, onRun } = watch;
+    const limitS = 60 + Math.ceil(connections / OPENED_PER_S_MIN);
+    const report = await rig.serve({
+      ...{ priorities: true, phases: phasesOf(pattern, shape), connections, flags: ['--stats-json'] },
+      mccFlags: { '--connect-limit': `${limitS}` },
+      ...{ onServer, onMcc, onLine, onIdle, onRun },
+    });
+    const [run] = report.phases;
+    if (run === undefined) throw new Error('mcc was stopped before its load');
+    const answered = levelsOf(run).reduce((sum, level) => sum + level.answered, 0);
+    const budget = watch.budget(pattern, run.duration_s, answered);
+    return { [pattern]: sampleOf(report, run, watch, shape), ...Object.fromEntries(budget) };
+  });
+}
+
+function aimsOf(rows: readonly Row[]): Aim[] {
+  const of = (pattern: Pattern, column: string) => medianOf(rows, pattern, column);
+  const worst = (column: string) => Math.max(...PATTERNS.map((pattern) => of(pattern, column)));
+  return [
+    { key: 'all_up_s', what: 'seconds until all connections are open', ratio: worst('all_up_s'), atMost: UP_S },
+    { key: 'memory_gib', what: 'GiB of server, mcc and Redis', ratio: worst('memory_gib'), atMost: MEMORY_GIB },
+    { key: 'lost', what: 'messages lost', ratio: worst('lost'), atMost: 0 },
+    { key: 'mismatched', what: 'replies to other messages', ratio: worst('mismatched'), atMost: 0 },
+    {
+      key: 'waves_wire_high_p99_ms',
+      what: 'p99 of the high level in waves, at the wire, ms',
+      ratio: of('waves', 'wire_high_p99_ms'),
+      atMost: P99_MS,
+    },
+    {
+      key: 'paced_client_high_p99_ms',
+      what: 'p99 of the high level when paced, from the intended time, ms',
+      ratio: of('paced', 'client_high_p99_ms'),
+      atMost: P99_MS,
+    },
+  ];
+}
+
+/** Columns of both patterns, by pattern and level. */
+function byLevel(rows: readonly Row[], where: 'wire' | 'client'): Record<string, number> {
+  const entries = PATTERNS.flatMap((pattern) =>
+    ['high', 'low'].map((level) => {
+      const p99 = medianOf(rows, pattern, `${where}_${level}_p99_ms`) * 1_000;
+      return [`${pattern}_${level}`, rounded(p99)] as const;
+    }),
+  );
+  return Object.fromEntries(entries);
+}
+
+function cpuPerMessage(rows: readonly Row[], pattern: Pattern): number {
+  const threads = rows.filter(({ name }) => name.startsWith(`${pattern}: `));
+  return rounded(threads.reduce((sum, { figures }) => sum + (figures.us_per_message?.median ?? 0), 0));
+}
+
+function published(): Row {
+  const figures = Object.entries(QSTACK.figures).map(([column, value]) => [column, summarize([value])] as const);
+  return { name: QSTACK.name, figures: Object.fromEntries(figures) };
+}
+
+function availableBytes(): number {
+  const kilobytes = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+  return Number(kilobytes) * 1_024;
+}
+
+/** Why so many are too many for so much memory, and how many are not; undefined: they fit. */
+export function memoryFault(connections: number, available: number): string | undefined {
+  const needed = BYTES_BESIDE + connections * BYTES_PER_CONNECTION;
+  if (needed <= available) return undefined;
+  const most = Math.max(0, available - BYTES_BESIDE) / BYTES_PER_CONNECTION;
+  const gib = (bytes: number) => `${rounded(bytes / GIB, 3)} GiB`;
+  const counted = connections.toLocaleString('en-US');
+  const fits = `--connections ${Math.max(1, Math.floor(most / 1_000))}k fits`;
+  return `${counted} connections need about ${gib(needed)}, and ${gib(available)} are available: ${fits}`;
+}
+
+async function measure(context: Context): Promise<Result> {
+  const shape = shapeOf(context);
+  const fault = memoryFault(shape.connections, availableBytes());
+  if (fault !== undefined) throw new Error(fault);
+  const surveys = PATTERNS.map((pattern) => ({ name: pattern, run: () => survey(context, pattern) }));
+  const measured = await interleavedSurveys(surveys, context);
+  const aims = aimsOf(measured);
+  const isBudget = ({ name }: Row) => name.includes(': ');
+  const budget = measured.filter(isBudget).map((row) => ({ ...row, part: BUDGET }));
+  return {
+    rows: [...measured.filter((row) => !isBudget(row)), published(), ...budget],
+    values: {
+      connections: shape.connections,
+      requests_per_s: Math.min(...PATTERNS.map((one) => rounded(medianOf(measured, one, 'answered_per_s')))),
+      ...aimValues(aims),
+      wire_p99_us: byLevel(measured, 'wire'),
+      p99_us: byLevel(measured, 'client'),
+      cpu_us_per_request: Object.fromEntries(PATTERNS.map((one) => [one, cpuPerMessage(measured, one)])),
+    },
+    charts: [],
+    notes: [
+      ...aims.map(aimText),
+      `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes for ${shape.seconds} s, ${HIGH_SHARE * 100} % high, all answered; generator, server and two Redis servers share the cores`,
+      `${QSTACK.name}: ${QSTACK.machine}, 16 Redis servers, generator on another machine; only the high level is answered, and was measured at a mirror port`,
+      'memory is that of all processes when the last message was answered; the budget counts from the last open on',
+    ],
+  };
+}
+
 export const c10m: Benchmark = {
   name: 'c10m',
-  what: '',
-  measure: async () => ({ rows: [], values: {}, charts: [], notes: [] }),
+  what: '10,368,000 connections, 172,800 messages a second, in waves and paced, beside what QStack published',
+  measure,
 };

@@ -2,6 +2,7 @@
 // programs that `npm start` runs. In: a context. Out: reports. Everything that was started ends with the rig, by its pid; the
 // first ^C ends it in order and nothing more is measured, the second one quits at once.
 import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report, RunReport } from '../../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../../redis/servers.js';
@@ -19,6 +20,8 @@ export const CONNECTIONS = 40_000;
 export const HIGH_SHARE = 0.05;
 const MESSAGES_UNDER_WAY = 16_384;
 const SEARCHES = 3;
+/** Of a log. */
+const LAST_LINES = 3;
 const DEVICES_LIMIT_MS = 120_000;
 /** Of a server whose connections are few; otherwise as many as `npm start` gives it. */
 const FEW_PACKETS = 65_536;
@@ -229,12 +232,21 @@ export class Rig {
       contest.onServer?.(server);
       return await work();
     } catch (error) {
-      throw this.stopped
-        ? error
-        : new Error(`${(error as Error).message}\niotepserver's last words:\n${server.child.words}`);
+      throw this.stopped ? error : new Error(`${(error as Error).message}\n${this.wordsOf(server)}`);
     } finally {
       if (server.child.isRunning) await server.stop();
     }
+  }
+
+  /** Of those that a fault may come from, although another one has told it. */
+  private wordsOf(server: Server): string {
+    const logs = this.redis.map(({ index }) => {
+      const lines = readFileSync(join(this.folder, `redis/redis-${index}.log`), 'utf8')
+        .trim()
+        .split('\n');
+      return [`redis-server ${index}, its last words:`, ...lines.slice(-LAST_LINES).map((line) => `    ${line}`)];
+    });
+    return [`iotepserver, its last words:`, server.child.words, ...logs.flat()].join('\n');
   }
 
   /** `end` is for a ^C meanwhile: what it brings about is no fault of the work. */

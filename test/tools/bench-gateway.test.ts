@@ -1,0 +1,102 @@
+// The benchmarks of iotepserver's job for correctness, without a bound on any figure: redis, app, c10m in their small forms.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { memoryFault } from '../../tools/bench/c10m.js';
+import { Namespace } from '../../tools/bench/namespaces.js';
+import { benchmarkRate } from '../../tools/bench/redis.js';
+import { parseThreadSeconds, threadSeconds, usedBetween } from '../../tools/bench/threads.js';
+
+const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
+const LIMIT_MS = 100_000;
+const bench = suite('gateway');
+
+type ByName = Record<string, number>;
+
+function run(...args: string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-test-'));
+  const ran = spawnSync(process.execPath, [MAIN, ...args, '--out', folder], { encoding: 'utf8', timeout: LIMIT_MS });
+  rmSync(folder, { recursive: true, force: true });
+  return ran;
+}
+
+function small(name: string, ...more: string[]): Record<string, unknown> {
+  const { status, stdout, stderr } = run(name, '--runs', '1', '--duration', '100ms', '--json', ...more);
+  assert.is(status, 0, stderr);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+function assertAbove0(figures: Record<string, unknown>, keys: readonly string[]): void {
+  for (const key of keys) assert.ok((figures[key] as number) > 0, `${key}: ${figures[key]}`);
+}
+
+bench('a thread has worked for its user and system time, whatever its name holds', () => {
+  const stat = '7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 9 9 20 0 1 0 5';
+  assert.is(parseThreadSeconds(stat), 2);
+});
+
+bench('threads are told by process and name, and one that is new began at 0', () => {
+  const times = threadSeconds({ 'this test': [process.pid] });
+  assert.ok((times.get('this test, the rest') ?? 0) > 0);
+  const before = new Map([['a', 1]]);
+  const after = new Map([
+    ['a', 3],
+    ['b', 0.5],
+  ]);
+  assert.equal(
+    [...usedBetween(before, after)],
+    [
+      ['a', 2],
+      ['b', 0.5],
+    ],
+  );
+});
+
+bench('the rate that redis-benchmark tells is read behind its heading', () => {
+  const csv = '"test","rps","avg_latency_ms"\n"GET bench:__rand_int__","952380.94","0.05"';
+  assert.is(benchmarkRate(csv), 952_380.94);
+  assert.ok(Number.isNaN(benchmarkRate('"test","rps"')));
+});
+
+bench('redis: handlers get right replies natively and by ioredis, as many as there are', () => {
+  const keys = ['requests_per_s', 'ratio_to_redis_benchmark', 'ratio_to_ioredis', 'requests_per_s_1024'];
+  assertAbove0(small('redis'), keys);
+});
+
+bench('app: every way that this machine has does the same work, and every reply is that of its message', () => {
+  const report = small('app');
+  const peers = Namespace.missing() === undefined ? ['ratio_to_kernel', 'ratio_to_node'] : [];
+  assertAbove0(report, ['requests_per_s', ...peers]);
+  assertAbove0(report.p99_us as ByName, ['high', 'low']);
+  assert.is(report.mismatched, 0);
+});
+
+bench('c10m: all connections come up and every message is answered, in waves and paced', () => {
+  const report = small('c10m');
+  assert.equal([report.connections, report.lost, report.mismatched], [2_000, 0, 0]);
+  assertAbove0(report, ['all_up_s', 'memory_gib', 'requests_per_s']);
+  for (const where of ['wire_p99_us', 'p99_us']) {
+    assertAbove0(report[where] as ByName, ['waves_high', 'waves_low', 'paced_high', 'paced_low']);
+  }
+  const rows = report.rows as { name: string; part?: string }[];
+  const threads = rows.filter(({ part }) => part === 'CPU by thread').map(({ name }) => name);
+  for (const thread of ['iotepserver, qstack-stack0', 'iotepserver, qstack-app0', 'mcc, mcc']) {
+    assert.ok(threads.includes(`paced: ${thread}`), threads.join('; '));
+  }
+  assert.ok(threads.includes('waves: redis-server, redis-server'));
+});
+
+bench('c10m: more connections than there is memory for are refused with the number that fits', () => {
+  const gib = 2 ** 30;
+  assert.is(memoryFault(10_368_000, 16 * gib), undefined);
+  assert.is(
+    memoryFault(10_368_000, 8 * gib),
+    '10,368,000 connections need about 11.7 GiB, and 8 GiB are available: --connections 5965k fits',
+  );
+});
+
+bench.run();
