@@ -2,11 +2,10 @@
 // on the kernel's TCP, as an epoll server in C with hiredis and on node:net with ioredis. mcc is the generator of all: its stack
 // meets the kernel's over a tap in a namespace of its own. Capacity is closed loop, the better of two numbers of messages under
 // way; latency is open loop at half of that.
-import { spawnSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Report, RunReport } from '../mcc/report.js';
 import { redisCalls, resetRedisStats } from '../start/redis-stats.js';
+import { generateToKernel, kernelMost, PEERS, type Peer } from './app-kernel.js';
 import {
   type Benchmark,
   type Contender,
@@ -18,17 +17,13 @@ import {
 } from './benchmark.js';
 import { machineBusySeconds } from './machine.js';
 import { Namespace } from './namespaces.js';
-import { nodeProgram, peerProgram } from './places.js';
 import { type Aim, aimText } from './priority/aim.js';
 import { levelsOf, ms } from './priority/part.js';
-import { HIGH_SHARE, Rig, type Traffic } from './priority/rig.js';
-import { End } from './process.js';
+import { HIGH_SHARE, Rig } from './priority/rig.js';
 import { rounded } from './statistics.js';
 
 const CONNECTIONS = 100_000;
 const SMALL_CONNECTIONS = 300;
-/** A process of the kernel's peers has files for other things as well. */
-const OTHER_FILES = 1_000;
 const UNDER_WAY = [1_024, 16_384];
 const SHARE = 50;
 /** Redis commands of a message. */
@@ -36,22 +31,8 @@ const CALLS = 2;
 const TO_NODE = 5;
 const MESSAGES_PER_S = 250_000;
 
-const LINK = 'qapp';
-const SERVER = '10.78.0.1';
-const CLIENT = '10.78.0.2';
-const PORT = 80;
-const PORTS_PER_ADDRESS = 60_000;
-/** Of the tap, in frames: what is under way and its ACKs find room, so that nothing is lost in between. */
-const TAP_FRAMES = 100_000;
-const TAP_LIMIT_MS = 30_000;
-const POLL_MS = 50;
-
-type Kind = 'ours' | 'epoll' | 'node';
-const NAMES: Readonly<Record<Kind, string>> = {
-  ours: 'iotepserver',
-  epoll: 'kernel, epoll and hiredis in C',
-  node: 'kernel, node:net and ioredis',
-};
+type Kind = 'ours' | Peer;
+const NAMES: Readonly<Record<Kind, string>> = { ours: 'iotepserver', ...PEERS };
 
 const nameOf = (kind: Kind, connections: number) =>
   `${NAMES[kind]}, ${connections.toLocaleString('en-US')} connections`;
@@ -123,58 +104,11 @@ async function ours(rig: Rig, connections: number): Promise<Sample> {
   return sampleOf(rig, await rig.serve(load), meter);
 }
 
-function serverOf(kind: 'epoll' | 'node', rig: Rig): string[] {
-  const place = [`${PORT}`, ...rig.redis.map(({ socket }) => socket)];
-  if (kind === 'epoll') return [peerProgram('gateway', '-lhiredis'), ...place];
-  return [...nodeProgram('tools/bench/ends/gateway-node.js'), ...place];
-}
-
-/** mcc makes the tap; its other end is the kernel's. */
-async function join(namespace: Namespace): Promise<void> {
-  const endMs = Date.now() + TAP_LIMIT_MS;
-  while (!namespace.has(LINK)) {
-    if (Date.now() > endMs) throw new Error(`mcc made no tap in ${TAP_LIMIT_MS / 1_000} s`);
-    await sleep(POLL_MS);
-  }
-  namespace.run('ip', 'link', 'set', LINK, 'txqueuelen', `${TAP_FRAMES}`);
-  namespace.offloadsOff(LINK);
-  namespace.giveAddress(LINK, SERVER);
-}
-
-function kernelTraffic(rig: Rig, namespace: Namespace, connections: number): Traffic {
-  const place = {
-    '--device': `tap:${LINK}`,
-    '--dest': SERVER,
-    '--source': CLIENT,
-    '--prefix': '24',
-    '--port': `${PORT}`,
-  };
-  const mccFlags = { ...place, '--ips': `${Math.ceil(connections / PORTS_PER_ADDRESS)}` };
-  return { phases: phasesOf(rig), connections, mccFlags, within: namespace.command() };
-}
-
-async function kernel(rig: Rig, kind: 'epoll' | 'node', connections: number): Promise<Sample> {
-  const namespace = Namespace.make();
-  const server = new End(NAMES[kind], namespace.command(...serverOf(kind, rig)));
+async function kernel(rig: Rig, kind: Peer, connections: number): Promise<Sample> {
   const meter = new Meter();
-  try {
-    namespace.run('sysctl', '-qw', 'net.core.somaxconn=4096', 'net.ipv4.tcp_max_syn_backlog=4096');
-    await server.start();
-    const { onRun } = meter;
-    const report = rig.generate({ ...kernelTraffic(rig, namespace, connections), onRun });
-    // Whichever fails: mcc's own words come first.
-    const [made] = await Promise.all([report, Promise.race([join(namespace), report])]);
-    return await sampleOf(rig, made, meter);
-  } finally {
-    await server.stop();
-    namespace.remove();
-  }
-}
-
-/** What a process of a kernel peer can hold here. */
-function kernelMost(): number {
-  const limit = Number(spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).stdout.trim());
-  return Number.isFinite(limit) ? limit - OTHER_FILES : Number.POSITIVE_INFINITY;
+  const { onRun } = meter;
+  const traffic = { phases: phasesOf(rig), connections, onRun };
+  return sampleOf(rig, await generateToKernel(rig, kind, traffic), meter);
 }
 
 interface Scale {
@@ -199,7 +133,7 @@ function contenders(rig: Rig, { all, common, missing }: Scale): Contender[] {
     },
   });
   const counts = [...new Set([all, common])];
-  const peers = missing === undefined ? (['epoll', 'node'] as const) : [];
+  const peers = missing === undefined ? (Object.keys(PEERS) as Peer[]) : [];
   return [...counts.map((n) => contender('ours', n)), ...peers.map((kind) => contender(kind, common))];
 }
 

@@ -23,6 +23,9 @@ import { formatReport, jsonReport, type Report, writeCharts } from './report.js'
 const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, redis, app, c10m, coroutine, ring, classify];
 const NAMES = SUITE.map(({ name }) => name);
 const PARTS = SUITE.flatMap(({ parts = [] }) => parts);
+const PARTS_BY_MEMBER = SUITE.flatMap(({ name, parts = [] }) =>
+  parts.length > 0 ? [`of ${name}: ${parts.join(', ')}`] : [],
+);
 
 interface Options {
   readonly runs: number;
@@ -83,7 +86,7 @@ function command(): Command {
     .option('--runs <n>', 'runs of each contender; medians are reported', positive, 5)
     .option('--duration <time>', 'length of each measured window', duration, 2_000)
     .option('--seed <n>', 'of whatever is random', positive, 1)
-    .option('--part <name>', `of priority: ${PARTS.join(', ')}; may be repeated; none: all`, knownPart, [])
+    .option('--part <name>', `${PARTS_BY_MEMBER.join('; ')}; may be repeated; none: all`, knownPart, [])
     .option('--connections <n>', 'of app (100k) and c10m (10,368,000)', oneMore, [])
     .option('--sweep', 'also the charts that need many runs')
     .option('--out <folder>', 'where charts are written', OUTPUT)
