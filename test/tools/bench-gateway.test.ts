@@ -1,4 +1,5 @@
 // The benchmarks of iotepserver's job for correctness, without a bound on any figure: redis, app, c10m in their small forms.
+// Some twenty processes are started and ended: watchdog: 240s
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
