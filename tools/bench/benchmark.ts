@@ -46,6 +46,8 @@ export interface Result {
   readonly charts: readonly Chart[];
   /** What a reader has to know beside the figures. */
   readonly notes: readonly string[];
+  /** Length of its windows, where that is not what was asked for. */
+  readonly seconds?: number;
   /** Of parts that failed, while the others did not. */
   readonly faults?: readonly string[];
 }

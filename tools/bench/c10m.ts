@@ -195,9 +195,10 @@ async function measure(context: Context): Promise<Result> {
       cpu_us_per_request: Object.fromEntries(patterns.map((one) => [one, cpuPerMessage(measured, one)])),
     },
     charts: [],
+    seconds: shape.seconds,
     notes: [
       ...aims.map(aimText),
-      `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes for ${shape.seconds} s, ${HIGH_SHARE * 100} % high, all answered; generator, server and two Redis servers share the cores`,
+      `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; generator, server and two Redis servers share the cores`,
       `${QSTACK.name}: ${QSTACK.machine}, 16 Redis servers, generator on another machine; only the high level is answered, and was measured at a mirror port`,
       'memory is that of all processes when the last message was answered; the budget counts from the last open on',
     ],

@@ -101,14 +101,15 @@ async function measure(benchmark: Benchmark, options: Options, line: string): Pr
   const say = (what: string) => process.stderr.write(`${benchmark.name}: ${what}\n`);
   const { sweep = false, part: parts, connections } = options;
   const context: Context = { runs, seconds, seed, sweep, parts, connections, say };
+  const result = await benchmark.measure(context);
   return {
     name: benchmark.name,
     command: line,
     runs,
-    seconds,
+    seconds: result.seconds ?? seconds,
     seed,
     versions: versions(),
-    result: await benchmark.measure(context),
+    result,
   };
 }
 
