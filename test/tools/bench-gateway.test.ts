@@ -1,16 +1,26 @@
 // The benchmarks of iotepserver's job for correctness, without a bound on any figure: redis, app, c10m in their small forms.
 // Some twenty processes are started and ended: watchdog: 240s
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { IOT_REPLY_BYTES, makeReplies, STORED_BYTES } from '../../apps/iotepserver/wire.js';
 import { memoryFault } from '../../tools/bench/c10m.js';
 import { Namespace } from '../../tools/bench/namespaces.js';
+import { nodeProgram, peerProgram } from '../../tools/bench/places.js';
+import { stateServer } from '../../tools/bench/priority/shard.js';
+import { End } from '../../tools/bench/process.js';
 import { benchmarkRate } from '../../tools/bench/redis.js';
 import { parseThreadSeconds, threadSeconds, usedBetween } from '../../tools/bench/threads.js';
+import { type RedisServer, redisDown, redisUp } from '../../tools/redis/servers.js';
+import { redisCalls, resetRedisStats } from '../../tools/start/redis-stats.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
 const LIMIT_MS = 100_000;
@@ -62,6 +72,76 @@ bench('the rate that redis-benchmark tells is read behind its heading', () => {
   assert.is(benchmarkRate(csv), 952_380.94);
   assert.ok(Number.isNaN(benchmarkRate('"test","rps"')));
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** What comes back for these pieces, sent one by one; so many `bytes` are waited for. */
+async function ask(port: number, pieces: readonly Buffer[], bytes: number): Promise<{ got: Buffer; key: string }> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  await once(socket, 'connect');
+  const key = `s:{127.0.0.1:${socket.localPort}}`;
+  for (const piece of pieces) {
+    socket.write(piece);
+    await sleep(20);
+  }
+  let got = Buffer.alloc(0);
+  for await (const piece of socket) {
+    got = Buffer.concat([got, piece as Buffer]);
+    if (got.length >= bytes) break;
+  }
+  return { got, key };
+}
+
+function messageOf(counter: number): Buffer {
+  const message = Buffer.alloc(200, counter & 0xff);
+  message.writeUInt32LE(counter);
+  return message;
+}
+
+async function storedIn(servers: readonly RedisServer[], key: string): Promise<Buffer | null> {
+  const { socket = '' } = servers[stateServer('127.0.0.1', Number(key.slice(13, -1)), servers.length)] ?? {};
+  const redis = new Redis(socket);
+  const value = await redis.getBuffer(key);
+  redis.disconnect();
+  return value;
+}
+
+const PEERS = {
+  'epoll and hiredis in C': () => [peerProgram('gateway', '-lhiredis')],
+  'node:net and ioredis': () => nodeProgram('tools/bench/ends/gateway-node.js'),
+};
+for (const [name, command] of Object.entries(PEERS)) {
+  bench(`${name}: asks Redis and replies as iotepserver does, however messages are cut`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-test-'));
+    const port = await freePort();
+    const processes: ChildProcess[] = [];
+    const servers = await redisUp(2, join(folder, 'redis'), processes);
+    const peer = new End(name, [...command(), `${port}`, ...servers.map(({ socket }) => socket)]);
+    try {
+      await peer.start();
+      await resetRedisStats(servers);
+      const counters = [0xabc1, 0xfedcba98, 3];
+      const bytes = Buffer.concat(counters.map(messageOf));
+      const pieces = [bytes.subarray(0, 50), bytes.subarray(50, 333), bytes.subarray(333)];
+      const { got, key } = await ask(port, pieces, counters.length * IOT_REPLY_BYTES);
+      const { done } = makeReplies('iot');
+      assert.equal(got, Buffer.concat(counters.map((counter) => Buffer.from(done.with(counter)))));
+      assert.is(await redisCalls(servers), 2 * counters.length);
+      assert.equal(await storedIn(servers, key), messageOf(3).subarray(0, STORED_BYTES));
+    } finally {
+      await peer.stop();
+      await redisDown(join(folder, 'redis'));
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
 
 bench('redis: handlers get right replies natively and by ioredis, as many as there are', () => {
   const keys = ['requests_per_s', 'ratio_to_redis_benchmark', 'ratio_to_ioredis', 'requests_per_s_1024'];
