@@ -387,6 +387,7 @@ class TcpEngine {
   Packet* collect_early(const KeptBytes& kept, const Packet& holder, Seq first, uint32_t size);
 
   // output.cc
+  bool busy_left() const;
   void output(Tcb& c);
   bool window_admits(const Tcb& c, const Busy& b, uint32_t length) const;
   uint64_t pacing_rate(const Tcb& c, const Busy& b) const;

@@ -16,7 +16,11 @@ constexpr uint32_t kPaceAheadUs = 1'000;
 
 }  // namespace
 
-bool TcpEngine::send_ready(uint8_t level) const { return queue_.room(level) > kQueueReserve && busy_.available() != 0; }
+bool TcpEngine::send_ready(uint8_t level) const { return queue_.room(level) > kQueueReserve && busy_left(); }
+
+/// Where there is a block for each connection, none is ever refused one: when all are in use, who sends has its own already.
+/// To wait for one then would be to wait for an app that waits for what it sends.
+bool TcpEngine::busy_left() const { return busy_.available() != 0 || busy_.capacity() >= tcbs_.capacity(); }
 
 bool TcpEngine::send(Handle handle, Packet* packet, bool message_end) {
   Tcb* const c = find_alive(handle);

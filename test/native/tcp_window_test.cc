@@ -267,3 +267,17 @@ TEST_CASE("RFC 6093: URG is delivered in line whatever its pointer says, out of 
     CHECK(scene.world.server.count(Counter::urgent_in) == 5);
   }
 }
+
+TEST_CASE("a connection may send while every connection has bytes that its app has not read") {
+  HostOptions options{host_config(1)};
+  options.stack.tcp.connections = options.stack.tcp.busy = 2;
+  World world({host_config(2)}, options);
+  world.listen();
+  world.server.app.keep = true;
+  const Handle clients[] = {world.open().first, world.open().first};
+  for (const Handle client : clients) REQUIRE(world.client.send(client, "question"));
+  REQUIRE(world.run_until([&] { return world.server.stack.engine().busy_used() == 2; }));
+  REQUIRE(world.server.stack.send_ready(0));
+  REQUIRE(world.server.send(world.server.app.last, "answer"));
+  CHECK(world.run_until([&] { return world.client.app.of(clients[1]).bytes == "answer"; }));
+}
