@@ -43,7 +43,9 @@ void LineEnd::read_config(Arguments& arguments) {
   config_.ip.address_count = static_cast<uint32_t>(arguments.number("addresses", 1));
   config_.tcp.connections = static_cast<uint32_t>(arguments.number("connections", 16)) + kSpare;
   config_.tcp.busy = config_.tcp.connections;
-  config_.tcp.half_open = config_.tcp.time_wait = 1'024;
+  config_.tcp.half_open = static_cast<uint32_t>(arguments.number("half_open", 1'024));
+  config_.tcp.time_wait = static_cast<uint32_t>(arguments.number("time_wait", 1'024));
+  config_.tcp.time_wait_ms = static_cast<uint32_t>(arguments.number("time_wait_ms", config_.tcp.time_wait_ms));
   config_.tcp.send_buffer = static_cast<uint32_t>(arguments.number("send_buffer", config_.tcp.send_buffer));
   config_.tcp.receive_buffer = static_cast<uint32_t>(arguments.number("receive_buffer", config_.tcp.receive_buffer));
   std::random_device random;

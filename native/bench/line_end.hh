@@ -1,7 +1,8 @@
 // LineEnd: one end of a line: EAL, a device, its pools, and the configuration of a stack on it.
 //
 // In: arguments: device=memif|tap|af_packet, socket and role of a memif, interface of the others, address, addresses,
-// prefix, mtu, connections, rx_packets, tx_packets, send_buffer, receive_buffer. Out: what a Stack is made of. One per process: EAL starts once.
+// prefix, mtu, connections, half_open, time_wait, time_wait_ms, rx_packets, tx_packets, send_buffer, receive_buffer.
+// Out: what a Stack is made of. One per process: EAL starts once.
 #pragma once
 
 #include <memory>

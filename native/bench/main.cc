@@ -16,6 +16,7 @@
 
 #include "native/bench/bulk_sink.hh"
 #include "native/bench/bulk_source.hh"
+#include "native/bench/connect_client.hh"
 #include "native/bench/echo_client.hh"
 #include "native/bench/echo_server.hh"
 #include "native/bench/frames.hh"
@@ -83,6 +84,17 @@ void print_rest(const HiccupProbe::Summary& hiccups, const Counters& counters) {
   puts("}");
 }
 
+/// The report of a client that measures its answers.
+template <typename Client>
+void print_answers(const Client& client, const HiccupProbe::Summary& hiccups, const Counters& counters) {
+  putchar('{');
+  print_window(client.window());
+  const mcc::Histogram& latencies = client.latencies();
+  printf(",\"p50_us\":%.2f,\"p99_us\":%.2f,\"lost\":%u", static_cast<double>(latencies.quantile(0.5)) / 1e3,
+         static_cast<double>(latencies.quantile(0.99)) / 1e3, client.lost());
+  print_rest(hiccups, counters);
+}
+
 void bulk_sink(Arguments& arguments) {
   const BulkSinkConfig config{.port = kPort,
                               .copies = arguments.number("copies", 1) != 0,
@@ -139,12 +151,24 @@ void echo_client(Arguments& arguments) {
   Stack stack(line.config(), line.port(), line.rx(), line.tx(), client);
   client.attach(stack);
   const HiccupProbe::Summary hiccups = drive(stack, client, arguments);
-  putchar('{');
-  print_window(client.window());
-  const mcc::Histogram& latencies = client.latencies();
-  printf(",\"p50_us\":%.2f,\"p99_us\":%.2f,\"lost\":%u", static_cast<double>(latencies.quantile(0.5)) / 1e3,
-         static_cast<double>(latencies.quantile(0.99)) / 1e3, client.lost());
-  print_rest(hiccups, stack.counters());
+  print_answers(client, hiccups, stack.counters());
+}
+
+void connect_client(Arguments& arguments) {
+  ConnectClientConfig config;
+  config.warm_up = arguments.number("warm_up_ms", 300) * kMilli;
+  config.window = arguments.number("window_ms", 2'000) * kMilli;
+  config.under_way = static_cast<uint32_t>(arguments.number("under_way", 1));
+  config.remote = {arguments.address("to"), kPort};
+  LineEnd line(arguments);
+  config.local = {line.config().ip.address, 0};
+  config.addresses = line.config().ip.address_count;
+  config.slots = line.config().tcp.connections;
+  ConnectClient client(config, line.tx());
+  Stack stack(line.config(), line.port(), line.rx(), line.tx(), client);
+  client.attach(stack);
+  const HiccupProbe::Summary hiccups = drive(stack, client, arguments);
+  print_answers(client, hiccups, stack.counters());
 }
 
 void port_echo(Arguments& arguments) {
@@ -197,9 +221,9 @@ void packets(Arguments& arguments) {
 }
 
 const std::map<std::string, void (*)(Arguments&)> kCommands = {
-    {"bulk-sink", bulk_sink},     {"bulk-source", bulk_source}, {"echo-server", echo_server},
-    {"echo-client", echo_client}, {"port-echo", port_echo},     {"port-load", port_load},
-    {"ring", costs<ring_costs>},  {"classify", costs<classify_costs>},
+    {"bulk-sink", bulk_sink},     {"bulk-source", bulk_source},       {"echo-server", echo_server},
+    {"echo-client", echo_client}, {"connect-client", connect_client}, {"port-echo", port_echo},
+    {"port-load", port_load},     {"ring", costs<ring_costs>},        {"classify", costs<classify_costs>},
     {"packets", packets},
 };
 

@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatIpv4 } from '../../stack/config/address.js';
-import { mccCommand, type Parsed, readOptions } from '../../tools/mcc/options.js';
+import { type MccOptions, mccCommand, type Parsed, readOptions } from '../../tools/mcc/options.js';
+import { nativeOptions } from '../../tools/mcc/run.js';
 
 function parse(line: string, cores = 2): Parsed {
   const command = mccCommand();
@@ -30,6 +31,14 @@ test('--vlan is a VLAN of 802.1Q; without it frames are untagged', () => {
   assert.is(parse('--vlan 5').options?.vlan, 5);
   assert.is(parse('').options?.vlan, 0);
   assert.match(parse('--vlan 4095').faults[0] ?? '', /^--vlan: "4095" is not accepted; a whole number from 0 to 4094/);
+});
+
+test('--packets is how many there are to send with; without it the load decides', () => {
+  const sends = (line: string) => nativeOptions(parse(line).options as MccOptions).txPackets;
+  assert.is(sends('-c 1000 --packets 8192'), 8_192);
+  assert.is(sends('-c 1000'), 131_072);
+  assert.is(sends('-c 50000'), 524_288);
+  assert.match(parse('--packets 1').faults[0] ?? '', /^--packets: "1" is not accepted; a whole number from 256 to /);
 });
 
 test('--smp 1 still has one engine, and no warning', () => {

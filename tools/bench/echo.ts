@@ -17,9 +17,9 @@ import { End, type WindowReport } from './process.js';
 import { rounded } from './statistics.js';
 import type { Series } from './svg.js';
 
-const PORT = 5_201;
-const SERVER = '10.78.0.1';
-const CLIENT = '10.78.0.2';
+export const PORT = 5_201;
+export const SERVER = '10.78.0.1';
+export const CLIENT = '10.78.0.2';
 const LIMIT_MS = 60_000;
 const WARM_UP_MS = 300;
 const CONNECTIONS = [1, 1_000];
@@ -35,12 +35,14 @@ interface EchoReport extends WindowReport {
   readonly lost: number;
 }
 
-async function transact(server: string[], client: string[]): Promise<Sample> {
+/** A server under its client. `between`: what has to be done once both are started. */
+export async function transact(server: string[], client: string[], between?: () => void): Promise<Sample> {
   const serving = new End('the server', server);
   const asking = new End<EchoReport>('the client', client);
   try {
     await serving.start();
     await asking.start();
+    between?.();
     const { amount, nanoseconds, busy_s, p50_us, p99_us, lost, hiccup_p99_us } = await asking.report(LIMIT_MS);
     if (lost > 0) throw new Error(`${lost} connections were lost`);
     return {
@@ -56,7 +58,7 @@ async function transact(server: string[], client: string[]): Promise<Sample> {
   }
 }
 
-const windowMs = ({ seconds }: Context) => Math.round(seconds * 1_000);
+export const windowMs = ({ seconds }: Context) => Math.round(seconds * 1_000);
 const warmUpMs = (context: Context) => Math.min(WARM_UP_MS, windowMs(context));
 
 function ours(kind: 'native' | 'busy' | 'typescript', connections: number, context: Context): Promise<Sample> {

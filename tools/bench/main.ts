@@ -9,8 +9,10 @@ import { app } from './app.js';
 import type { Benchmark, Context } from './benchmark.js';
 import { bulk } from './bulk.js';
 import { c10m } from './c10m.js';
+import { connect } from './connect.js';
 import { echo } from './echo.js';
 import { flood } from './flood.js';
+import { idle } from './idle.js';
 import { versions } from './machine.js';
 import { classify, coroutine, ring } from './micro.js';
 import { OUTPUT, ROOT } from './places.js';
@@ -19,8 +21,24 @@ import { Stopped } from './priority/rig.js';
 import { priority } from './priority.js';
 import { redis } from './redis.js';
 import { formatReport, jsonReport, type Report, writeCharts } from './report.js';
+import { scale } from './scale.js';
 
-const SUITE: readonly Benchmark[] = [port, bulk, echo, flood, priority, redis, app, c10m, coroutine, ring, classify];
+const SUITE: readonly Benchmark[] = [
+  port,
+  bulk,
+  echo,
+  connect,
+  idle,
+  scale,
+  flood,
+  priority,
+  redis,
+  app,
+  c10m,
+  coroutine,
+  ring,
+  classify,
+];
 const NAMES = SUITE.map(({ name }) => name);
 const PARTS = SUITE.flatMap(({ parts = [] }) => parts);
 const PARTS_BY_MEMBER = SUITE.flatMap(({ name, parts = [] }) =>
@@ -48,6 +66,7 @@ Examples:
   npm run bench -- flood --runs 1 --duration 30s
   npm run bench -- bulk --sweep --out charts     with the charts over write and buffer sizes
   npm run bench -- c10m --runs 1 --connections 1M
+  npm run bench -- idle --connections 100k --connections 1M
   npm run bench -- priority --part overload --part burst
   npm run --silent bench -- bulk --json --runs 1 --duration 500ms`;
 
@@ -87,7 +106,12 @@ function command(): Command {
     .option('--duration <time>', 'length of each measured window', duration, 2_000)
     .option('--seed <n>', 'of whatever is random', positive, 1)
     .option('--part <name>', `${PARTS_BY_MEMBER.join('; ')}; may be repeated; none: all`, knownPart, [])
-    .option('--connections <n>', 'of app (100k) and c10m (10,368,000)', oneMore, [])
+    .option(
+      '--connections <n>',
+      'of idle and app (100k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
+      oneMore,
+      [],
+    )
     .option('--sweep', 'also the charts that need many runs')
     .option('--out <folder>', 'where charts are written', OUTPUT)
     .option('--json', 'one object per benchmark on stdout')

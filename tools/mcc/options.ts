@@ -44,6 +44,8 @@ export interface MccOptions {
   vlan: number;
   device: Device;
   mac: string | undefined;
+  /** To send with; 0: as many as the load may have on its way. */
+  packets: number;
   core: number;
   seed: number;
   logMs: number;
@@ -101,6 +103,10 @@ export function mccCommand(): Command {
     .option('--socket <path>', "memif socket of the server's stack")
     .option('--device <device>', 'another device: memif:PATH, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, EAL string')
     .option('--mac <mac>', 'own MAC address')
+    .option(
+      '--packets <n>',
+      'packets that may wait to be sent or acknowledged (as many as the load may have on its way)',
+    )
     .option('--core <n>', 'core of the engine thread (any)')
     .option('--seed <n>', 'seed of levels and order', '1')
     .option('--log-duration <time>', 'period of progress lines when stderr is no terminal (seconds)', '1')
@@ -318,6 +324,7 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
     vlan: reader.count('vlan', '--vlan', 0, 4_094),
     device: readDevice(reader),
     mac: reader.text('mac'),
+    packets: reader.count('packets', '--packets', 256, 524_288),
     core: reader.count('core', '--core', 0, cores - 1, -1),
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
     logMs: Math.max(1_000, reader.seconds('logDuration', '--log-duration')),

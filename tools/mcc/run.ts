@@ -24,6 +24,7 @@ export interface Events {
   note: (sentence: string) => void;
 }
 
+const RX_PACKETS = 32_768;
 /** Of one connection on their way to a server that is too slow. */
 const LATE_MESSAGES = 8;
 
@@ -32,9 +33,10 @@ const LATE_MESSAGES = 8;
  * them an overload waits here, and not where its queues are measured.
  */
 function packets(options: MccOptions): { rxPackets: number; txPackets: number } {
+  if (options.packets > 0) return { rxPackets: RX_PACKETS, txPackets: options.packets };
   const wave = Math.max(0, ...options.phases.map((phase) => (phase.kind === 'wave' ? phase.burst : 0)));
   const wanted = Math.min(524_288, Math.max(131_072, wave * 2, options.connections * LATE_MESSAGES));
-  return { rxPackets: 32_768, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
+  return { rxPackets: RX_PACKETS, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
 }
 
 export function nativeOptions(options: MccOptions): NativeMccOptions {

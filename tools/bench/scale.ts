@@ -1,0 +1,172 @@
+// `scale`: what a message costs as connections become many: echo_server without Redis, one stack thread and one app thread,
+// under mcc over memif. In: numbers of connections. Out: CPU time per message of all threads of the server, at each of them.
+// Closed loop: so many messages are under way, each on the connection whose turn it is, so that with many connections none of
+// them is in a cache any more when its turn comes again. What does not belong to connections, such as packets, is the same
+// everywhere.
+import { readdirSync, readFileSync } from 'node:fs';
+import { PHASES, type View } from '../mcc/native.js';
+import { Generator } from '../start/generator.js';
+import {
+  type Benchmark,
+  type Context,
+  interleaved,
+  medianOf,
+  type Result,
+  type Row,
+  type Sample,
+} from './benchmark.js';
+import { machineBusySeconds } from './machine.js';
+import { nodeProgram, withFolder } from './places.js';
+import { End } from './process.js';
+import { rounded } from './statistics.js';
+
+const CONNECTIONS = [1_000, 10_000, 100_000, 1_000_000];
+const UNDER_WAY = 1_000;
+const PACKETS = '32768';
+const SERVER = '10.0.0.1';
+const PORT = '7';
+/** Before the window; a window below a second is for correctness, and has none. */
+const WARM_UP_MS = 1_000;
+/** At least so many connections a second are opened. */
+const PACE_PER_S = 20_000;
+/** The ratio of the largest to the smallest that is aimed at. */
+const AIM = 1.5;
+
+/** How long all threads of a process have run. */
+function cpuNanoseconds(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const times = tasks.map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]));
+  return times.reduce((sum, time) => sum + time, 0);
+}
+
+interface Mark {
+  /** The run has begun. */
+  readonly begun: boolean;
+  readonly ms: number;
+  readonly answered: number;
+  readonly serverNs: number;
+  readonly busyS: number;
+}
+
+/** Looks at the server whenever mcc tells how far it is. */
+class Watch {
+  private readonly marks: Mark[] = [];
+  /** Number of no run, as views have it before there is one. */
+  private runBefore: number | undefined;
+  private over = false;
+
+  constructor(private readonly pid: number) {}
+
+  look({ phase, run, levels }: View): void {
+    const name = PHASES[phase];
+    if (this.over || name === 'idle' || name === 'connecting') return;
+    this.runBefore ??= run;
+    const begun = run !== this.runBefore;
+    // A drain may be over before it is seen.
+    this.over = begun && name !== 'running';
+    const answered = begun ? levels.reduce((sum, level) => sum + level.answered, 0) : 0;
+    const [serverNs, busyS] = [cpuNanoseconds(this.pid), machineBusySeconds()];
+    this.marks.push({ begun, ms: performance.now(), answered, serverNs, busyS });
+  }
+
+  /** From the first mark behind the warm-up to the last one. A short run may be over before it is seen to begin. */
+  sample(warmUpMs: number): Sample {
+    const before = this.marks.slice(0, -1);
+    const began = before.find(({ begun }) => begun) ?? before.at(-1);
+    const first = this.marks.find(({ ms }) => ms >= (began?.ms ?? 0) + 0.9 * warmUpMs);
+    const last = this.marks.at(-1);
+    if (first === undefined || last === undefined || last.answered <= first.answered) {
+      throw new Error('no message was answered in the window');
+    }
+    const messages = last.answered - first.answered;
+    return {
+      cpu_ns_per_message: (last.serverNs - first.serverNs) / messages,
+      machine_cpu_ns_per_message: ((last.busyS - first.busyS) * 1e9) / messages,
+      messages_per_s: (messages * 1_000) / (last.ms - first.ms),
+    };
+  }
+}
+
+function phaseOf({ seconds }: Context, connections: number): { phases: string; warmUpMs: number } {
+  const warmUpMs = seconds < 1 ? 0 : WARM_UP_MS;
+  return { phases: `capacity:${Math.min(UNDER_WAY, connections)}/${seconds + warmUpMs / 1_000}s`, warmUpMs };
+}
+
+function echoed(connections: number, context: Context): Promise<Sample> {
+  return withFolder(async (folder) => {
+    const socket = `${folder}/scale.sock`;
+    const place = [
+      '--device',
+      `memif:${socket}?server`,
+      '--host-ip',
+      `${SERVER}/16`,
+      '--port',
+      PORT,
+      '--http-port',
+      '0',
+    ];
+    const pools = ['--max-concurrency', `${connections}`, '--max-num-buffers', PACKETS];
+    const server = new End('the server', [...nodeProgram('apps/echo_server/main.js'), ...place, ...pools], 'listening');
+    try {
+      await server.start();
+      const watch = new Watch(server.pid);
+      const { phases, warmUpMs } = phaseOf(context, connections);
+      const limitS = 60 + Math.ceil(connections / PACE_PER_S);
+      const flags = {
+        ...{ '--socket': socket, '--port': PORT, '--reply': 'echo', '--packets': PACKETS },
+        ...{ '-s': '1', '-w': '1', '--connect-limit': `${limitS}` },
+      };
+      const load = { folder, connections, phases, highShare: 1, seed: context.seed, flags, say: () => {} };
+      const report = await new Generator({ ...load, onView: (view) => watch.look(view) }).report();
+      if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
+      if (report.mismatched > 0) throw new Error(`${report.mismatched} replies were wrong`);
+      return watch.sample(warmUpMs);
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+const nameOf = (connections: number) => `${connections.toLocaleString('en-US')} connections`;
+
+function valuesOf(rows: readonly Row[], counts: readonly number[]): Result['values'] {
+  const cost = (n: number | undefined) => medianOf(rows, nameOf(n ?? 0), 'cpu_ns_per_message');
+  return {
+    cpu_ns_per_message: Object.fromEntries(counts.map((n) => [n, rounded(cost(n))])),
+    ratio: rounded(cost(counts.at(-1)) / cost(counts[0])),
+  };
+}
+
+async function measure(context: Context): Promise<Result> {
+  const counts = context.connections.length > 0 ? [...context.connections].sort((a, b) => a - b) : CONNECTIONS;
+  const contenders = counts.map((n) => ({ name: nameOf(n), run: () => echoed(n, context) }));
+  const rows = await interleaved(contenders, context);
+  const points = (column: string) => counts.map((n) => [n, medianOf(rows, nameOf(n), column)] as const);
+  return {
+    rows,
+    values: valuesOf(rows, counts),
+    charts: [
+      {
+        name: 'scale-connections',
+        title: 'CPU time per echoed message of 200 bytes',
+        x: 'connections',
+        y: 'ns',
+        logarithmicX: true,
+        series: [
+          { name: 'the server', points: points('cpu_ns_per_message') },
+          { name: 'everything on the machine', points: points('machine_cpu_ns_per_message') },
+        ],
+      },
+    ],
+    notes: [
+      `${UNDER_WAY.toLocaleString('en-US')} messages under way, the connections in turns; one stack thread, one app thread`,
+      `ratio is that of the largest number of connections to the smallest; aimed at: at most ${AIM} from 1,000 to 10,000,000`,
+    ],
+  };
+}
+
+export const scale: Benchmark = {
+  name: 'scale',
+  what: 'CPU time of an echoed message over the number of connections; --connections says which',
+  measure,
+};
