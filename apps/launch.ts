@@ -6,6 +6,7 @@ import { type Sources, settingsOrExit } from '../stack/config/load.js';
 import type { StackSettings } from '../stack/config/settings.js';
 import type { Stack } from '../stack/control.js';
 import { planText } from '../stack/native-options.js';
+import type { LevelOverload } from '../stack/overload.js';
 import type { RuleHits } from '../stack/rule-set.js';
 import type { StageTime } from '../stack/sojourn.js';
 import { reload } from './reload.js';
@@ -71,6 +72,17 @@ export function ruleHitsText(hits: readonly RuleHits[]): string {
     .map(
       ({ rule, level, hits: count }) =>
         `  ${String(count).padStart(width)}  ${rule}${rule === 'otherwise' ? ` -> ${level}` : ''}`,
+    )
+    .join('\n');
+}
+
+/** A line for each level: nothing but zeros while there is not too much. */
+export function overloadText(levels: readonly LevelOverload[]): string {
+  const column = (count: number) => String(count).padStart(10);
+  return levels
+    .map(
+      ({ level, deferred, moved, shed }) =>
+        `  ${level.padEnd(8)} deferred ${column(deferred)}  moved ${column(moved)}  shed ${column(shed)}`,
     )
     .join('\n');
 }

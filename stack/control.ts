@@ -23,6 +23,7 @@ import {
   type StackId,
 } from './native.js';
 import { planOf, stackOptions } from './native-options.js';
+import { type LevelOverload, overloadOf } from './overload.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
 import { type StageTime, stageTimes } from './sojourn.js';
@@ -193,6 +194,11 @@ export class Stack implements AsyncDisposable {
       this.native.sojourn(this.id),
       apps.map((counts) => counts.sojourn),
     );
+  }
+
+  /** What too much work has led to since the start, by level (docs/priority.md). */
+  async overload(): Promise<LevelOverload[]> {
+    return overloadOf(this.levels, this.counters().deferredByLevel, await this.counts());
   }
 
   /** What the apps count, one entry per app thread; one that has just died is left out. */

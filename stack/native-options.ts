@@ -1,12 +1,11 @@
 // From settings to the options of the native stack: the one place where the two vocabularies meet.
-import { stampsOfMs } from '../coroutine/policy.js';
 import { AF_XDP_STRIDE, DPDK_STRIDE, formatPlan, type Plan, plan, slabBytes } from '../mempool/plan.js';
 import { formatMac } from './config/address.js';
 import { preparedDevice } from './config/device.js';
 import type { StackSettings } from './config/settings.js';
-import type { FaultOptions, Ipv6Options, PolicyWords, RingDevice, StackOptions, TcpOptions } from './native.js';
+import type { FaultOptions, Ipv6Options, RingDevice, StackOptions, TcpOptions } from './native.js';
 import { rxBudgets } from './overload.js';
-import { type Policy, resolvePolicy } from './policy.js';
+import { type Policy, policyWords, resolvePolicy } from './policy.js';
 import { optionsWords } from './socket-options.js';
 
 export function planOf(settings: StackSettings, levels: number): Plan {
@@ -76,11 +75,6 @@ function tcpOf({ tcp }: StackSettings): Partial<TcpOptions> {
   };
 }
 
-function policyOf(settings: StackSettings, levels: readonly string[], policy: Policy | undefined): PolicyWords {
-  const { kind, starvationBoundMs, weights, budgetsMs } = resolvePolicy(levels, policy, settings).options;
-  return { kind, bound: stampsOfMs(starvationBoundMs), weights, budgets: budgetsMs.map(stampsOfMs) };
-}
-
 /** What the native queues have to know of the program; `policy`: the one of serve(). */
 export function stackOptions(
   settings: StackSettings,
@@ -120,7 +114,7 @@ export function stackOptions(
     rxPackets,
     txPackets,
     slabBytes: slabBytes(rxPackets),
-    policy: policyOf(settings, levels, policy),
+    policy: policyWords(resolvePolicy(levels, policy, settings).options),
     rxBudgets: rxBudgets(levels, rxPackets, settings.bufferShares),
   };
 }

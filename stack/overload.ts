@@ -3,6 +3,32 @@
 // many of them an app thread lets handlers keep before it moves their bytes to slabs. All faults are told at the start.
 import { QstackError } from './errors.js';
 
+/** What too much work has led to since the start. */
+export interface LevelOverload {
+  readonly level: string;
+  /** Segments that were dropped before TCP accepted them, because messages of the level held all that they may. */
+  readonly deferred: number;
+  /** Messages whose bytes moved to slabs, because too many waited. */
+  readonly moved: number;
+  /** Messages that were older than `max_age` before a handler saw them. */
+  readonly shed: number;
+}
+
+/** Adds up the app threads. */
+export function overloadOf(
+  levels: readonly string[],
+  deferredByLevel: readonly number[],
+  apps: readonly { readonly moved: readonly number[]; readonly shed: readonly number[] }[],
+): LevelOverload[] {
+  const sum = (counts: readonly (number | undefined)[]) => counts.reduce<number>((all, one) => all + (one ?? 0), 0);
+  return levels.map((level, index) => ({
+    level,
+    deferred: deferredByLevel[index] ?? 0,
+    moved: sum(apps.map(({ moved }) => moved[index])),
+    shed: sum(apps.map(({ shed }) => shed[index])),
+  }));
+}
+
 /** Of what is not reserved for level 0 and for control. */
 const LOWER_PERCENT = 75;
 

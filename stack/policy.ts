@@ -1,8 +1,9 @@
 // Policies as people write them, and as places of the packet's line take them.
 // In: the `policy` of serve() and the keys policy, starvation_bound, max_age, weights and deadlines, which override it key by
 // key. Out: PolicyOptions by level number, and the greatest age of messages by level. All faults are told at the start.
-import type { PolicyKind, PolicyOptions } from '../coroutine/policy.js';
+import { type PolicyKind, type PolicyOptions, stampsOfMs } from '../coroutine/policy.js';
 import { QstackError } from './errors.js';
+import type { PolicyWords } from './native.js';
 
 interface AnyPolicy<L extends string> {
   /** Messages that have waited longer before a handler sees them are shed and counted; a level without an entry keeps its own. */
@@ -109,4 +110,9 @@ export function resolvePolicy(
     },
     maxAgesMs: maxAges(levels, { ...policy.maxAgeMs, ...settings.maxAgesMs }),
   };
+}
+
+/** The same policy for native queues. */
+export function policyWords({ kind, starvationBoundMs, weights, budgetsMs }: PolicyOptions): PolicyWords {
+  return { kind, bound: stampsOfMs(starvationBoundMs), weights, budgets: budgetsMs.map(stampsOfMs) };
 }

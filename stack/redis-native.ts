@@ -1,7 +1,7 @@
 // The Redis client's part of the addon, typed. In: servers and templates. Out: the shared block and where its rings lie.
 // Nothing here is called per command: commands and completions pass by the rings (stack/abi.ts).
 import type { RingPlace } from '../mempool/ring.js';
-import { loadNative, type NativePoller, type StackId } from './native.js';
+import { loadNative, type NativePoller, type PolicyWords, type StackId } from './native.js';
 
 /** A unix socket's path, or a numeric address. */
 export type RedisServer = { readonly path: string } | { readonly host: string; readonly port: number };
@@ -13,8 +13,12 @@ export interface NativeRedisOptions {
   /** Commands taken and not completed, a power of two; default 16384. */
   readonly commands?: number;
   readonly scratchBytes?: number;
-  /** Commands of one lower level in flight per server; default 64. */
+  /** Commands of lower levels in flight per server, at most; by other policies than `strict` of all levels. Default 4096. */
   readonly inflightLowMax?: number;
+  /** Priority levels; default 8. */
+  readonly levels?: number;
+  /** Which level's commands go to a server first; default strict. */
+  readonly policy?: PolicyWords;
 }
 
 export interface RedisLayout {

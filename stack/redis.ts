@@ -47,6 +47,7 @@ import type { TurnSource } from './app-core.js';
 import { formatEndpoint } from './config/address.js';
 import { QstackError } from './errors.js';
 import type { NativePoller } from './native.js';
+import { policyWords } from './policy.js';
 import { byteLengthOf, RedisBlock, type RedisBytes } from './redis-block.js';
 import { encodeCommand, keyOf } from './redis-command.js';
 import { RedisCrowd } from './redis-crowd.js';
@@ -72,7 +73,7 @@ const COMMANDS_PER_ROUND = 4;
 const STAMPS_PER_MS = 1_000_000 / 2 ** STAMP_SHIFT;
 const NS_PER_STAMP = 2 ** STAMP_SHIFT;
 
-export interface RedisClientOptions extends NativeRedisOptions {
+export interface RedisClientOptions extends Omit<NativeRedisOptions, 'policy'> {
   /** Priority levels of the stack. */
   readonly levels: number;
   readonly scheduler: Scheduler;
@@ -137,7 +138,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
 
   constructor(options: RedisClientOptions) {
     const { levels, scheduler, sojourn, policy, timeoutMs = TIMEOUT_MS, ...native } = options;
-    this.native = createNativeRedis(native);
+    this.native = createNativeRedis({ ...native, levels, policy: policyWords(policy) });
     this.block = new RedisBlock(this.native);
     this.scheduler = scheduler;
     this.sojourn = sojourn;

@@ -47,6 +47,7 @@ async function sampleOf(stack: Stack): Promise<Sample> {
     tally: sumTallies(apps.flatMap(({ user }) => (user.tally === undefined ? [] : [user.tally as TallyReport]))),
     counters,
     handlersFailed: apps.reduce((sum, app) => sum + app.handlersFailed, 0),
+    overload: await stack.overload(),
     hiccupP99Us: stack.hiccups(true).p99Us,
     rules: stack.ruleHits(),
     stages: await stack.sojourn(),

@@ -1,5 +1,6 @@
 // What iotepserver says once a second, and at its end: from two successive samples of everything that is counted.
 // In: samples. Out: one object per second (`--stats-json`), one line for a person, and the summary.
+import type { LevelOverload } from '../../stack/overload.js';
 import type { RuleHits } from '../../stack/rule-set.js';
 import type { StageTime } from '../../stack/sojourn.js';
 import type { TallyReport } from './tally.js';
@@ -11,6 +12,8 @@ export interface Sample {
   /** By the names of the stack's counters. */
   counters: Readonly<Record<string, number>>;
   handlersFailed: number;
+  /** What too much work has led to, by level. */
+  overload: readonly LevelOverload[];
   hiccupP99Us: number;
   /** Since the rules were put in place. */
   rules: readonly RuleHits[];
@@ -26,6 +29,10 @@ export interface Second {
     messages_per_s: number;
     replies_per_s: number;
     unavailable_per_s: number;
+    /** Segments that were dropped before TCP because messages of the level held all that they may. */
+    deferred_per_s: number;
+    /** Messages whose bytes moved to slabs because too many waited. */
+    moved_per_s: number;
     redis_p50_us: number;
     redis_p99_us: number;
     redis_max_us: number;
@@ -67,6 +74,8 @@ export function secondOf(now: Sample, before: Sample): Second {
         messages_per_s: perS(level.messages, old?.messages),
         replies_per_s: perS(level.replies, old?.replies),
         unavailable_per_s: perS(level.unavailable, old?.unavailable),
+        deferred_per_s: perS(now.overload[index]?.deferred ?? 0, before.overload[index]?.deferred),
+        moved_per_s: perS(now.overload[index]?.moved ?? 0, before.overload[index]?.moved),
         redis_p50_us: level.redis_p50_us,
         redis_p99_us: level.redis_p99_us,
         redis_max_us: level.redis_max_us,
@@ -88,7 +97,9 @@ export function secondText(second: Second): string {
   const levels = second.levels.map((level) => {
     const away = level.unavailable_per_s > 0 ? ` unavailable ${number(level.unavailable_per_s)}/s` : '';
     const times = level.messages_per_s > 0 ? ` redis p50 ${level.redis_p50_us} us p99 ${level.redis_p99_us} us` : '';
-    return `${level.name} ${number(level.messages_per_s)}/s${times}${away}`;
+    const deferred = level.deferred_per_s > 0 ? ` deferred ${number(level.deferred_per_s)}/s` : '';
+    const moved = level.moved_per_s > 0 ? ` moved ${number(level.moved_per_s)}/s` : '';
+    return `${level.name} ${number(level.messages_per_s)}/s${times}${away}${deferred}${moved}`;
   });
   const drops = Object.entries(second.drops).map(([reason, count]) => `${reason} ${number(count)}`);
   const rest = [
@@ -102,10 +113,11 @@ export function secondText(second: Second): string {
 
 export function summaryText(last: Sample): string {
   const { tally, counters } = last;
-  const levels = tally.levels.map(
-    ({ name, messages, replies, unavailable }) =>
-      `  ${name}: ${number(messages)} messages, ${number(replies)} replies, ${number(unavailable)} without Redis`,
-  );
+  const levels = tally.levels.map(({ name, messages, replies, unavailable }, index) => {
+    const { deferred = 0, moved = 0 } = last.overload[index] ?? {};
+    const overload = `${deferred > 0 ? `, ${number(deferred)} segments deferred` : ''}${moved > 0 ? `, ${number(moved)} moved to slabs` : ''}`;
+    return `  ${name}: ${number(messages)} messages, ${number(replies)} replies, ${number(unavailable)} without Redis${overload}`;
+  });
   const drops = Object.entries(counters).filter(([name, count]) => name.startsWith('drop_') && count > 0);
   return [
     `${number(counters.connections_opened ?? 0)} connections were opened, ${number(counters.connections_closed ?? 0)} closed`,

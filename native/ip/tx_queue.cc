@@ -39,11 +39,20 @@ uint32_t TxQueue::flush(Port& port, Nanos now) {
   uint32_t mask = waiting();
   policy_.begin(mask, to_stamp(now), since);
   uint32_t total = 0;
+  uint32_t closing = 0;  // bit of the lowest lane while a FIN or RST at its head waits for other lanes
   while (mask != 0) {
-    const auto [level, most] = policy_.next(mask, since);
+    const auto [level, burst] = policy_.next(mask, since);
+    const uint32_t most = before_close(level, burst);
     const uint32_t sent = flush_lane(level, port, now, most);
     if (sent == 0) policy_.give_back(level);
     total += sent;
+    if (most < burst && sent == most) {
+      closing = 1u << level;
+      mask &= ~closing;
+      continue;
+    }
+    mask |= closing;
+    closing = 0;
     if (lanes_[level].head == lanes_[level].tail) {
       mask &= ~(1u << level);
     } else if (sent < most) {
@@ -51,6 +60,24 @@ uint32_t TxQueue::flush(Port& port, Nanos now) {
     }
   }
   return total;
+}
+
+/// How many frames of the lane may go, at most `most`: those before a FIN or RST for which another lane has a frame that
+/// came no later. Lanes age as they wait, so it waits no longer than what was there when it came.
+uint32_t TxQueue::before_close(uint32_t level, uint32_t most) const {
+  const Lane& lane = lanes_[level];
+  const uint32_t count = lane.tail - lane.head;
+  if (level != lowest() || count == size_) return most;
+  Stamp longest = 0;
+  for (uint32_t other = 0; other < level; ++other) {
+    const Lane& ahead = lanes_[other];
+    if (ahead.head != ahead.tail) longest = std::max(longest, now_ - ahead.since[ahead.head & mask_]);
+  }
+  for (uint32_t i = 0; i < std::min(count, most); ++i) {
+    const uint32_t at = (lane.head + i) & mask_;
+    if ((lane.frames[at]->tx_flags & kTxCloses) && now_ - lane.since[at] <= longest) return i;
+  }
+  return most;
 }
 
 /// What the port has taken is not ours to touch any more.

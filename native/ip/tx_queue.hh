@@ -2,8 +2,9 @@
 //
 // In: complete frames, one reference each, with their level. Out: Port::tx_burst. A port that takes fewer leaves the
 // rest queued; a full lane refuses, and the sender drops or waits: no level fills another's lane. Which level
-// goes next is the policy's word; its work is counted in bytes. Bounded at construction. A frame has kTxQueued set while
-// it waits here.
+// goes next is the policy's word; its work is counted in bytes. A bare FIN or RST (kTxCloses) of the lowest lane waits until
+// what came before it has left, in whatever lane: it overtakes no data of its connection. Bounded at construction. A frame
+// has kTxQueued set while it waits here.
 #pragma once
 
 #include <array>
@@ -68,6 +69,7 @@ class TxQueue {
 
   uint32_t lane_of(uint8_t level) const { return level < levels_ ? level : levels_ - 1; }
   uint32_t waiting() const;
+  uint32_t before_close(uint32_t level, uint32_t most) const;
   uint32_t flush_lane(uint32_t level, Port& port, Nanos now, uint32_t most);
   uint32_t hand_over(Packet** frames, uint32_t n, Port& port, Nanos now);
   uint32_t measured(Packet** frames, uint32_t n, Port& port, Nanos now);

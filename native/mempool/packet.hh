@@ -32,6 +32,8 @@ enum class PacketOwner : uint8_t {
 inline constexpr uint8_t kRxOvertakes = 0x80;
 /// In Packet::tx_flags of a frame that waits for the port in our own queue.
 inline constexpr uint8_t kTxQueued = 0x40;
+/// In Packet::tx_flags of a frame that ends its connection, and so leaves behind what came to the queue before it.
+inline constexpr uint8_t kTxCloses = 0x20;
 
 struct alignas(64) Packet {
   uint8_t* data;        ///< first byte of the frame (Ethernet header)

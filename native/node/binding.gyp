@@ -18,6 +18,7 @@
         'poller.cc',
         'poller_object.cc',
         'read_config.cc',
+        'read_policy.cc',
         'redis.cc',
         'registry.cc',
         'ring_wires.cc',

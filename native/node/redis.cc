@@ -9,6 +9,7 @@
 #include "native/node/options.hh"
 #include "native/node/poll_source.hh"
 #include "native/node/poller.hh"
+#include "native/node/read_policy.hh"
 #include "native/node/registry.hh"
 #include "native/redis/client.hh"
 
@@ -57,6 +58,8 @@ ClientConfig read_config(const OptionReader& options) {
     shard.inflight_low_min = std::min(shard.inflight_low_min, shard.inflight_low_max);
     config.shards.push_back(shard);
   }
+  config.levels = options.u32("levels", config.levels, 1, kLevelsMax);
+  if (options.has("policy")) config.policy = read_policy(options.object("policy"), config.levels);
   config.commands = options.u32("commands", config.commands, 16, 1u << 20);
   config.scratch_bytes = options.u32("scratchBytes", config.scratch_bytes, 4096, 1u << 26);
   config.command_places[0] = config.reply_places[0] = config.commands;

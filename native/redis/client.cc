@@ -56,10 +56,15 @@ Client::Client(const ClientConfig& config, std::span<const uint8_t> arena, int e
                                          layout_.release_capacity)),
       slots_(kSlots),
       buffer_(kReadBuffer),
+      levels_(config.levels),
       epoll_fd_(epoll_fd) {
   const auto shards = static_cast<uint16_t>(config.shards.size());
-  for (uint16_t i = 0; i < shards; ++i)
-    shards_.push_back(std::make_unique<Shard>(config.shards[i], i, epoll_fd, pool_, commands_, completer_));
+  for (uint16_t i = 0; i < shards; ++i) {
+    ShardConfig shard = config.shards[i];
+    shard.levels = levels_;
+    shard.policy = config.policy;
+    shards_.push_back(std::make_unique<Shard>(shard, i, epoll_fd, pool_, commands_, completer_));
+  }
   for (uint32_t slot = 0; slot < kSlots; ++slot)
     slots_[slot] = static_cast<uint16_t>(uint64_t{slot} * shards_.size() / kSlots);
 }
@@ -125,7 +130,7 @@ void Client::take(Nanos now) {
 bool Client::accept(const abi::RedisCommand& record, Nanos now) {
   Holes holes;
   std::span<const uint8_t> key;
-  if (record.level >= kLevelsMax || !fill(record, holes)) return false;
+  if (record.level >= levels_ || !fill(record, holes)) return false;
   const uint32_t index = pool_.take();
   Pending& entry = pool_.at(index);
   const uint32_t shard = render(record, holes, entry, key) ? shard_of(record, key) : kNoIndex;

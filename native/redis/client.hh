@@ -22,6 +22,8 @@ namespace qstack::redis {
 
 struct ClientConfig {
   std::vector<ShardConfig> shards;
+  uint32_t levels = kLevelsMax;
+  PolicyConfig policy;         ///< which level's commands go first, at each shard
   uint32_t commands = 16'384;  ///< taken and not completed; a power of two
   uint32_t scratch_bytes = 1024 * 1024;
   PlaceHeap::Counts command_places = {16'384, 1'024, 64, 8};
@@ -87,6 +89,7 @@ class Client {
   std::vector<uint16_t> slots_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<uint8_t> buffer_;
+  uint32_t levels_;
   int epoll_fd_;
   uint64_t refused_ = 0;
   bool closed_ = false;

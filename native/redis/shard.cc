@@ -23,6 +23,7 @@ Shard::Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPo
       commands_(commands),
       completer_(completer),
       limit_(config.inflight_low_min, config.inflight_low_max),
+      policy_(config.policy, config.levels, kQuantum, kBurst, kBurst),
       backoff_(config.backoff_min) {}
 
 void Shard::submit(uint32_t index) { waiting_[pool_.at(index).level].push_back(pool_, index); }
@@ -87,31 +88,59 @@ void Shard::release(uint32_t index) {
   pool_.give_back(index);
 }
 
-bool Shard::may_send(uint8_t level) const {
-  if (level == 0) return unsent_bytes_ < config_.unsent_max;
-  return unsent_bytes_ < config_.unsent_low_max && in_flight_below_0(level) < limit_.value();
+/// A starved level does not wait for what a higher one has left in front of the socket.
+bool Shard::may_send(uint32_t level, bool starved) const {
+  if (!is_limited(level)) return unsent_bytes_ < config_.unsent_max;
+  const bool by_level = config_.policy.kind == PolicyKind::strict;
+  const uint32_t in_flight = by_level ? in_flight_below_0(level) : in_flight_.size();
+  return unsent_bytes_ < (starved ? config_.unsent_max : config_.unsent_low_max) && in_flight < limit_.value();
 }
 
 /// Those of lower levels that go before `level`, and its own: what is lower still does not hold it back.
-uint32_t Shard::in_flight_below_0(uint8_t level) const {
+uint32_t Shard::in_flight_below_0(uint32_t level) const {
   return std::accumulate(in_flight_by_level_.begin() + 1, in_flight_by_level_.begin() + level + 1, 0u);
 }
 
-bool Shard::waiting_below_0() const {
-  return std::any_of(waiting_.begin() + 1, waiting_.end(), [](const PendingList& list) { return !list.empty(); });
+/// Bit L: commands of level L wait.
+uint32_t Shard::waiting_levels() const {
+  uint32_t mask = 0;
+  for (uint32_t level = 0; level < config_.levels; ++level) mask |= uint32_t{!waiting_[level].empty()} << level;
+  return mask;
 }
 
-void Shard::fill_in_flight() {
-  for (uint8_t level = 0; level < kLevelsMax; ++level) {
-    while (!waiting_[level].empty() && may_send(level)) {
-      const uint32_t index = waiting_[level].pop_front(pool_);
-      in_flight_.push_back(pool_, index);
-      if (first_unsent_ == kNoIndex) first_unsent_ = index;
-      unsent_bytes_ += pool_.at(index).length;
-      ++in_flight_by_level_[level];
-      ++stats_.sent;
-    }
+bool Shard::limit_holds_back() const {
+  const uint32_t mask = waiting_levels();
+  return (is_limited(0) ? mask : mask & ~1u) != 0;
+}
+
+void Shard::fill_in_flight(Stamp now) {
+  const auto since = [this](uint32_t level) { return pool_.at(waiting_[level].head()).stamp; };
+  uint32_t mask = waiting_levels();
+  if (mask != 0) policy_.begin(mask, now, since);
+  while (mask != 0) {
+    const auto [level, most] = policy_.next(mask, since);
+    const uint32_t moved = move_in_flight(level, most);
+    policy_.charge(level, moved);
+    if (moved == 0) policy_.give_back(level);
+    const bool held = moved < most && !waiting_[level].empty();
+    if (held && is_limited(0)) break;  // the limit is that of all levels
+    if (held || waiting_[level].empty()) mask &= ~(1u << level);
   }
+}
+
+/// Moves what waits and may be sent, `most` at most. Returns how many. Under `strict` only a starved level has a bound.
+uint32_t Shard::move_in_flight(uint32_t level, uint32_t most) {
+  const bool starved = !is_limited(0) && most != UINT32_MAX;
+  uint32_t moved = 0;
+  for (; moved < most && !waiting_[level].empty() && may_send(level, starved); ++moved) {
+    const uint32_t index = waiting_[level].pop_front(pool_);
+    in_flight_.push_back(pool_, index);
+    if (first_unsent_ == kNoIndex) first_unsent_ = index;
+    unsent_bytes_ += pool_.at(index).length;
+    ++in_flight_by_level_[level];
+    ++stats_.sent;
+  }
+  return moved;
 }
 
 size_t Shard::gather(iovec* pieces) const {
@@ -138,7 +167,7 @@ void Shard::note_written(size_t n) {
 void Shard::write(Nanos now) {
   iovec pieces[kPieces];
   for (;;) {
-    fill_in_flight();
+    fill_in_flight(to_stamp(now));
     const size_t count = gather(pieces);
     size_t n = 0;
     if (count == 0) return;
@@ -153,7 +182,7 @@ bool Shard::read(Nanos now, std::span<uint8_t> buffer) {
   const uint64_t before = stats_.replied;
   const bool right = read_replies(now, buffer);
   const auto taken = static_cast<uint32_t>(stats_.replied - before);
-  if (taken != 0 && waiting_below_0()) limit_.looked(taken, in_flight_.size(), now);
+  if (taken != 0 && limit_holds_back()) limit_.looked(taken, in_flight_.size(), now);
   return right;
 }
 

@@ -1,11 +1,13 @@
 // Shard: the pipeline to one Redis server.
 //
-//   waiting[0] waiting[1] …  ──level 0 first──▶  in flight (FIFO: sent ┆ being sent)  ──replies in order──▶ completions
+//   waiting[0] waiting[1] …  ──by the policy──▶  in flight (FIFO: sent ┆ being sent)  ──replies in order──▶ completions
 //
 // In: commands of a level, the time. Out: one completion each: a reply; `lost` for what was sent before the connection
 // broke; `timeout` for what waited too long. Invariant: replies belong to in-flight commands in order, so a command
-// that has timed out in flight stays in the list until its reply is read and thrown away. Lower levels have only so many
-// commands in flight as keep the server busy, else priority would end in its socket queue. Times come from the caller.
+// that has timed out in flight stays in the list until its reply is read and thrown away. Which level goes next is the
+// policy's word; its work is counted in commands. Under `strict` lower levels have only so many commands in flight as keep
+// the server busy, else priority would end in its socket queue; under the other policies that holds for all levels
+// together. Times come from the caller.
 #pragma once
 
 #include <array>
@@ -14,15 +16,18 @@
 #include "native/redis/completer.hh"
 #include "native/redis/connection.hh"
 #include "native/redis/queue_limit.hh"
+#include "native/sched/scheduling_policy.hh"
 
 namespace qstack::redis {
 
 struct ShardConfig {
   Address address;
-  uint32_t inflight_low_min = 64;       ///< commands of lower levels in flight: never fewer are possible
+  uint32_t levels = kLevelsMax;
+  PolicyConfig policy;
+  uint32_t inflight_low_min = 64;       ///< commands that are limited in flight: never fewer are possible
   uint32_t inflight_low_max = 4'096;    ///< and never more
   uint32_t unsent_max = 256 * 1024;     ///< bytes that wait in flight for the socket
-  uint32_t unsent_low_max = 64 * 1024;  ///< the same, before a level below 0 adds more
+  uint32_t unsent_low_max = 64 * 1024;  ///< the same, before a level that is limited adds more
   Nanos backoff_min = 50'000'000;
   Nanos backoff_max = 1'000'000'000;
   Nanos stall_max = 1'000'000'000;  ///< the oldest command waits so long past its deadline: the connection is dead
@@ -35,6 +40,11 @@ struct ShardStats {
 
 class Shard {
  public:
+  /// Commands of a starved level under `strict`.
+  static constexpr uint32_t kQuantum = 16;
+  /// Commands between two looks at deadlines or shares; those of the smallest weight in one round.
+  static constexpr uint32_t kBurst = 4;
+
   Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPool& pool, PlaceHeap& commands,
         Completer& completer);
 
@@ -48,7 +58,7 @@ class Shard {
   bool stalled() const { return stalled_; }
   uint32_t in_flight() const { return in_flight_.size(); }
   uint32_t waiting(uint8_t level) const { return waiting_[level].size(); }
-  /// Commands of lower levels that may be in flight now.
+  /// Commands of limited levels that may be in flight now.
   uint32_t inflight_low_limit() const { return limit_.value(); }
   const ShardStats& stats() const { return stats_; }
   /// When poll() has something to do at the latest, without anything from the server; 0: never.
@@ -60,10 +70,13 @@ class Shard {
   void connect(Nanos now);
   void disconnect(Nanos now);
   void lose_in_flight(Stamp now);
-  void fill_in_flight();
-  uint32_t in_flight_below_0(uint8_t level) const;
-  bool waiting_below_0() const;
-  bool may_send(uint8_t level) const;
+  void fill_in_flight(Stamp now);
+  uint32_t move_in_flight(uint32_t level, uint32_t most);
+  uint32_t in_flight_below_0(uint32_t level) const;
+  uint32_t waiting_levels() const;
+  bool is_limited(uint32_t level) const { return level != 0 || config_.policy.kind != PolicyKind::strict; }
+  bool limit_holds_back() const;
+  bool may_send(uint32_t level, bool starved) const;
   void write(Nanos now);
   size_t gather(struct iovec* pieces) const;
   void note_written(size_t n);
@@ -90,6 +103,7 @@ class Shard {
   uint64_t unsent_bytes_ = 0;
   std::array<uint32_t, kLevelsMax> in_flight_by_level_{};
   QueueLimit limit_;
+  SchedulingPolicy policy_;
   Nanos retry_at_ = 0;
   Nanos backoff_;
   Nanos next_sweep_ = 0;

@@ -57,7 +57,7 @@ class SchedulingPolicy {
   /// `work` was done for `level`: packets or bytes, always the same in one place.
   void charge(uint32_t level, double work) { credit_[level] -= work; }
 
-  /// Nothing of `level` could go: if it was to have the quantum of a starved one, it gets the next.
+  /// Nothing of `level`, which next() has just named, could go: if that was the quantum of a starved one, it gets the next.
   void give_back(uint32_t level) {
     if (level == given_) served_[level] = before_;
   }
@@ -77,6 +77,7 @@ class SchedulingPolicy {
     const uint32_t starved = starved_;
     starved_ = kNone;
     if (starved != kNone && has(mask, starved)) return {starved, quantum_starved_};
+    given_ = kNone;  // it has had its quantum
     return {highest(mask), UINT32_MAX};
   }
 

@@ -98,9 +98,8 @@ Note Ledger::sent(const SegmentView& segment) {
                            : flow_key(segment.to, s.destination_port, segment.from, s.source_port, segment.ipv6);
   const auto found = flows_.find(key);
   if (!require(found != flows_.end(), "a segment belongs to a connection that somebody asked for")) return {};
-  if (s.flags & kRst) return {};
   const uint8_t side = from_client ? 0 : 1;
-  if (s.flags & kSyn) {
+  if ((s.flags & (kSyn | kRst)) == kSyn) {
     Attempt& a = attempts_[found->second.client];
     const bool its = from_client ? s.seq == a.side[0].iss : s.ack == a.side[0].iss + 1;
     return its ? sent_syn(a, side, segment) : Note{};
@@ -108,7 +107,11 @@ Note Ledger::sent(const SegmentView& segment) {
   const uint32_t number = from_client ? found->second.client : found->second.server;
   // A half-open record of a newer connection answers as well, before the app is told of it.
   const bool newer = number != kNoAttempt && number != found->second.client && attempts_[number].side[1].closed;
-  return newer || number == kNoAttempt ? Note{} : sent_by(attempts_[number], side, segment);
+  if (newer || number == kNoAttempt) return {};
+  if (!(s.flags & kRst)) return sent_by(attempts_[number], side, segment);
+  Side& me = attempts_[number].side[side];
+  me.reset_out |= me.opened && (s.flags & kAck) && s.seq != 0;  // else it answers a stranger (RFC 9293 3.5.2)
+  return {};
 }
 
 /// One line on stderr, with sequence numbers from the beginning of the connection on.
@@ -184,6 +187,7 @@ void Ledger::check_text(Attempt& a, uint8_t side, const SegmentView& segment) {
   const Seq end = s.seq + s.payload_length;
   const uint32_t place = s.seq - (me.iss + 1);
   require(seq_gt(s.seq, me.iss), "data follow the SYN", &a, side);
+  require(!me.reset_out || plan_.resolves, "no data follow the RST that ends their connection", &a, side);
   // What waits for a neighbour may be dropped before it gets here.
   const bool in_order = one_level(a, side) && !plan_.resolves;
   require(!in_order || seq_le(s.seq, me.snd_max), "no byte is skipped", &a, side);

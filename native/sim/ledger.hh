@@ -38,6 +38,7 @@ struct Side {
   Seq snd_max = 0;  ///< end of what was ever sent
   Seq fin_seq = 0;
   bool fin_out = false;
+  bool reset_out = false;          ///< an RST that ends it has left
   Seq last_ack = 0, edge_out = 0;  ///< highest that were sent
   Seq recv_max = 0;                ///< end of what has arrived of the peer's
   Seq edge_in = 0;                 ///< right edge of the widest window that has arrived

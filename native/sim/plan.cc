@@ -3,7 +3,7 @@
 namespace qstack::sim {
 namespace {
 
-enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites };
+enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites, kPolicies };
 
 constexpr uint32_t kFaultsMax = 12;
 /// Room for what a message says of itself (native/sim/sim_app.cc).
@@ -105,6 +105,20 @@ void make_judge(HostPlan& host, uint64_t seed, uint32_t number, const Limits& li
   const uint32_t stall_us = r.magnitude(1'000, 500'000);
   if (r.chance(300'000) && limits.has(Feature::refusals)) host.stall_us = stall_us;
   host.defers = r.chance(500'000);
+}
+
+/// Which level goes next at its queues. A draw of its own, too.
+void make_policy(HostPlan& host, uint64_t seed, uint32_t number, const Limits& limits) {
+  Random r(seed, kPolicies, number);
+  PolicyConfig policy;
+  policy.kind = r.one_of({PolicyKind::strict, PolicyKind::weighted, PolicyKind::deadline});
+  const uint32_t bound_us = r.magnitude(10, 1'000'000);
+  policy.bound = r.chance(250'000) ? 0 : to_stamp(uint64_t{bound_us} * 1'000);
+  for (uint32_t level = 0; level < kLevelsMax; ++level) {
+    policy.weights[level] = r.magnitude(1, 1'000);
+    policy.budgets[level] = to_stamp(uint64_t{r.magnitude(10, 60'000'000)} * 1'000);
+  }
+  if (limits.has(Feature::policies)) host.config.policy = policy;
 }
 
 /// Some transfers are of messages, of all levels and of random lengths.
@@ -233,6 +247,7 @@ Plan make_plan(uint64_t seed, const Limits& limits) {
     HostPlan& host = plan.hosts.back();
     make_link(host, seed, i, limits);
     make_judge(host, seed, i, limits);
+    make_policy(host, seed, i, limits);
     if (plan.starved) host.config.tcp.busy = 2, host.config.tcp.connections = 4;
   }
   for (uint32_t i = 0; i < transfers; ++i) {

@@ -21,7 +21,7 @@ namespace qstack::sim {
   X(small_buffers) X(small_pools) X(cookies) X(small_mtu) X(resolution) X(coarse_turns) X(clock_wrap) X(time_wait) \
   X(refusals) X(slow_readers) X(aborts) X(early_closes) X(small_writes) X(pauses) X(drains) X(same_ports) X(slow_links) X(classifiers) X(icmp) X(messages) \
   X(loss) X(bursts) X(reordering) X(duplicates) X(corruption) X(jitter) X(marks) X(mtu_changes) X(outages) X(crashes) \
-  X(rewrites)
+  X(rewrites) X(policies)
 // clang-format on
 
 enum class Feature : uint8_t {

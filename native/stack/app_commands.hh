@@ -5,6 +5,7 @@
 // packets of the others go back to their pool. Invariant: a record is copied before it is checked.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "native/stack/app_rings.hh"
@@ -62,24 +63,57 @@ void AppRings::execute_release(AnyStack& stack, uint32_t app, const abi::Release
   stack.release(Handle{record.slot, record.generation}, packet, length, now);
 }
 
-// Tails are loaded from the lowest level to the highest, records executed from the highest to the lowest: whatever was
-// published before a record that we see is seen, and executed, before it. So the loop may stop early but never skip a
-// level.
+// Tails are loaded from the lowest level to the highest: whatever was published before a record that we see is seen. The
+// levels go as the policy says; what a control record must not overtake is the fence's matter.
 template <typename AnyStack>
 uint32_t AppRings::drain_sends(AnyStack& stack, uint32_t app, Nanos now) {
-  auto& sends = sides_[app].sends;
-  for (uint32_t level = levels_; level-- > 0;) sends[level].refresh();
+  Side& side = sides_[app];
+  for (uint32_t level = levels_; level-- > 0;) side.sends[level].refresh();
+  const auto since = [this, &side](uint32_t level) { return send_since(side, level); };
   uint32_t handled = 0;
-  for (uint32_t level = 0; level < levels_; ++level) {
-    for (abi::SendRecord record; handled < kRecordsPerTurn && stack.send_ready(static_cast<uint8_t>(level)) && sends[level].take(record);
-         ++handled) {
-      prefetch(stack, sends[level].peek(4));
-      execute(stack, app, record, now);
-    }
-    sends[level].publish();
-    if (sends[level].size() != 0) break;
+  uint32_t mask = sendable(stack, side);
+  if (mask != 0) side.policy.begin(mask, stamp_, since);
+  while (mask != 0 && handled < kRecordsPerTurn) {
+    const auto [level, most] = side.policy.next(mask, since);
+    handled += take_sends(stack, app, level, std::min(most, kRecordsPerTurn - handled), now);
+    mask = sendable(stack, side);
   }
+  for (uint32_t level = 0; level < levels_; ++level) side.sends[level].publish();
   return handled;
+}
+
+/// Bit L: at least one record of level L may go now.
+template <typename AnyStack>
+uint32_t AppRings::sendable(const AnyStack& stack, Side& side) const {
+  uint32_t mask = 0;
+  for (uint32_t level = 0; level < levels_; ++level) {
+    const bool ready = side.sends[level].size() != 0 && stack.send_ready(static_cast<uint8_t>(level));
+    mask |= uint32_t{ready} << level;
+  }
+  return fenced(side) ? mask & ~(1u << lowest()) : mask;
+}
+
+/// At least one, at most `most`; tells the policy of their bytes.
+template <typename AnyStack>
+uint32_t AppRings::take_sends(AnyStack& stack, uint32_t app, uint32_t level, uint32_t most, Nanos now) {
+  constexpr uint32_t kControlBytes = 60;  // what has no payload counts as the shortest frame
+  Side& side = sides_[app];
+  RingConsumer<abi::SendRecord>& sends = side.sends[level];
+  const bool low = level == lowest();
+  uint32_t taken = 0;
+  uint64_t bytes = 0;
+  do {
+    abi::SendRecord record;
+    sends.take(record);
+    prefetch(stack, sends.peek(4));
+    bytes += record.type == static_cast<uint8_t>(abi::SendType::send) ? record.length : kControlBytes;
+    execute(stack, app, record, now);
+    if (low) side.fence.took_lowest();
+    ++taken;
+  } while (taken < most && sends.size() != 0 && stack.send_ready(static_cast<uint8_t>(level)) && !(low && fenced(side)));
+  if (!low) side.fence.took_higher(level, taken);
+  side.policy.charge(level, static_cast<double>(bytes));
+  return taken;
 }
 
 /// The address of a connect_ipv6 record: four words where other records have their packet's.

@@ -31,10 +31,11 @@ Endpoint local_of(const Message& event) {
 
 }  // namespace
 
-AppRings::AppRings(Arena& arena, PacketPool& tx)
+AppRings::AppRings(Arena& arena, PacketPool& tx, const PolicyConfig& policy)
     : arena_(arena),
       region_(arena.region()),
       tx_(tx),
+      fresh_policy_(policy, arena.config().levels, kSendQuantum, kSendBurst, kSendRound),
       levels_(arena.config().levels),
       connections_(arena.config().connections),
       rx_packets_(arena.config().rx_packets),
@@ -45,7 +46,7 @@ AppRings::AppRings(Arena& arena, PacketPool& tx)
       apps_of_(apps_memory_.data()),
       generations_memory_(size_t{connections_} * sizeof(uint32_t)),
       generations_(reinterpret_cast<uint32_t*>(generations_memory_.data())),
-      sides_(arena.config().apps) {
+      sides_(arena.config().apps, Side(fresh_policy_)) {
   std::memset(apps_of_, kNoApp, connections_);
   for (uint32_t app = 0; app < sides_.size(); ++app) open_rings(app);
 }
@@ -68,7 +69,7 @@ void AppRings::reset_rings(uint32_t app) {
     store_release(header.head, 0);
     store_release(header.tail, 0);
   }
-  sides_[app] = Side{};
+  sides_[app] = Side(fresh_policy_);
   open_rings(app);
   *sides_[app].line = abi::AppLine{};
 }
@@ -218,6 +219,22 @@ bool AppRings::tell_failed_connect(Side& side, uint32_t cookie) {
   record.token_low = cookie;
   record.reason = static_cast<uint32_t>(CloseReason::unreachable);
   return push(side, lowest(), record);
+}
+
+/// A control record at the head of the lowest ring waits for sends that were published before it.
+bool AppRings::fenced(Side& side) const {
+  const abi::SendRecord* const head = side.sends[lowest()].peek();
+  if (head == nullptr || head->type == static_cast<uint8_t>(abi::SendType::send)) return false;
+  return !side.fence.open(lowest(), [&side](uint32_t level) { return side.sends[level].size(); });
+}
+
+/// Since when the oldest record of `level` waits. That of an active open to an IPv6 address has no place for a stamp: it
+/// counts as older than all others.
+Stamp AppRings::send_since(const Side& side, uint32_t level) const {
+  constexpr Stamp kLongAgo = 1u << 30;
+  const abi::SendRecord& head = *side.sends[level].peek();
+  const bool stamped = head.type != static_cast<uint8_t>(abi::SendType::connect_ipv6);
+  return stamped ? head.send_stamp : stamp_ - kLongAgo;
 }
 
 void AppRings::publish() {

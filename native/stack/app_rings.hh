@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "native/ring/spsc_ring.hh"
+#include "native/sched/scheduling_policy.hh"
 #include "native/stack/arena.hh"
+#include "native/stack/send_fence.hh"
 #include "native/tcp/app.hh"
 #include "native/tcp/config.hh"
 
@@ -24,11 +26,17 @@ class AppRings final : public App {
  public:
   /// Records that one app thread gets executed in one turn: more of them would keep received frames waiting.
   static constexpr uint32_t kRecordsPerTurn = 512;
+  /// Sends of a starved level under `strict`.
+  static constexpr uint32_t kSendQuantum = 32;
+  /// Sends between two looks at deadlines or shares.
+  static constexpr uint32_t kSendBurst = 16;
+  /// Bytes of the smallest weight in one round: kSendBurst full segments.
+  static constexpr double kSendRound = kSendBurst * 1'460;
   /// Listener numbers from here on are framings for active opens only.
   static constexpr uint16_t kFirstFraming = 0x8000;
 
-  /// The arena (with its region set) and the TX pool outlive the rings.
-  AppRings(Arena& arena, PacketPool& tx);
+  /// The arena (with its region set) and the TX pool outlive the rings. `policy`: which level's sends go first.
+  AppRings(Arena& arena, PacketPool& tx, const PolicyConfig& policy = {});
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
@@ -69,8 +77,12 @@ class AppRings final : public App {
   static constexpr uint32_t kEmptyBit = 1u << abi::kLevelsMax;
 
   struct Side {
+    explicit Side(const SchedulingPolicy& fresh) : policy(fresh) {}
+
     std::array<RingProducer<abi::EventRecord>, kLevelsMax> events;
     std::array<RingConsumer<abi::SendRecord>, kLevelsMax> sends;
+    SchedulingPolicy policy;  ///< of the send rings
+    SendFence fence;
     RingConsumer<abi::ReleaseRecord> releases;
     RingProducer<uint32_t> empty;
     abi::AppLine* line = nullptr;
@@ -104,6 +116,12 @@ class AppRings final : public App {
   template <typename AnyStack>
   uint32_t drain_sends(AnyStack& stack, uint32_t app, Nanos now);
   template <typename AnyStack>
+  uint32_t sendable(const AnyStack& stack, Side& side) const;
+  template <typename AnyStack>
+  uint32_t take_sends(AnyStack& stack, uint32_t app, uint32_t level, uint32_t most, Nanos now);
+  bool fenced(Side& side) const;
+  Stamp send_since(const Side& side, uint32_t level) const;
+  template <typename AnyStack>
   void execute(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
   template <typename AnyStack>
   void execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord& record, Nanos now);
@@ -127,6 +145,7 @@ class AppRings final : public App {
   Arena& arena_;
   PacketRegion region_;
   PacketPool& tx_;
+  SchedulingPolicy fresh_policy_;
   uint32_t levels_;
   uint32_t connections_;
   uint32_t rx_packets_;

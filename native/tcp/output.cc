@@ -167,8 +167,8 @@ bool TcpEngine::output_fin(Tcb& c, Busy& b) {
   packet->data = PacketRegion::buffer(packet);
   packet->payload = kHeadroom;
   packet->payload_length = 0;
-  packet->level = queue_.lowest();  // it overtakes none of the data
-  packet->tx_flags = 0;
+  packet->level = queue_.lowest();
+  packet->tx_flags = kTxCloses;  // it overtakes none of the data
   packet->tx_count = 0;
   add_fin(c, *packet);
   send_first(c, b, packet);

@@ -204,11 +204,13 @@ void TcpEngine::send_flags(Tcb& c, Seq seq, uint8_t flags) {
 void TcpEngine::send_control(const Control& control, const uint8_t* options, uint8_t options_length,
                              const Packet* request) {
   // What answers strangers goes last, and leaves half of its lane to connections. RST overtakes no data of its connection.
-  const uint8_t level = request == nullptr && !(control.flags & kRst) ? 0 : queue_.lowest();
+  const bool closes = request == nullptr && (control.flags & kRst);
+  const uint8_t level = request == nullptr && !closes ? 0 : queue_.lowest();
   if (request != nullptr && queue_.room(level) <= queue_.capacity() / 2) return count(Counter::drop_tx_full);
   Packet* const packet = tx_.allocate();
   if (packet == nullptr) return count(Counter::drop_no_packet);
   packet->level = level;
+  packet->tx_flags = closes ? kTxCloses : 0;
   const auto length = static_cast<uint16_t>(kTcpHeader + options_length);
   packet->data = PacketRegion::buffer(packet);
   packet->traffic_class = control.marks.traffic_class;

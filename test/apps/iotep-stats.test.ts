@@ -70,6 +70,7 @@ function sample(part: Partial<Sample>): Sample {
     tally,
     counters: {},
     handlersFailed: 0,
+    overload: [],
     hiccupP99Us: 0,
     rules: [],
     stages: [],
@@ -97,6 +98,26 @@ test('a second is the difference of two samples, with every drop by its reason',
   assert.match(text, /drops: window 3/);
   assert.match(text, /rules 3\/1,234/);
   assert.equal(second.rules, rules);
+});
+
+test('what too much work has led to is said by level: by second, and since the start', () => {
+  const tally = new Tally(['high', 'low']).report();
+  const overload = (moved: number, deferred: number) => [
+    { level: 'high', deferred: 0, moved: 0, shed: 0 },
+    { level: 'low', deferred, moved, shed: 0 },
+  ];
+  const now = sample({ atMs: 2_000, tally, overload: overload(2_500, 40) });
+  const second = secondOf(now, sample({ tally, overload: overload(500, 10) }));
+  assert.equal(
+    second.levels.map((level) => [level.deferred_per_s, level.moved_per_s]),
+    [
+      [0, 0],
+      [15, 1_000],
+    ],
+  );
+  assert.match(secondText(second), /\| high 0\/s \| low 0\/s deferred 15\/s moved 1,000\/s \|/);
+  assert.match(summaryText(now), /low: .*, 40 segments deferred, 2,500 moved to slabs/);
+  assert.not.match(summaryText(now), /high: .*deferred/);
 });
 
 test('the summary names counts, failures and drops', () => {

@@ -74,7 +74,7 @@ hangup('a fault is said with its line, and the rules stay', ({ file }) => {
 });
 
 hangup(
-  'qstack run: SIGHUP replaces the rules of a program on the air, and --stats names them',
+  'qstack run: SIGHUP replaces the rules of a program on the air, and --stats names them, and what each level was denied',
   async ({ folder, file }) => {
     const device = `device = memif:${join(folder, 'm', 'q.sock')}?server\nmax_num_buffers = 1024\nmax_concurrency = 100\n`;
     writeFileSync(file, `${device}classify = dscp 46 -> high\n`);
@@ -93,6 +93,7 @@ hangup(
       await program.said('1 rules are in place');
       await program.said('dst port == 7 -> low');
       assert.match(program.err, /payload\[0\] == 1 -> high/);
+      assert.match(program.err, /overload by level:\n {2}high +deferred +0 {2}moved +0 {2}shed +0\n {2}low +deferred/);
       assert.is(await program.stop(), 0);
     } finally {
       await program.stop('SIGKILL');

@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <set>
 #include <thread>
@@ -31,7 +33,7 @@ struct FakeStack {
   explicit FakeStack(PacketPool& rx, PacketPool& tx) : rx(rx), tx(tx) {}
 
   void prefetch(uint32_t) const {}
-  bool send_ready(uint8_t) const { return ready; }
+  bool send_ready(uint8_t level) const { return ready && full != level; }
   bool send(Handle handle, Packet* packet, Nanos, bool message_end) {
     if (!alive(handle)) {
       tx.release(packet);
@@ -42,12 +44,14 @@ struct FakeStack {
     return true;
   }
   void shutdown(Handle handle, Nanos) { calls.push_back({"shutdown", handle}); }
-  void close(Handle handle, Nanos) { calls.push_back({"close", handle}); }
+  void close(Handle handle, Nanos) { calls.push_back({"close", handle, sent.size()}); }
   void abort(Handle handle, CloseReason reason, Nanos) {
     calls.push_back({"abort", handle});
     if (app != nullptr) app->closed(handle, reason);
   }
-  void request_drain(Handle handle, uint32_t, uint32_t, Nanos) { calls.push_back({"drain", handle}); }
+  void request_drain(Handle handle, uint32_t low_water, uint32_t, Nanos) {
+    calls.push_back({"drain", handle, sent.size(), low_water});
+  }
   void release(Handle, Packet* packet, uint16_t, Nanos) {
     ++released;
     rx.release(packet);
@@ -64,6 +68,8 @@ struct FakeStack {
   struct Call {
     const char* name;
     Handle handle;
+    size_t sends_before = 0;
+    uint32_t low_water = 0;
   };
   PacketPool& rx;
   PacketPool& tx;
@@ -77,6 +83,7 @@ struct FakeStack {
   uint32_t released = 0;
   uint32_t stale = 0;
   bool ready = true;
+  uint32_t full = kNoIndex;  ///< level whose lane is
 };
 
 /// What JavaScript does, in C++: the other end of an app's rings.
@@ -131,12 +138,12 @@ abi::SendRecord send_record(abi::SendType type, Handle handle, uint32_t packet =
 struct Bench {
   explicit Bench(uint32_t apps = 1, uint32_t levels = 2, uint32_t rx_packets = 16, uint32_t tx_packets = 64)
       : Bench(config(apps, levels, rx_packets, tx_packets)) {}
-  explicit Bench(const ArenaConfig& config) : arena(config) {
+  explicit Bench(const ArenaConfig& config, const PolicyConfig& policy = {}) : arena(config) {
     const uint32_t apps = config.apps, rx_packets = config.rx_packets, tx_packets = config.tx_packets;
     arena.set_region({arena.region_memory(), kStride, 0, rx_packets + tx_packets});
     rx = std::make_unique<HeapPool>(arena.region(), 0, rx_packets);
     tx = std::make_unique<HeapPool>(arena.region(), rx_packets, tx_packets);
-    rings = std::make_unique<AppRings>(arena, *tx);
+    rings = std::make_unique<AppRings>(arena, *tx, policy);
     stack = std::make_unique<FakeStack>(*rx, *tx);
     stack->app = rings.get();
     for (uint32_t app = 0; app < apps; ++app) ends.emplace_back(arena, app);
@@ -153,7 +160,7 @@ struct Bench {
             .ipv6 = true};
   }
   uint32_t turn() {
-    const uint32_t handled = rings->drain(*stack, kNow);
+    const uint32_t handled = rings->drain(*stack, now);
     rings->publish();
     return handled;
   }
@@ -174,13 +181,49 @@ struct Bench {
     return packet;
   }
   uint64_t stale() const { return rings->stale_records() + stack->stale; }
+  /// A send of `length` bytes that has waited for `age`.
+  void put_send(uint32_t level, Handle handle, uint16_t length, Nanos age = 0) {
+    abi::SendRecord record = send_record(abi::SendType::send, handle, ends[0].take_empty(), length);
+    record.level = static_cast<uint8_t>(level);
+    record.send_stamp = to_stamp(now - age);
+    ends[0].put(level, record);
+  }
+  /// Levels of what was sent, in order.
+  std::string order() const {
+    std::string levels;
+    for (const FakeStack::Sent& one : stack->sent) levels += static_cast<char>('0' + one.packet->level);
+    return levels;
+  }
 
+  Nanos now = kNow;
   Arena arena;
   std::unique_ptr<HeapPool> rx, tx;
   std::unique_ptr<AppRings> rings;
   std::unique_ptr<FakeStack> stack;
   std::vector<AppEnd> ends;
 };
+
+/// With as many packets as a turn takes records, and more.
+ArenaConfig wide_config(uint32_t levels) {
+  ArenaConfig config = Bench::config(1, levels, 16, 4'096);
+  config.empty_records = 4'096;
+  return config;
+}
+
+PolicyConfig weighted_policy(std::initializer_list<double> weights) {
+  PolicyConfig policy;
+  policy.kind = PolicyKind::weighted;
+  std::copy(weights.begin(), weights.end(), policy.weights.begin());
+  return policy;
+}
+
+PolicyConfig deadline_policy(std::initializer_list<uint32_t> budgets_ms) {
+  PolicyConfig policy;
+  policy.kind = PolicyKind::deadline;
+  std::transform(budgets_ms.begin(), budgets_ms.end(), policy.budgets.begin(),
+                 [](uint32_t ms) { return to_stamp(ms * Nanos{1'000'000}); });
+  return policy;
+}
 
 }  // namespace
 
@@ -357,6 +400,151 @@ TEST_CASE("sends published before a close are executed before it, whatever their
   CHECK(bench.stack->sent.size() == 1);
   REQUIRE(bench.stack->calls.size() == 1);
   CHECK(std::string(bench.stack->calls[0].name) == "close");
+}
+
+TEST_CASE("strict: sends go by level, but what has waited for the starvation bound gets a quantum first") {
+  Bench bench(wide_config(2));
+  bench.now = 10 * kSecond;
+  bench.open(0);
+  for (int i = 0; i < 100; ++i) bench.put_send(1, {0, 1}, 10, 21'000'000);
+  for (int i = 0; i < 100; ++i) bench.put_send(0, {0, 1}, 10, 30'000'000);
+  bench.turn();
+  const uint32_t quantum = AppRings::kSendQuantum;
+  CHECK(bench.order() == std::string(quantum, '1') + std::string(100, '0') + std::string(100 - quantum, '1'));
+}
+
+TEST_CASE("weighted: while all levels have sends each gets its share of the bytes") {
+  Bench bench(wide_config(3), weighted_policy({4, 2, 1}));
+  bench.open(0);
+  for (int i = 0; i < 600; ++i) {
+    for (uint32_t level = 0; level < 3; ++level) bench.put_send(level, {0, 1}, level == 2 ? 700 : 1'400);
+  }
+  bench.turn();
+  double bytes[3] = {};
+  for (const FakeStack::Sent& one : bench.stack->sent) bytes[one.packet->level] += one.packet->payload_length;
+  CHECK(bench.stack->sent.size() == AppRings::kRecordsPerTurn);
+  const double all = bytes[0] + bytes[1] + bytes[2];
+  CHECK(bytes[0] / all == doctest::Approx(4.0 / 7).epsilon(0.1));
+  CHECK(bytes[2] / all == doctest::Approx(1.0 / 7).epsilon(0.2));
+}
+
+TEST_CASE("deadline: sends that are due first go first") {
+  Bench bench(wide_config(2), deadline_policy({50, 5}));
+  bench.now = 10 * kSecond;
+  bench.open(0);
+  for (int i = 0; i < 4; ++i) bench.put_send(0, {0, 1}, 10);
+  for (int i = 0; i < 4; ++i) bench.put_send(1, {0, 1}, 10);
+  bench.turn();
+  CHECK(bench.order() == "11110000");
+}
+
+TEST_CASE("an active open to an IPv6 address, which has no stamp, is due at once") {
+  Bench bench(wide_config(2), deadline_policy({50, 5}));
+  bench.now = 10 * kSecond;
+  bench.open(0);
+  abi::SendRecord record = send_record(abi::SendType::connect_ipv6, {5, 80u | 4000u << 16}, bench.rings->add_framing({}));
+  record.send_stamp = to_stamp(bench.now) + (1u << 29);  // a part of the address
+  bench.ends[0].put(0, record);
+  for (uint32_t i = 0; i < AppRings::kRecordsPerTurn; ++i) bench.put_send(1, {0, 1}, 10, 10'000'000);
+  bench.turn();
+  CHECK(bench.stack->connected.size() == 1);
+}
+
+TEST_CASE("whatever the policy is, a close waits for sends that were published before it, and its ring with it") {
+  Bench bench(wide_config(3), deadline_policy({60'000, 50'000, 1}));
+  bench.open(0);
+  bench.open(1);
+  for (int i = 0; i < 20; ++i) bench.put_send(0, {0, 1}, 10);
+  bench.put_send(1, {0, 1}, 10);
+  bench.put_send(2, {1, 1}, 10);
+  bench.ends[0].put(2, send_record(abi::SendType::close, {0, 1}));
+  bench.put_send(2, {1, 1}, 10);
+  bench.stack->full = 0;
+  bench.turn();
+  CHECK(bench.order() == "21");
+  CHECK(bench.stack->calls.empty());
+  bench.put_send(0, {1, 1}, 10);
+  bench.stack->full = kNoIndex;
+  bench.turn();
+  REQUIRE(bench.stack->calls.size() == 1);
+  CHECK(bench.stack->calls[0].sends_before >= 22);
+  CHECK(bench.stack->sent.size() == 24);
+}
+
+TEST_CASE("a higher level that never rests holds no close up for longer than what was there before it") {
+  Bench bench(wide_config(2), weighted_policy({1, 1}));
+  bench.open(0);
+  for (int i = 0; i < 600; ++i) bench.put_send(0, {0, 1}, 1'400);
+  uint32_t turns = 0;
+  for (uint32_t closes = 0; closes < 3; ++turns) {
+    REQUIRE(turns < 20);
+    bench.ends[0].put(1, send_record(abi::SendType::close, {0, 1}));
+    while (bench.rings->tx_with_apps() > 0 && bench.ends[0].sends[0].room() > 4096 - 600) bench.put_send(0, {0, 1}, 1'400);
+    bench.turn();
+    for (FakeStack::Sent& one : bench.stack->sent) bench.tx->release(one.packet);
+    bench.stack->sent.clear();
+    closes = static_cast<uint32_t>(bench.stack->calls.size());
+  }
+  CHECK(bench.ends[0].sends[0].size() > 0);
+}
+
+TEST_CASE("random policies: sends of a level stay in order, and no drain request comes before a send of its connection") {
+  std::random_device device;
+  const uint32_t seed = device();
+  std::mt19937 engine(seed);
+  const auto below = [&](uint32_t n) { return static_cast<uint32_t>(engine() % n); };
+  for (int run = 0; run < 200; ++run) {
+    PolicyConfig policy;
+    policy.kind = static_cast<PolicyKind>(below(3));
+    policy.bound = below(2) * below(1'000);
+    for (uint32_t level = 0; level < kLevelsMax; ++level) {
+      policy.weights[level] = 1 + below(100);
+      policy.budgets[level] = below(100'000);
+    }
+    const uint32_t levels = 1 + below(kLevelsMax);
+    Bench bench(Bench::config(1, levels, 16, 256), policy);
+    for (uint32_t slot = 0; slot < 4; ++slot) bench.open(slot);
+    uint32_t sent[4] = {};
+    std::vector<uint32_t> put[4], done[4];
+    for (auto& one : put) one.assign(levels, 0);
+    for (auto& one : done) one.assign(levels, 0);
+    for (int round = 0; round < 60; ++round) {
+      for (uint32_t n = below(12); n > 0; --n) {
+        const uint32_t slot = below(4), level = below(levels);
+        if (below(4) == 0) {
+          bench.ends[0].put(levels - 1, send_record(abi::SendType::drain, {slot, 1}, sent[slot]));
+          continue;
+        }
+        abi::SendRecord record = send_record(abi::SendType::send, {slot, 1}, bench.ends[0].take_empty());
+        if (record.packet == kNoIndex) continue;
+        record.level = static_cast<uint8_t>(level);
+        record.rx_stamp = ++put[slot][level];
+        record.send_stamp = to_stamp(bench.now) - below(10);
+        bench.ends[0].put(level, record);
+        ++sent[slot];
+      }
+      bench.stack->full = below(2) == 0 ? below(levels) : kNoIndex;
+      bench.now += 64 * below(5'000);
+      bench.turn();
+      size_t next = 0;
+      const auto take_until = [&](size_t end) {
+        for (; next < end; ++next) {
+          const FakeStack::Sent& one = bench.stack->sent[next];
+          REQUIRE(one.packet->rx_stamp == ++done[one.handle.slot][one.packet->level]);
+          bench.tx->release(one.packet);
+        }
+      };
+      for (const FakeStack::Call& call : bench.stack->calls) {
+        take_until(call.sends_before);
+        const std::vector<uint32_t>& of = done[call.handle.slot];
+        REQUIRE(std::accumulate(of.begin(), of.end(), 0u) >= call.low_water);
+      }
+      take_until(bench.stack->sent.size());
+      bench.stack->sent.clear();
+      bench.stack->calls.clear();
+    }
+  }
+  MESSAGE("seed " << seed);
 }
 
 TEST_CASE("while the stack has no room for sends they wait in their rings, in order") {

@@ -20,6 +20,7 @@ struct Bench {
   void ask_get(uint32_t op, const std::string& key, uint8_t level = 0) {
     abi::RedisCommand record = Asker::blank(op, level);
     record.shape = static_cast<uint16_t>(get);
+    record.stamp = to_stamp(now);
     asker.ask(record, {key});
     client->take(now);
   }
@@ -283,6 +284,73 @@ TEST_CASE("what is in flight at a lower level holds no command of a higher one b
   CHECK(count_of(heard, "normal") == 64);
 }
 
+TEST_CASE("weighted: commands that wait for a server share it, those of the highest level are limited too") {
+  ClientConfig config = small_config();
+  config.levels = 3;
+  config.policy.kind = PolicyKind::weighted;
+  config.policy.weights = {4, 2, 1};
+  config.shards[0].inflight_low_max = 64;
+  Bench bench(config);
+  FakeServer server(bench.client->shard(0));
+  const std::string names[] = {"high", "middle", "low"};
+  for (uint32_t op = 0; op < 900; ++op) bench.ask_get(op, names[op % 3], static_cast<uint8_t>(op % 3));
+  std::string heard;
+  for (uint32_t round = 0; round < 4; ++round) {
+    bench.poll();
+    heard += server.heard();
+    CHECK(bench.client->shard(0).in_flight() == 64);
+    for (uint32_t i = 0; i < 64; ++i) server.say("+OK\r\n");
+  }
+  CHECK(count_of(heard, "high") == doctest::Approx(256.0 * 4 / 7).epsilon(0.1));
+  CHECK(count_of(heard, "middle") == doctest::Approx(256.0 * 2 / 7).epsilon(0.1));
+  CHECK(count_of(heard, "low") == doctest::Approx(256.0 / 7).epsilon(0.1));
+}
+
+TEST_CASE("deadline: the command that is due first goes first, whatever its level") {
+  ClientConfig config = small_config();
+  config.levels = 2;
+  config.policy.kind = PolicyKind::deadline;
+  config.policy.budgets = {to_stamp(50 * kMs), to_stamp(5 * kMs)};
+  config.shards[0].inflight_low_max = 64;
+  Bench bench(config);
+  FakeServer server(bench.client->shard(0));
+  for (uint32_t op = 0; op < 40; ++op) bench.ask_get(op, "high", 0);
+  bench.now += 10 * kMs;
+  for (uint32_t op = 40; op < 80; ++op) bench.ask_get(op, "low", 1);
+  bench.now += 50 * kMs;
+  for (uint32_t op = 80; op < 120; ++op) bench.ask_get(op, "late", 0);
+  bench.poll();
+  const std::string heard = server.heard();
+  CHECK(count_of(heard, "low") == 40);
+  CHECK(count_of(heard, "high") == 24);
+  CHECK(heard.rfind("low") < heard.find("high"));
+  CHECK(count_of(heard, "late") == 0);
+}
+
+TEST_CASE("strict: a level that waits while a higher one fills the socket gets a quantum once per starvation bound") {
+  ClientConfig config = small_config();
+  config.policy.bound = to_stamp(20 * kMs);
+  config.shards[0].unsent_max = 2'048;
+  config.shards[0].unsent_low_max = 1;
+  Bench bench(config);
+  const Shard& shard = bench.client->shard(0);
+  FakeServer server(bench.client->shard(0), 4'096);
+  const auto fill = [&] {  // the socket takes no more, and level 0 has more than it will take
+    while (shard.waiting(0) < 400) bench.ask_get(0, "high", 0), bench.poll();
+  };
+  fill();
+  for (uint32_t op = 0; op < 40; ++op) bench.ask_get(op, "low", 1);
+  for (const uint32_t left : {40u, 24u, 24u, 8u, 8u}) {
+    for (uint32_t i = count_of(server.heard(), "GET"); i > 0; --i) server.say("+OK\r\n");
+    bench.poll(15 * kMs);
+    CHECK(shard.waiting(1) == left);
+    while (bench.asker.next()) {
+    }
+    REQUIRE(shard.waiting(0) > 0);
+    fill();
+  }
+}
+
 TEST_CASE("a server that ran dry while commands waited gets more of them at once, one that did not gets fewer again") {
   Bench bench;
   FakeServer server(bench.client->shard(0));
@@ -316,6 +384,7 @@ TEST_CASE("a high command passes low ones that wait for a socket that is full") 
   for (uint32_t op = 0; op < 30; ++op) {
     abi::RedisCommand record = Asker::blank(op, 1);
     record.shape = static_cast<uint16_t>(bench.set);
+    record.stamp = to_stamp(bench.now);
     bench.asker.ask(record, {"low", value});
     bench.client->take(bench.now);
   }

@@ -121,9 +121,11 @@ inline ClientConfig small_config(uint32_t shards = 1) {
 /// The other end of a shard's connection.
 class FakeServer {
  public:
-  explicit FakeServer(Shard& shard) {
+  /// `buffer`: bytes that wait in the socket, about; 0: as many as the system likes.
+  explicit FakeServer(Shard& shard, int buffer = 0) {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    if (buffer != 0) REQUIRE(::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer) == 0);
     shard.connection().adopt(ends[0]);
     fd_ = ends[1];
   }

@@ -100,6 +100,9 @@ TEST_CASE("strict: a starved level whose quantum could not go has it in the next
   policy.give_back(1);
   policy.begin(3, now + 1, since);
   CHECK(policy.next(3, since).level == 1);
+  CHECK(policy.next(3, since).level == 0);
+  CHECK(policy.next(2, since).level == 1);
+  policy.give_back(1);  // in its ordinary turn: it has had its quantum
   policy.begin(3, now + 2, since);
   CHECK(policy.next(3, since).level == 0);
 }

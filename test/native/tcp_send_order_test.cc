@@ -121,3 +121,25 @@ TEST_CASE("what the port has not taken is overtaken frame by frame, in the lanes
   scene.reply_while_leaving(kPacket * kPackets, {{'H', kHigh}, {'m', 1}});
   CHECK(scene.wire == "Hm" + std::string(kPackets, 'B'));
 }
+
+TEST_CASE("whatever the policy of the TX queue is, a FIN or RST leaves behind the data of its connection") {
+  StackConfig config = host_config(2);
+  config.policy.kind = PolicyKind::deadline;
+  config.policy.budgets.fill(to_stamp(kSecond));
+  config.policy.budgets[config.tcp.levels - 1] = 0;
+  World world({config});
+  world.listen();
+  const auto [client, server] = world.open();
+  for (const int level : {0, 2, 1}) REQUIRE(world.client.send(client, "data", static_cast<uint8_t>(level)));
+  uint8_t last = kRst;
+  SUBCASE("shutdown") {
+    world.client.stack.shutdown(client, world.now);
+    last = kFin;
+  }
+  SUBCASE("abort") { world.client.stack.abort(client, CloseReason::aborted, world.now); }
+  const auto frames = world.capture(world.client);
+  const auto flags = [&](size_t i) { return frames[i][14 + 20 + kTcpFlagsAt]; };
+  REQUIRE(frames.size() == 4);
+  for (size_t i = 0; i < 3; ++i) CHECK((flags(i) & (kFin | kRst)) == 0);
+  CHECK((flags(3) & last) != 0);
+}

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -129,6 +130,65 @@ TEST_CASE("deadline: the frame that is due first leaves first") {
     CHECK(queue.flush(wire.port, Nanos{125} << 6) == 1);
     CHECK((*wire.port.take())[0] == mark);
   }
+}
+
+TEST_CASE("a FIN or RST that the policy lets go first waits for what came before it, and for nothing that came later") {
+  Wire wire(256);
+  PolicyConfig policy;
+  SUBCASE("deadline") {
+    policy.kind = PolicyKind::deadline;
+    policy.budgets = {1'000'000, 1'000'000, 0};
+  }
+  SUBCASE("weighted") {
+    policy.kind = PolicyKind::weighted;
+    policy.weights = {0.001, 0.001, 1};
+  }
+  SUBCASE("strict, starved") { policy.bound = 1; }
+  TxQueue queue(64, 3, nullptr, policy);
+  const auto push_at = [&](Stamp stamp, uint8_t mark, uint8_t level, uint8_t flags = 0) {
+    queue.begin_turn(Nanos{stamp} << 6);
+    Packet* const packet = wire.frame(mark, level);
+    packet->tx_flags = flags;
+    REQUIRE(queue.push(packet));
+  };
+  push_at(1'000, 1, 2);
+  for (uint8_t i = 0; i < 20; ++i) push_at(1'001, 2, 0);
+  push_at(1'002, 3, 1);
+  push_at(1'003, 100, 2, kTxCloses);
+  push_at(1'004, 4, 2);
+  for (uint8_t i = 0; i < 20; ++i) push_at(1'005, 5, 1);
+  queue.begin_turn(Nanos{2'000} << 6);
+  CHECK(queue.flush(wire.port, Nanos{2'000} << 6) == 44);
+  std::vector<uint8_t> marks;
+  while (auto frame = wire.port.take()) marks.push_back((*frame)[0]);
+  const auto close = std::find(marks.begin(), marks.end(), 100);
+  CHECK(std::count(marks.begin(), close, 1) == 1);
+  CHECK(std::count(marks.begin(), close, 2) == 20);
+  CHECK(std::count(marks.begin(), close, 3) == 1);
+  CHECK(std::count(marks.begin(), close, 4) == 0);
+  if (policy.kind == PolicyKind::deadline) CHECK(std::count(close, marks.end(), 5) > 0);
+}
+
+TEST_CASE("a FIN or RST that waits costs the port nothing, and the quantum of its level is not lost") {
+  Wire wire(8);
+  PolicyConfig policy;
+  TxQueue queue(64, 2, nullptr, policy);
+  const Nanos bound = Nanos{policy.bound} << 6, start = kSecond;
+  queue.begin_turn(start);
+  for (uint8_t i = 0; i < 12; ++i) REQUIRE(queue.push(wire.frame(1, 0)));
+  Packet* const close = wire.frame(100, 1);
+  close->tx_flags = kTxCloses;
+  REQUIRE(queue.push(close));
+  queue.begin_turn(start + 2 * bound);
+  for (uint8_t i = 0; i < 20; ++i) REQUIRE(queue.push(wire.frame(2, 0)));
+  CHECK(queue.flush(wire.port, start + 2 * bound) == 8);
+  while (auto frame = wire.port.take()) CHECK((*frame)[0] == 1);
+  CHECK(queue.flush(wire.port, start + 2 * bound) == 8);
+  std::vector<uint8_t> marks;
+  while (auto frame = wire.port.take()) marks.push_back((*frame)[0]);
+  CHECK(std::count(marks.begin(), marks.end(), 1) == 4);
+  CHECK(queue.flush(wire.port, start + 2 * bound) == 8);
+  CHECK((*wire.port.take())[0] == 100);
 }
 
 TEST_CASE("a port that takes fewer leaves the rest queued, in order") {

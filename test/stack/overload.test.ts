@@ -9,7 +9,7 @@ import { AppCore } from '../../stack/app-core.js';
 import type { Handler, ListenOptions } from '../../stack/handler.js';
 import { ListenerState } from '../../stack/listener-state.js';
 import type { Message } from '../../stack/message.js';
-import { rxBudgets, watermarks } from '../../stack/overload.js';
+import { overloadOf, rxBudgets, watermarks } from '../../stack/overload.js';
 import { type FakeOptions, FakeStack } from './fake-stack.js';
 
 function bench(
@@ -51,6 +51,17 @@ test('the lower a level the less of the packets it may hold; level 0 may hold al
   assert.equal(rxBudgets(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], 4).at(-1), 1, 'each level at least one');
   assert.throws(() => rxBudgets(['high', 'low'], 1_000, { middle: 5 }), /"middle", which is none of high, low/);
   assert.equal(watermarks([1_000, 750], 2), [250, 187]);
+});
+
+test('what too much work has led to is added up over app threads, by level', () => {
+  const apps = [
+    { moved: [0, 2], shed: [1, 0] },
+    { moved: [1, 3], shed: [0, 4] },
+  ];
+  assert.equal(overloadOf(['high', 'low'], [0, 7, 0], apps), [
+    { level: 'high', deferred: 0, moved: 1, shed: 1 },
+    { level: 'low', deferred: 7, moved: 5, shed: 4 },
+  ]);
 });
 
 test('above the watermark of its level a message moves to a slab: its packet goes back at once, its bytes stay', () => {

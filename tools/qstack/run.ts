@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import {
+  overloadText,
   programFlags,
   reloadOnHangup,
   ruleHitsText,
@@ -49,7 +50,10 @@ async function run(path: string, command: Command): Promise<void> {
   reloadOnHangup(stack, command);
   const say = async () => {
     const stages = stagesText(await stack.sojourn());
-    process.stderr.write(`frames by rule:\n${ruleHitsText(stack.ruleHits())}\ntime by stage:\n${stages}\n`);
+    const overload = overloadText(await stack.overload());
+    process.stderr.write(
+      `frames by rule:\n${ruleHitsText(stack.ruleHits())}\ntime by stage:\n${stages}\noverload by level:\n${overload}\n`,
+    );
   };
   const stats = command.getOptionValue('stats') === true;
   const watch = stats ? setInterval(() => void say(), PERIOD_MS).unref() : undefined;
@@ -67,7 +71,10 @@ export function runCommand(): Command {
     .description('runs a module made by serve()')
     .argument('<module>', 'such as server.js');
   return programFlags(command, ['redis'])
-    .option('--stats', 'once a second on stderr: how many frames each rule has given their level, and times by stage')
+    .option(
+      '--stats',
+      'once a second on stderr: how many frames each rule has given their level, times by stage, and what was deferred, moved or shed',
+    )
     .addHelpText('after', EXAMPLES)
     .action((path: string) => runProgram('qstack run', () => run(path, command)));
 }

@@ -19,7 +19,7 @@ export const FEATURES = [
     'jitter',
     'marks',
   ],
-  ...['mtu_changes', 'outages', 'crashes', 'rewrites'],
+  ...['mtu_changes', 'outages', 'crashes', 'rewrites', 'policies'],
 ];
 
 export const PLANTS = ['alter', 'forge_ack'];
