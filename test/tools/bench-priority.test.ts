@@ -1,4 +1,5 @@
 // The benchmark of priorities for correctness, without a bound on any figure: its arithmetic, a small form of each part, a ^C.
+// Some twenty processes are started and ended: watchdog: 240s
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // The benchmark suite for correctness, without a bound on any figure: statistics, charts, and a small form of each member.
+// Some thirty processes are started and ended: watchdog: 240s
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -8,7 +8,7 @@ import { EchoServer } from '../echo-server.js';
 import { faultKeys, flagsOf } from '../faults.js';
 import { type Link, type LinkKind, Namespace, OURS } from '../namespace.js';
 
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 75_000;
 /**
  * A reset that was lost, by a fault or by a device whose reader is late, leaves nothing to know by that the peer is gone: the
  * silent are asked. An idle timeout would end those that are there as well: after some losses in a row the kernel is silent
@@ -108,9 +108,14 @@ async function explained<T>(server: EchoServer, happens: Promise<T>): Promise<T>
   }
 }
 
-/** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. */
-export async function withServer(spot: Spot, use: (server: EchoServer) => Promise<string>): Promise<string> {
-  const flags = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...PROBES, ...HANDSHAKE, ...spot.faultFlags];
+/** echo_server for the time of `use`; afterwards every connection is gone, and every packet is back. `more` flags go last. */
+export async function withServer(
+  spot: Spot,
+  use: (server: EchoServer) => Promise<string>,
+  more: readonly string[] = [],
+): Promise<string> {
+  const usual = ['--max-concurrency', '16000', '--tcp-timewait', '1s', ...PROBES, ...HANDSHAKE];
+  const flags = [...usual, ...spot.faultFlags, ...more];
   const server = await EchoServer.start(spot.namespace, spot.link, { root: spot.folder, flags });
   if (spot.faultFlags.length > 0) await awaken(spot.namespace);
   const fresh = server.counters();
