@@ -1,7 +1,8 @@
-// plan(): what a stack takes, before anything is allocated.
-// In: numbers of connections, levels, app threads, packets. Out: pools and bytes, each with the reason; a table of it.
-// Invariant: these are the formulas of the native pools (native/tcp/tcb.hh, native/flow/flow_table.cc, native/stack/arena.cc,
-// native/port/dpdk_pool.hh); a test compares the arena with the one that native makes.
+// plan(): what a server takes, before anything is allocated.
+// In: numbers of connections, levels, app threads, packets. Out: pools and bytes, each with the reason: what is taken from the
+// start on, and what comes when it is used. Invariant: these are the formulas of the native pools (plan-items.ts,
+// native/stack/arena.cc, native/port/dpdk_pool.hh); a test compares the arena with the one that native makes, and
+// `npm run bench -- idle` the sum with what is measured.
 import {
   ADDRESS_ENTRY_BYTES,
   EMPTY_RECORD_BYTES,
@@ -13,6 +14,8 @@ import {
   RING_HEADER_BYTES,
   SEND_RECORD_BYTES,
 } from '../stack/abi.js';
+import { alignUp, type PlanItem, PlanItems, powerOfTwo } from './plan-items.js';
+import { formatItems } from './plan-text.js';
 import { SLAB_CHUNK } from './slabs.js';
 
 export interface PlanInput {
@@ -37,19 +40,20 @@ export interface PlanInput {
   stride?: number;
   /** Connections per remote address are limited. */
   limitsSources?: boolean;
-}
-
-export interface PlanItem {
-  name: string;
-  count: number;
-  bytesEach: number;
-  bytes: number;
-  why: string;
+  /** The device is a memif. */
+  memif?: boolean;
+  /** Each app thread has a Redis client. */
+  redis?: boolean;
+  /** Everything runs in the calling thread. */
+  inline?: boolean;
 }
 
 export interface Plan {
   items: PlanItem[];
+  /** All that may be taken. */
   bytes: number;
+  /** What is taken from the start on, whatever happens. */
+  startBytes: number;
   arenaBytes: number;
   rxPackets: number;
   txPackets: number;
@@ -58,31 +62,14 @@ export interface Plan {
   timeWait: number;
 }
 
-/** Tcb: two cache lines, all that an idle connection keeps natively. */
-const CONTROL_BLOCK = 128;
-/** Busy: RTT, congestion and reassembly state, while bytes are in flight. */
-const BUSY_BLOCK = 256;
-/** EarlyRanges: messages handed over behind a hole; for a quarter of the busy connections, 16 at least. */
-const EARLY_RANGES = 72;
-const HALF_OPEN_RECORD = 64;
-const TIME_WAIT_RECORD = 64;
-/** FlowKeys: the two addresses of an IPv6 connection. */
-const ADDRESS_PAIR = 40;
-/** SourceTable: an address and its two counts; 1.5 places for each connection that can be. */
-const SOURCE = 24;
-/** SideTable<Sums>: 88, its slot and link, and a bucket. */
-const SUMS = 96 + 4;
-/** Fragments: how many datagrams are put together at once, and what each may take: 8 KiB of payload, and 328 for its pieces. */
-const DATAGRAMS = 64;
-const DATAGRAM = 8_192 + 328;
-/** A bucket of ten flows; 6.5 are in it on average, and one overflow bucket stands by for eight. */
-const FLOW_BUCKET = 64;
 /** AppRings: the app and the generation of each slot. */
 const APP_OF_SLOT = 5;
-/** Engine: the ring of slots that need attention. */
-const ATTENTION = 4;
-/** Columns of stack/connection-table.ts: 28, and two list ends of stack/pending.ts. */
-const CONNECTION_COLUMNS = 28 + 8;
+/** Columns of stack/connection-table.ts: 26, and a list of stack/pending.ts. */
+const CONNECTION_COLUMNS = 26 + 4;
+/** With order `level`: a list for each level, and a byte for which of them run. */
+const LEVEL_LIST = 4;
+/** native/redis/client.hh: places for commands and for replies, and the rings between. */
+const REDIS_CLIENT = 2 * (4 * 4 * 1024 * 1024) + 5 * 1024 * 1024;
 /** Element of DPDK's pool: object header 64, rte_mbuf 128, Packet 64, headroom 128, room 1,664, padding 64. */
 export const DPDK_STRIDE = 2112;
 /** With af_xdp the kernel keeps 256 bytes for XDP programs before each frame. */
@@ -90,32 +77,17 @@ export const AF_XDP_STRIDE = DPDK_STRIDE + 256;
 const EMPTY_RECORDS = 4096;
 /** Five messages of 200 B for each RX packet: what a dead Redis makes wait for a second or so. */
 const SLAB_BYTES_PER_PACKET = 1_024;
+/** Slabs: links of the 256 slabs of a chunk, and what is known of it. */
+const SLAB_LINKS = 256 * 4 + 20;
+/** Record and link of PendingLists. */
+const WAITING = EVENT_RECORD_BYTES + 4;
 /** As native/tcp/config.hh. */
 const SUMS_MAX = 1_024;
-const HUGE_PAGE = 2 * 1024 * 1024;
 const PAGE = 4096;
-
-function alignUp(value: number, to: number): number {
-  return Math.ceil(value / to) * to;
-}
-
-function powerOfTwo(atLeast: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, atLeast)));
-}
-
-/** native/mempool/mapping.cc: pools from one huge page on are rounded up to huge pages. */
-function mappingBytes(bytes: number): number {
-  return alignUp(bytes, bytes < HUGE_PAGE ? PAGE : HUGE_PAGE);
-}
 
 /** Enough for a burst of a fifth of the connections, within what caches and the 4 GiB arena bear. */
 export function packetsFor(connections: number): number {
   return Math.min(65_536, Math.max(8_192, powerOfTwo(connections / 5)));
-}
-
-export function flowTableBytes(flows: number): number {
-  const homes = Math.max(16, Math.floor((flows * 2) / 13) + 1);
-  return (homes + Math.floor(homes / 8) + 16) * FLOW_BUCKET;
 }
 
 /** Memory for bytes that handlers keep while they wait. */
@@ -168,77 +140,53 @@ function pools(input: PlanInput) {
   };
 }
 
-export function plan(input: PlanInput): Plan {
-  const { connections, levels, apps } = input;
-  const sizes = pools(input);
-  const { rxPackets, txPackets, busy, halfOpen, timeWait } = sizes;
-  const slabs = input.slabBytes ?? slabBytes(rxPackets);
-  const arena = arenaBytes({
-    levels,
-    apps,
-    rxPackets,
-    txPackets,
-    stride: input.stride ?? DPDK_STRIDE,
-    slabBytes: slabs,
-    ipv6Slots: input.ipv6 ? connections : 0,
-  });
-  const items: PlanItem[] = [];
-  const add = (name: string, count: number, bytesEach: number, why: string, bytes = mappingBytes(count * bytesEach)) =>
-    items.push({ name, count, bytesEach, bytes, why });
-  const flows = connections + halfOpen + timeWait;
-  const byLevel = input.ordersByLevel ? levels * 8 + 1 : 0;
-  add('control blocks', connections, CONTROL_BLOCK, 'one per connection, two cache lines');
-  add('flow table', flows, 12, 'address and ports to connection', mappingBytes(flowTableBytes(flows)));
-  add('busy blocks', busy, BUSY_BLOCK, 'connections with bytes in flight, at most one per packet');
-  add('early ranges', Math.max(busy >>> 2, 16), EARLY_RANGES, 'messages that were handed over before others');
-  add('half-open records', halfOpen, HALF_OPEN_RECORD, 'handshakes under way');
-  add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections that must not be mistaken for new ones');
-  if (input.ipv6) add('IPv6 addresses', flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');
-  if (input.limitsSources) add('source table', connections + halfOpen, SOURCE, 'connections per remote address');
-  add(
-    'sums',
-    Math.min(connections, input.sums ?? SUMS_MAX),
-    SUMS,
-    'bytes and segments of connections that ask for them',
-  );
-  add('fragments', DATAGRAMS, DATAGRAM, 'datagrams that are put together');
-  add('slot bookkeeping', connections, APP_OF_SLOT + ATTENTION, 'which app has a connection, and which wants a turn');
-  add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
-  add('user columns', connections * apps, input.userColumnBytes ?? 0, 'app.column()');
-  add('arena: slabs', slabs / SLAB_CHUNK, SLAB_CHUNK, 'bytes of messages whose handlers wait', 0);
-  add('arena: packets', rxPackets + txPackets, input.stride ?? DPDK_STRIDE, 'bytes in flight', 0);
-  add('arena', 1, arena, 'packets and rings, what JavaScript sees', mappingBytes(arena));
-  const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
-  return { items: items.filter((item) => item.count * item.bytesEach > 0), bytes, arenaBytes: arena, ...sizes };
+interface Sizes {
+  rxPackets: number;
+  txPackets: number;
+  slabs: number;
+  stride: number;
 }
 
-function humanBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB'];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+function addArena(items: PlanItems, input: PlanInput, { rxPackets, txPackets, slabs, stride }: Sizes): number {
+  const sizes = { levels: input.levels, apps: input.apps, rxPackets, txPackets, stride };
+  const packets = rxPackets + txPackets;
+  const rings = arenaBytes({ ...sizes, slabBytes: 0 }) - packets * stride;
+  items.addPackets(packets, stride);
+  items.add('rings', 1, rings, 'what stack and app threads tell each other');
+  items.addLater(
+    'slabs',
+    Math.ceil(slabs / SLAB_CHUNK),
+    SLAB_CHUNK + SLAB_LINKS,
+    'bytes of messages whose handlers wait',
+  );
+  items.addLater('waiting records', rxPackets, WAITING, 'messages behind others of their connection');
+  if (input.ipv6) items.addLater('IPv6 columns', input.connections, ADDRESS_ENTRY_BYTES, 'the same for JavaScript');
+  return arenaBytes({ ...sizes, slabBytes: slabs, ipv6Slots: input.ipv6 ? input.connections : 0 });
+}
+
+function addColumns(items: PlanItems, { connections, apps, levels, ordersByLevel, userColumnBytes = 0 }: PlanInput) {
+  const byLevel = ordersByLevel ? levels * LEVEL_LIST + 1 : 0;
+  items.add('slot bookkeeping', connections, APP_OF_SLOT, 'which app has a connection');
+  items.add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
+  items.add('user columns', connections * apps, userColumnBytes, 'app.column()');
+}
+
+export function plan(input: PlanInput): Plan {
+  const { apps } = input;
+  const sizes = pools(input);
+  const { rxPackets, txPackets } = sizes;
+  const slabs = input.slabBytes ?? slabBytes(rxPackets);
+  const list = new PlanItems();
+  list.addProgram(input.inline ? 0 : apps);
+  list.addTcp({ ...input, ...sizes, sums: input.sums ?? SUMS_MAX });
+  addColumns(list, input);
+  const arena = addArena(list, input, { rxPackets, txPackets, slabs, stride: input.stride ?? DPDK_STRIDE });
+  if (input.memif) list.addMemif();
+  if (input.redis) list.addLater('Redis clients', apps, REDIS_CLIENT, 'commands and replies that are under way');
+  return { items: list.items, bytes: list.sum(false), startBytes: list.sum(true), arenaBytes: arena, ...sizes };
 }
 
 /** The plan as lines for a person. */
-export function formatPlan({ items, bytes }: Plan): string {
-  const rows = items.map((item) => [
-    item.name,
-    item.count.toLocaleString('en-US'),
-    `${item.bytesEach.toLocaleString('en-US')} B`,
-    item.bytes === 0 ? '(in the arena)' : humanBytes(item.bytes),
-    item.why,
-  ]);
-  const table = [['what', 'count', 'each', 'memory', 'why'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => (row[column] as string).length)));
-  const line = (row: string[]) =>
-    row
-      .map((cell, column) => pad(cell, widths[column] ?? 0, column > 0 && column < 4))
-      .join('  ')
-      .trimEnd();
-  return [...table.map(line), `total ${humanBytes(bytes)}`].join('\n');
-}
-
-function pad(text: string, width: number, right: boolean): string {
-  return right ? text.padStart(width) : text.padEnd(width);
+export function formatPlan({ items, bytes, startBytes }: Plan): string {
+  return formatItems(items, bytes, startBytes);
 }

@@ -1,6 +1,7 @@
 // ConnectionTable: what an app thread knows about each connection, in columns indexed by slot.
 // In: opened and closed events. Out: whether a handle lives, addresses, counts. Invariant: about 35 bytes a connection and no
 // object; a column's elements belong to the connection whose generation stands in the slot, and are zero when it opens.
+import { touched } from '../mempool/touch.js';
 import { QstackError } from './errors.js';
 
 export const OPEN = 1;
@@ -67,17 +68,17 @@ export class ConnectionTable {
 
   constructor(size: number) {
     this.size = size;
-    this.flags = new Uint8Array(size);
+    this.flags = touched(new Uint8Array(size));
     // The first generation of a slot is 0, and has to be newer than what stands here.
     this.generation = new Uint32Array(size).fill(0xffffffff);
-    this.listener = new Uint16Array(size);
-    this.remoteAddress = new Uint32Array(size);
-    this.remotePort = new Uint16Array(size);
-    this.localAddress = new Uint32Array(size);
-    this.localPort = new Uint16Array(size);
-    this.inFlight = new Uint16Array(size);
-    this.sendLevel = new Uint8Array(size);
-    this.unconfirmed = new Uint32Array(size);
+    this.listener = touched(new Uint16Array(size));
+    this.remoteAddress = touched(new Uint32Array(size));
+    this.remotePort = touched(new Uint16Array(size));
+    this.localAddress = touched(new Uint32Array(size));
+    this.localPort = touched(new Uint16Array(size));
+    this.inFlight = touched(new Uint16Array(size));
+    this.sendLevel = touched(new Uint8Array(size));
+    this.unconfirmed = touched(new Uint32Array(size));
   }
 
   isOpen(slot: number, generation: number): boolean {
@@ -139,7 +140,7 @@ export class ConnectionTable {
       const why = known === undefined ? `types are ${Object.keys(COLUMNS).join(', ')}` : `it exists as ${known.type}`;
       throw new QstackError('QST_ERR_INVALID_ARGUMENT', `column "${name}" of type ${type}: ${why}`);
     }
-    const array = new COLUMNS[type](this.size);
+    const array = touched(new COLUMNS[type](this.size));
     this.columns.set(name, { type, array });
     this.userArrays.push(array);
     return array;

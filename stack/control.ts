@@ -13,6 +13,7 @@ import { QstackError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { LocalLink } from './local-link.js';
 import type { Log } from './log.js';
+import { MemoryLog } from './memory-log.js';
 import {
   type Hiccups,
   type ListenOptions,
@@ -49,6 +50,7 @@ export class Stack implements AsyncDisposable {
   readonly levels: readonly string[];
   private readonly parts: StackParts;
   private readonly native: NativeAddon = loadNative();
+  private readonly memory: MemoryLog;
   private readonly apps: AppLink[] = [];
   /** What every app wants, and the numbers under which it was made. */
   private wanted: ListenOptions[] = [];
@@ -67,7 +69,9 @@ export class Stack implements AsyncDisposable {
       checkDevice(settings);
       ensureEal(settings);
     }
-    this.id = this.native.createStack(stackOptions(settings, definition.levels, definition.policy, parts.ring));
+    this.memory = new MemoryLog(parts.log, planOf(settings, definition.levels.length));
+    const options = stackOptions(settings, definition.levels, definition.policy, parts.ring);
+    this.id = this.native.createStack(options, this.memory.touched);
   }
 
   static async start(parts: StackParts): Promise<Stack> {
@@ -86,6 +90,7 @@ export class Stack implements AsyncDisposable {
     this.rules = new StackRules(this.native, this.id, definition, settings);
     for (let app = 0; app < settings.appThreads; app++) this.apps.push(this.link(app));
     const lists = await Promise.all(this.apps.map((app) => app.setUp()));
+    this.memory.placed();
     this.makeListeners(lists);
     await Promise.all(this.apps.map((app) => app.begin(this.numbers)));
     if (settings.arrangement === 'inline') return;

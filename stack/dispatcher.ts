@@ -6,6 +6,7 @@ import { stampsOfMs } from '../coroutine/policy.js';
 import type { Scheduler } from '../coroutine/scheduler.js';
 import type { Task, TaskOwner } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
+import { touched } from '../mempool/touch.js';
 import {
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_LENGTH_U32,
@@ -75,10 +76,10 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     this.pending = new PendingLists(table.size);
   }
 
-  /** A listener of order `level` exists: 9 more bytes per connection and level. */
+  /** A listener of order `level` exists: 4 more bytes per connection and level, and one per connection. */
   prepareLevels(): void {
     this.byLevel ??= new PendingLists(this.table.size * this.arena.levels);
-    this.busyLevels ??= new Uint8Array(this.table.size);
+    this.busyLevels ??= touched(new Uint8Array(this.table.size));
   }
 
   /** Messages that wait for their turn. */

@@ -19,6 +19,9 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     ordersByLevel: levels > 1,
     sums: settings.tcp.sumsMax,
     limitsSources: settings.tcp.halfOpenPerSource > 0 || settings.tcp.connectionsPerSource > 0,
+    memif: settings.device.kind === 'memif',
+    redis: settings.redis.length > 0 && settings.redisClient === 'native',
+    inline: settings.arrangement === 'inline',
   });
 }
 

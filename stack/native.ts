@@ -253,8 +253,11 @@ export interface NativeAddon {
 
   /** Once per process, in the main thread. */
   startEal(options: EalOptions): void;
-  /** Arena, pools, port, stack and rings. Nothing runs yet. */
-  createStack(options: StackOptions): StackId;
+  /**
+   * Arena, pools, port, stack and rings. Nothing runs yet. All memory that is in use from the start on is touched, by as many
+   * threads as there are cores; `progress` is told every two seconds, while the call lasts, how many bytes are.
+   */
+  createStack(options: StackOptions, progress?: (bytes: number) => void): StackId;
   /** Each thread's own ArrayBuffer over the same memory; a second call in the same thread gives the same buffer. */
   attachArena(stack: StackId): ArrayBuffer;
   /** Number of the listener. EADDRINUSE, EADDRNOTAVAIL. */

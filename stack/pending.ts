@@ -1,6 +1,8 @@
 // PendingLists: messages that wait because an earlier one of their connection (and level) is still being handled.
 // In: event records, copied word by word. Out: of the highest level in a list the oldest. Invariant: records live in one typed
-// array, lists are linked by index; no object per message. The array doubles when it is full: received packets bound it.
+// array, lists are linked by index into circles, so that 4 bytes name one; no object per message. The array doubles when it is
+// full: received packets bound it.
+import { touched } from '../mempool/touch.js';
 import { EVENT_RECORD_BYTES, EVENT_RECORD_RING_STAMP_U32 } from './abi.js';
 
 export const RECORD_WORDS = EVENT_RECORD_BYTES >>> 2;
@@ -11,15 +13,14 @@ export class PendingLists {
   private next: Int32Array;
   private free = 0;
   private waiting = 0;
-  private readonly heads: Int32Array;
+  /** The last record of each list, whose next one is the first; 0: the list is empty. */
   private readonly tails: Int32Array;
 
   /** `lists`: one for each connection, or for each connection and level. */
   constructor(lists: number, capacity = 256) {
     this.words = new Uint32Array(capacity * RECORD_WORDS);
     this.next = new Int32Array(capacity);
-    this.heads = new Int32Array(lists);
-    this.tails = new Int32Array(lists);
+    this.tails = touched(new Int32Array(lists));
     this.link(1);
   }
 
@@ -45,7 +46,7 @@ export class PendingLists {
   }
 
   isEmpty(list: number): boolean {
-    return this.heads[list] === 0;
+    return this.tails[list] === 0;
   }
 
   /** `taken`, when the record was taken from its ring, takes the place of the stamp of when it was written. */
@@ -53,7 +54,6 @@ export class PendingLists {
     if (this.free === 0) this.grow();
     const place = this.free;
     this.free = this.next[place] as number;
-    this.next[place] = 0;
     const to = place * RECORD_WORDS;
     for (let i = 0; i < RECORD_WORDS; i++) this.words[to + i] = from[at + i] as number;
     this.words[to + EVENT_RECORD_RING_STAMP_U32] = taken;
@@ -67,30 +67,27 @@ export class PendingLists {
 
   /** Behind all of its level and of higher ones. Most are of the level that came last, or of a low one: they go to the end. */
   private insert(list: number, place: number): void {
-    const { next, heads, tails } = this;
+    const { next, tails } = this;
     const level = this.levelOf(place);
     const tail = tails[list] as number;
-    if (heads[list] === 0 || this.levelOf(tail) <= level) {
-      if (heads[list] === 0) heads[list] = place;
-      else next[tail] = place;
+    if (tail === 0) {
+      next[place] = place;
       tails[list] = place;
       return;
     }
-    let before = 0;
-    let after = heads[list] as number;
-    while (this.levelOf(after) <= level) {
-      before = after;
-      after = next[after] as number;
-    }
-    next[place] = after;
-    if (before === 0) heads[list] = place;
-    else next[before] = place;
+    let before = tail;
+    if (this.levelOf(tail) <= level) tails[list] = place;
+    else while (this.levelOf(next[before] as number) <= level) before = next[before] as number;
+    next[place] = next[before] as number;
+    next[before] = place;
   }
 
   /** Index into `words` of the next record; valid until the next push. The list must not be empty. */
   shift(list: number): number {
-    const place = this.heads[list] as number;
-    this.heads[list] = this.next[place] as number;
+    const tail = this.tails[list] as number;
+    const place = this.next[tail] as number;
+    if (place === tail) this.tails[list] = 0;
+    else this.next[tail] = this.next[place] as number;
     this.next[place] = this.free;
     this.free = place;
     this.waiting--;

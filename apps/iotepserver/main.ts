@@ -26,7 +26,7 @@ const EXAMPLES = `
 Examples:
   iotepserver -f iotepserver.conf -w 4 -i 32
   iotepserver --host-ip 10.0.0.1/16 --redis /tmp/redis-0.sock --answer all
-  iotepserver -f iotepserver.conf --plan
+  iotepserver -f iotepserver.conf --connections 10368000 --plan
 ^C stops in order and prints a summary, a second ^C quits.`;
 
 function command(): Command {

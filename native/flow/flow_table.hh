@@ -46,6 +46,7 @@ class FlowTable {
   bool erase(uint64_t hash, uint32_t value);
 
   uint32_t size() const { return size_; }
+  MemoryRegion memory() const { return memory_.region(); }
 
  private:
   struct alignas(64) Bucket {

@@ -47,6 +47,7 @@ class ConnectionTable {
   }
 
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
+  MemoryRegion memory() const { return memory_.region(); }
   Connection& at(uint32_t number) { return connections_[number]; }
   void prefetch(uint32_t number) const { __builtin_prefetch(&connections_[number]); }
   void prefetch(Handle handle) const {

@@ -60,6 +60,8 @@ class Engine final : public App {
   Nanos next_deadline() const;
 
   Phase phase() const { return phase_; }
+  /// What it keeps by connection and by message.
+  std::array<MemoryRegion, 2> memory() const { return {table_.memory(), pending_.memory()}; }
   /// Any thread, any time.
   View view() const { return snapshot_.read(); }
   /// Only while no run is under way, or from the engine's thread.

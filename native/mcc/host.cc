@@ -51,6 +51,13 @@ RunResult Host::result() {
   return result;
 }
 
+std::vector<MemoryRegion> Host::memory() const {
+  std::vector<MemoryRegion> regions = generator_->stack().engine().memory();
+  const auto own = engine_->memory();
+  regions.insert(regions.end(), own.begin(), own.end());
+  return regions;
+}
+
 Counters Host::counters() {
   Counters counters;
   thread_->call([&] { counters = generator_->stack().counters(); });

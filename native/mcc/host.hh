@@ -33,6 +33,8 @@ class Host {
   /// Of the last run.
   RunResult result();
   Counters counters();
+  /// All that is made at the start, packets left out.
+  std::vector<MemoryRegion> memory() const;
 
  private:
   std::unique_ptr<Generator> generator_;

@@ -28,6 +28,7 @@ class PendingPool {
 
   uint32_t room() const { return static_cast<uint32_t>(records_.size()) - used_; }
   uint32_t used() const { return used_; }
+  MemoryRegion memory() const { return memory_.region(); }
   Pending& at(uint32_t index) { return records_[index]; }
   void prefetch(uint32_t index) const {
     if (index < records_.size()) __builtin_prefetch(&records_[index]);

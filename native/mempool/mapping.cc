@@ -7,16 +7,34 @@
 
 namespace qstack {
 
-Mapping::Mapping(size_t bytes) {
-  constexpr size_t kHugePage = size_t{2} << 20;
-  // A pool below one huge page stays on small pages: rounding it up would cost more than it wins.
-  size_ = bytes < kHugePage ? (bytes + 4095) & ~size_t{4095} : (bytes + kHugePage - 1) & ~(kHugePage - 1);
+namespace {
+
+constexpr size_t kSmallPage = 4096;
+constexpr size_t kHugePage = size_t{2} << 20;
+
+size_t rounded_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
+
+uint8_t* map_anywhere(size_t bytes) {
+  void* const base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<uint8_t*>(base);
+}
+
+/// The kernel aligns a mapping by itself only where its length is a whole number of huge pages.
+uint8_t* map_aligned(size_t bytes) {
+  uint8_t* const start = map_anywhere(bytes + kHugePage);
+  uint8_t* const base = reinterpret_cast<uint8_t*>(rounded_up(reinterpret_cast<uintptr_t>(start), kHugePage));
+  const size_t before = static_cast<size_t>(base - start);
+  if (before != 0) munmap(start, before);
+  if (before != kHugePage) munmap(base + bytes, kHugePage - before);
+  return base;
+}
+
+}  // namespace
+
+Mapping::Mapping(size_t bytes) : size_(rounded_up(bytes, kSmallPage)) {
   if (size_ == 0) return;
-  base_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base_ == MAP_FAILED) {
-    base_ = nullptr;
-    throw std::bad_alloc();
-  }
+  base_ = size_ < kHugePage ? map_anywhere(size_) : map_aligned(size_);
   if (size_ >= kHugePage) madvise(base_, size_, MADV_HUGEPAGE);  // advice only: small pages work as well
 }
 

@@ -55,6 +55,7 @@ class SlotPool {
   uint32_t used() const { return used_; }
   uint32_t capacity() const { return capacity_; }
   uint32_t available() const { return capacity_ - used_; }
+  MemoryRegion memory() const { return memory_.region(); }
 
  private:
   Mapping memory_;

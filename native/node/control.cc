@@ -9,6 +9,7 @@
 #include "native/node/env_data.hh"
 #include "native/node/read_config.hh"
 #include "native/node/registry.hh"
+#include "native/node/touch_progress.hh"
 #include "native/port/eal.hh"
 
 namespace qstack::node {
@@ -54,7 +55,7 @@ Napi::Value start(const Info& info) {
 Napi::Value create_stack(const Info& info) {
   const InstanceConfig config = read_stack(OptionReader(info[0], "createStack"));
   try {
-    return Napi::Number::New(info.Env(), add_instance(std::make_shared<StackInstance>(config)));
+    return Napi::Number::New(info.Env(), add_instance(std::make_shared<StackInstance>(config, touch_progress(info, 1))));
   } catch (const CodedError&) {
     throw;
   } catch (const std::bad_alloc&) {

@@ -11,10 +11,10 @@
 
 #include "native/mcc/flood_port.hh"
 #include "native/mcc/host.hh"
-#include "native/mempool/mapping.hh"
 #include "native/node/device.hh"
 #include "native/node/env_data.hh"
 #include "native/node/options.hh"
+#include "native/node/touch_progress.hh"
 #include "native/port/eal.hh"
 #include "native/wire/vlan.hh"
 
@@ -55,6 +55,7 @@ std::shared_ptr<Instance> find(const Napi::CallbackInfo& info) {
 EngineConfig read_engine(const OptionReader& options) {
   EngineConfig config;
   config.connections = static_cast<uint32_t>(options.required("connections", 1, 1u << 24));
+  config.slots = static_cast<uint32_t>(options.required("slots", config.connections, 1u << 25));
   config.first_address = static_cast<uint32_t>(options.required("firstAddress", 1, UINT32_MAX));
   config.addresses = static_cast<uint32_t>(options.required("addressCount", 1, 1u << 16));
   config.connector.batches = options.u32("batches", 1, 1, 1u << 24);
@@ -71,9 +72,6 @@ EngineConfig read_engine(const OptionReader& options) {
   return config;
 }
 
-/// Connections that close keep their slot for a while: reconnects need a few more than there are connections.
-uint32_t slots_for(uint32_t connections) { return connections + std::max(1024u, connections / 64); }
-
 StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, const DeviceConfig& device) {
   StackConfig config;
   config.ip.address = engine.first_address;
@@ -84,7 +82,7 @@ StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, 
   config.ip.mac = device.mac;
   config.ip.mtu = config.tcp.mtu = device.mtu;
   config.tcp.connections = engine.slots;
-  config.tcp.busy = std::min(engine.slots, 262'144u);
+  config.tcp.busy = static_cast<uint32_t>(options.required("busy", 1, engine.slots));
   config.tcp.half_open = 64;  // nobody connects to the generator
   config.tcp.levels = 1;  // the order of the schedule is that of the wire
   // RFC 6298 2.4. Of many connections each has an RTT sample from long ago: a time-out of less, once the server has become
@@ -118,21 +116,34 @@ StackThreadConfig read_thread(const OptionReader& options) {
   return config;
 }
 
-Napi::Value create(const Napi::CallbackInfo& info) {
-  const OptionReader options(info[0], "createMcc");
-  EngineConfig engine = read_engine(options);
-  engine.slots = slots_for(engine.connections);
+std::shared_ptr<Instance> make_instance(const OptionReader& options, const TouchProgress& progress) {
+  const EngineConfig engine = read_engine(options);
   const DeviceConfig device = read_device(options, engine.first_address);
   const Endpoint remote{static_cast<uint32_t>(options.required("destination", 1, UINT32_MAX)),
                         static_cast<uint16_t>(options.required("port", 1, 65535))};
   auto instance = std::make_shared<Instance>();
   instance->memory = Mapping(Device::bytes(device));
+  // Before the device's pools write to each of its packets, in this thread alone.
+  const uint64_t packets = touch(std::array{instance->memory.region()}, touch_threads(), progress);
   instance->device = Device::make(device, instance->memory.data());
   Device& made = *instance->device;
   instance->port =
       std::make_unique<mcc::FloodPort>(read_flood(options, engine, remote), made.port(), made.rx(), made.tx());
   instance->host = std::make_unique<Host>(engine, read_stack(options, engine, device), *instance->port, made.rx(),
                                           made.tx(), remote, read_thread(options));
+  touch(instance->host->memory(), touch_threads(), [&](uint64_t bytes) {
+    if (progress) progress(packets + bytes);
+  });
+  return instance;
+}
+
+Napi::Value create(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Instance> instance;
+  try {
+    instance = make_instance(OptionReader(info[0], "createMcc"), touch_progress(info, 1));
+  } catch (const std::bad_alloc&) {
+    throw CodedError("QST_ERR_NO_MEMORY", "there is not enough memory for so many connections and packets; see mcc --plan");
+  }
   const std::lock_guard lock(instances().mutex);
   instances().all[instances().next] = std::move(instance);
   return Napi::Number::New(info.Env(), instances().next++);

@@ -55,14 +55,18 @@ StackInstance::Parts::~Parts() {
   [[maybe_unused]] Arena* const kept = arena.release();
 }
 
-StackInstance::StackInstance(const InstanceConfig& config) : config_(config), woken_(config.arena.apps) {
+StackInstance::StackInstance(const InstanceConfig& config, const TouchProgress& progress)
+    : config_(config), woken_(config.arena.apps) {
   for (uint32_t app = 0; app < config.arena.apps; ++app) wake_fds_.push_back(make_eventfd());
   parts_ = std::make_shared<Parts>();
   parts_->arena = std::make_unique<Arena>(with_region(config.arena, config.device));
   arena_ = parts_->arena.get();
+  // Before the device's pools write to each of its packets, in this thread alone.
+  touch(std::array{arena_->used_at_once()}, touch_threads(), progress);
   parts_->device = Device::make(config.device, arena_->region_memory());
   try {
     make_parts();
+    touch_pools(progress);
   } catch (...) {
     if (!config.device.ring.empty()) leave_ring_end(config.device.ring, config.device.ring_side, std::move(parts_));
     throw;
@@ -79,6 +83,16 @@ void StackInstance::make_parts() {
   // The apps find TX packets. No turn yet: what the device has already would find no listener.
   parts.rings->drain(*parts.stack, monotonic_now());
   parts.rings->publish();
+}
+
+void StackInstance::touch_pools(const TouchProgress& progress) {
+  const uint64_t before = arena_->used_at_once().bytes;
+  std::vector<MemoryRegion> regions = parts_->stack->engine().memory();
+  const auto by_slot = parts_->rings->memory();
+  regions.insert(regions.end(), by_slot.begin(), by_slot.end());
+  touch(regions, touch_threads(), [&](uint64_t bytes) {
+    if (progress) progress(before + bytes);
+  });
 }
 
 StackInstance::~StackInstance() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "native/classify/classifier.hh"
+#include "native/mempool/touch.hh"
 #include "native/node/device.hh"
 #include "native/stack/app_commands.hh"
 #include "native/stack/stack.hh"
@@ -35,7 +36,8 @@ struct CounterSnapshot {
 
 class StackInstance {
  public:
-  explicit StackInstance(const InstanceConfig& config);
+  /// All memory that is in use from the start on is touched; `progress` is told while that lasts.
+  explicit StackInstance(const InstanceConfig& config, const TouchProgress& progress = {});
   ~StackInstance();
   StackInstance(const StackInstance&) = delete;
   StackInstance& operator=(const StackInstance&) = delete;
@@ -84,6 +86,7 @@ class StackInstance {
   };
 
   void make_parts();
+  void touch_pools(const TouchProgress& progress);
   uint32_t turn_parts(Nanos now);
   void call(const std::function<void()>& work);
   void check_driver() const;

@@ -30,6 +30,7 @@ class MemifLink final : public GatedDevice {
   MemifDoor* door_;
   std::atomic<bool> started_{false};
   Nanos retry_at_ = 0;  ///< 0: the link was up
+  bool touched_ = false;  ///< the rings of the connection that stands
 };
 
 }  // namespace qstack

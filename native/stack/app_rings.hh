@@ -71,6 +71,8 @@ class AppRings final : public App {
   /// RX packets that apps hold for messages of this level; a packet counts for its first message.
   uint32_t rx_with_apps(uint8_t level) const { return rx_held_[level]; }
   uint32_t tx_with_apps() const;
+  /// What it keeps by slot, outside of the arena.
+  std::array<MemoryRegion, 2> memory() const { return {apps_memory_.region(), generations_memory_.region()}; }
 
  private:
   static constexpr uint8_t kNoApp = 0xff;

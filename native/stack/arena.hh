@@ -85,6 +85,9 @@ class Arena {
   void set_region(const PacketRegion& region);
   const PacketRegion& region() const { return region_; }
 
+  /// What is in use from the start on: slabs and IPv6 addresses, which lie behind it, take memory as they are used.
+  MemoryRegion used_at_once() const { return {base(), plan_.slab_at}; }
+
   /// Gives the memory back but keeps the addresses: buffers of JavaScript stay readable (as zeros) for ever.
   void discard();
 

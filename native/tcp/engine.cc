@@ -57,6 +57,11 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
   ack_list_.reserve(4 * kBurstMax);
 }
 
+std::vector<MemoryRegion> TcpEngine::memory() const {
+  return {tcbs_.memory(),   busy_.memory(),    drains_.memory(), early_.memory(), half_open_.memory(), time_wait_.memory(),
+          flows_.memory(),  sources_.memory(), sums_.memory(),   urgent_.memory(), attention_memory_.region()};
+}
+
 TcpEngine::~TcpEngine() {
   for (uint32_t slot = 0; slot < tcbs_.touched(); ++slot) {
     Tcb& c = tcbs_.at(slot);

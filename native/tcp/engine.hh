@@ -110,6 +110,8 @@ class TcpEngine {
   uint32_t connections_used() const { return tcbs_.used(); }
   /// Different sets of options and framings in use.
   size_t profiles_used() const { return profiles_.used(); }
+  /// Its pools, but for that of IPv6 addresses, of which only those that are used take memory: touch() may be asked for them.
+  std::vector<MemoryRegion> memory() const;
 
  private:
   // A flow table value is a slot with its kind in the two highest bits.

@@ -42,6 +42,7 @@ class SideTable {
   }
 
   uint32_t used() const { return pool_.used(); }
+  MemoryRegion memory() const { return pool_.memory(); }
 
  private:
   struct Entry {

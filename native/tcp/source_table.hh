@@ -45,6 +45,8 @@ class SourceTable {
     if (entry.empty()) close_gap(at);
   }
 
+  MemoryRegion memory() const { return memory_.region(); }
+
  private:
   struct Entry {
     uint64_t source;

@@ -9,10 +9,11 @@ function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
-/** Keys with a short flag, as `-w, `. */
+/** Keys with another flag before their own, as `-w, `. */
 export type ShortFlags = Readonly<Partial<Record<string, string>>>;
 
-const SHORT: ShortFlags = { workers: '-w, ', payload_at: '-i, ' };
+/** `--connections` is what people look for. */
+const SHORT: ShortFlags = { workers: '-w, ', payload_at: '-i, ', max_concurrency: '--connections, ' };
 
 /** Adds `-f` and a flag for each key. The rarer ones are hidden from the short help but work the same. */
 export function addConfigFlags(command: Command, shown: readonly string[] = [], short: ShortFlags = SHORT): Command {

@@ -241,7 +241,16 @@ iotep('--plan prints threads and memory and starts nothing', async (context) => 
   assert.is(await plan.ended, 0, plan.err);
   assert.match(plan.out, /threads on \d+ cores/);
   assert.match(plan.out, /^fragments +64 /m);
+  assert.match(plan.out, /^total \d.* from the start on; what is marked \+ comes when it is used, \d/m);
   assert.not.match(plan.out, /listening/);
+  const larger = run(context, 'apps/iotepserver/main.js', ['--connections', '1234567', '--plan']);
+  assert.is(await larger.ended, 0, larger.err);
+  assert.match(larger.out, /^control blocks +1,234,567 /m);
+});
+
+iotep('how long it took until all memory was in place is said at the start', async (context) => {
+  const server = await onTheAir(context);
+  assert.match(server.err, /MEMORY_IN_PLACE/);
 });
 
 iotep.run();

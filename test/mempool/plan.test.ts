@@ -3,7 +3,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { arenaBytes, flowTableBytes, formatPlan, plan } from '../../mempool/index.js';
 import { ARENA_HEADER_ARENA_BYTES_U32, ARENA_HEADER_STRIDE_U32 } from '../../stack/abi.js';
+import { ConnectionTable } from '../../stack/connection-table.js';
 import { loadNative } from '../../stack/native.js';
+import { PendingLists } from '../../stack/pending.js';
+import { processMemory } from '../../tools/start/memory.js';
 
 test('the arena is as large as the one that native makes', () => {
   const native = loadNative();
@@ -29,6 +32,37 @@ test('the arena is as large as the one that native makes', () => {
     assert.is(arenaBytes({ levels, apps, rxPackets, txPackets, stride, slabBytes, ipv6Slots }), expected);
     native.destroy(stack);
   }
+});
+
+test('what the plan counts of a stack is taken when the stack is made, no more and no less', () => {
+  const native = loadNative();
+  const sizes = { connections: 300_000, levels: 2, apps: 1, packets: 8_192, stride: 1_984, slabBytes: 8_388_608 };
+  const { items, busy, halfOpen, timeWait, rxPackets, txPackets } = plan(sizes);
+  const outside = ['program', 'app threads', 'app columns'];
+  const planned = items
+    .filter(({ name, atStart }) => atStart && !outside.includes(name))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+  const before = processMemory(process.pid).own;
+  const stack = native.createStack({
+    device: { ring: 'plan-taken', side: 0 },
+    ip: { address: 0x0a000001 },
+    tcp: { connections: sizes.connections, busy, halfOpen, timeWait },
+    ...{ levels: 2, apps: 1, rxPackets, txPackets, slabBytes: sizes.slabBytes },
+  });
+  const taken = processMemory(process.pid).own - before;
+  native.destroy(stack);
+  assert.ok(Math.abs(taken / planned - 1) < 0.03, `${taken} bytes were taken, ${planned} planned`);
+});
+
+test('the columns of an app thread are taken when they are made', () => {
+  const before = processMemory(process.pid).own;
+  const table = new ConnectionTable(1_000_000);
+  const lists = new PendingLists(1_000_000);
+  const taken = processMemory(process.pid).own - before;
+  const columns = plan({ connections: 1_000_000, levels: 1, apps: 1 }).items.find(({ name }) => name === 'app columns');
+  assert.ok(Math.abs(taken / (columns?.bytes ?? 0) - 1) < 0.05, `${taken} bytes were taken, ${columns?.bytes} planned`);
+  assert.is(table.size, 1_000_000);
+  assert.is(lists.size, 0);
 });
 
 test('an idle connection of a million takes less than 256 bytes, everything counted', () => {
@@ -66,7 +100,8 @@ test('the table names every pool, its reason and the sum', () => {
     'fragments',
     'sums',
     'app columns',
-    'arena',
+    'packets',
+    'rings',
     'total',
     'MiB',
     '128 B',

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatIpv4 } from '../../stack/config/address.js';
 import { type MccOptions, mccCommand, type Parsed, readOptions } from '../../tools/mcc/options.js';
+import { memoryFault, planOf, planText } from '../../tools/mcc/plan.js';
 import { nativeOptions } from '../../tools/mcc/run.js';
 
 function parse(line: string, cores = 2): Parsed {
@@ -39,6 +40,35 @@ test('--packets is how many there are to send with; without it the load decides'
   assert.is(sends('-c 1000'), 131_072);
   assert.is(sends('-c 50000'), 524_288);
   assert.match(parse('--packets 1').faults[0] ?? '', /^--packets: "1" is not accepted; a whole number from 256 to /);
+});
+
+test('there is a block for each packet that may be under way, and for no more connections than there are', () => {
+  const busy = (line: string) => nativeOptions(parse(line).options as MccOptions).busy;
+  assert.is(busy('-c 1000 --packets 8192'), 2_024);
+  assert.is(busy('-c 100000 --packets 8192'), 32_768 + 8_192 + 1_024 + 4_096);
+  assert.is(busy('-c 10000000'), 262_144);
+});
+
+test('--plan is the sum of what is made, and of N connections at most 384 bytes for each beyond the first 1,000', () => {
+  const bytes = (line: string) => planOf(parse(line).options as MccOptions).bytes;
+  const each = (bytes('-c 100000 --packets 8192') - bytes('-c 1000 --packets 8192')) / 99_000;
+  assert.ok(each > 128 && each <= 384, `${each} bytes`);
+  const { plan, ...rest } = parse('-c 100000 --plan').options as MccOptions;
+  assert.is(plan, true);
+  const text = planText({ ...rest, plan });
+  for (const word of ['program', 'control blocks', 'pending messages', 'memif rings', 'total']) {
+    assert.ok(text.includes(word), word);
+  }
+});
+
+test('more connections than there is memory for are refused with the number that fits', () => {
+  const of = (connections: number) => parse(`-c ${connections} --packets 8192`).options as MccOptions;
+  const memoryBytes = 2 ** 30;
+  const fault = memoryFault(of(10_000_000), memoryBytes) ?? '';
+  const largest = Number(/at most (\d+) on this machine/.exec(fault)?.[1]);
+  assert.ok(largest > 1_000_000 && largest < 10_000_000, fault);
+  assert.is(memoryFault(of(largest), memoryBytes), undefined);
+  assert.match(memoryFault(of(1_000), 2 ** 20) ?? '', /free some memory, or make --packets smaller/);
 });
 
 test('--smp 1 still has one engine, and no warning', () => {

@@ -1,10 +1,12 @@
 // mcc: the command. Reads flags, starts DPDK and one generator, prints progress on stderr and results on stdout.
 // Exit 0 ok, 1 the run failed, 2 usage. With an IPC channel (`fork`) every view and run is sent to the parent as well.
 import { formatIpv4 } from '../../stack/config/address.js';
+import { thisMachine } from '../../stack/config/machine.js';
 import { loadNative } from '../../stack/native.js';
 import { Live } from './live.js';
 import { loadMcc } from './native.js';
 import { type MccOptions, mccCommand, readOptions } from './options.js';
+import { memoryFault, planText } from './plan.js';
 import { formatRun, type Report } from './report.js';
 import { type Events, Runner } from './run.js';
 
@@ -63,6 +65,15 @@ function stopOnSignals(runner: Runner): void {
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = optionsOrExit(argv);
+  if (options.plan) {
+    process.stdout.write(`${planText(options)}\n`);
+    return 0;
+  }
+  const fault = memoryFault(options, thisMachine().memoryBytes);
+  if (fault !== undefined) {
+    process.stderr.write(`${fault}\n`);
+    return 2;
+  }
   const events = watch(options);
   const native = loadMcc();
   loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });

@@ -16,6 +16,9 @@ export interface NativeMccOptions {
   /** Batches of opens, one a second. */
   readonly batches: number;
   readonly connectingMax: number;
+  /** Control blocks of the stack, and blocks of connections with something under way. */
+  readonly slots: number;
+  readonly busy: number;
   readonly messageLength: number;
   readonly requestRatio: number;
   readonly levelPerMessage: boolean;
@@ -105,7 +108,8 @@ export interface RunResult {
 }
 
 export interface NativeMcc {
-  createMcc(options: NativeMccOptions): number;
+  /** All its memory is touched; `progress` is told every two seconds, while the call lasts, how many bytes are. */
+  createMcc(options: NativeMccOptions, progress?: (bytes: number) => void): number;
   mccConnect(id: number): void;
   /** Starts a run; its first send is intended 1 ms from now. */
   mccRun(id: number, run: NativeRun): void;

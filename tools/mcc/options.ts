@@ -51,6 +51,8 @@ export interface MccOptions {
   logMs: number;
   json: boolean;
   quiet: boolean;
+  /** Only threads and memory are printed. */
+  plan: boolean;
 }
 
 export interface Parsed {
@@ -68,6 +70,7 @@ Examples:
   mcc -c 1000 --vlan 5 --device af_packet:veth0 --rate 1k/s -d 10s        on VLAN 5 of an interface
   mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
   mcc -c 10000 -s 5 --answer all --flood syn --capacity 300k/s --phases paced:50%/30s    a share of a known capacity
+  mcc -c 10368000 --ips 230 --plan                                 memory for ten million connections
 Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits.`;
 
 export function mccCommand(): Command {
@@ -112,6 +115,7 @@ export function mccCommand(): Command {
     .option('--log-duration <time>', 'period of progress lines when stderr is no terminal (seconds)', '1')
     .option('--json', 'one JSON object on stdout')
     .option('--quiet', 'no progress')
+    .option('--plan', 'print threads and memory, and start nothing')
     .addOption(new Option('--no-delay <n>').hideHelp())
     .addHelpText('after', EXAMPLES)
     .allowExcessArguments(false);
@@ -330,6 +334,7 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
     logMs: Math.max(1_000, reader.seconds('logDuration', '--log-duration')),
     json: texts.json === true,
     quiet: texts.quiet === true,
+    plan: texts.plan === true,
   };
   const { faults, warnings } = reader;
   return faults.length > 0 ? { faults, warnings } : { options, faults, warnings };

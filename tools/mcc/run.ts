@@ -4,10 +4,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { networkOf, prefixSize } from '../../stack/config/address.js';
 import { formatDevice } from '../../stack/config/device.js';
+import { formatDuration, formatSize } from '../../stack/config/units.js';
 import type { NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
 import { PHASES } from './native.js';
 import type { MccOptions } from './options.js';
 import { epochMs, type Phase, type Run } from './phases.js';
+import { planOf } from './plan.js';
+import { poolsOf } from './pools.js';
 import { type Report, type RunReport, runReport } from './report.js';
 
 const POLL_MS = 20;
@@ -24,21 +27,6 @@ export interface Events {
   note: (sentence: string) => void;
 }
 
-const RX_PACKETS = 32_768;
-/** Of one connection on their way to a server that is too slow. */
-const LATE_MESSAGES = 8;
-
-/**
- * Packets for sends that are not acknowledged yet: a wave in flight, or what a server that is too slow defers. With fewer of
- * them an overload waits here, and not where its queues are measured.
- */
-function packets(options: MccOptions): { rxPackets: number; txPackets: number } {
-  if (options.packets > 0) return { rxPackets: RX_PACKETS, txPackets: options.packets };
-  const wave = Math.max(0, ...options.phases.map((phase) => (phase.kind === 'wave' ? phase.burst : 0)));
-  const wanted = Math.min(524_288, Math.max(131_072, wave * 2, options.connections * LATE_MESSAGES));
-  return { rxPackets: RX_PACKETS, txPackets: 2 ** Math.ceil(Math.log2(wanted)) };
-}
-
 export function nativeOptions(options: MccOptions): NativeMccOptions {
   const { destination, port, prefixLength, gateway, vlan, connections, batches, seed, core } = options;
   const { messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs } = options;
@@ -52,9 +40,7 @@ export function nativeOptions(options: MccOptions): NativeMccOptions {
     // Every address of the network; the server's own and the generator's are left out.
     floodAddress: networkOf(destination, prefixLength) + 1,
     floodAddresses: prefixSize(prefixLength) - 2,
-    connectingMax: 1_024,
-    pendingMax: 1_048_576,
-    ...packets(options),
+    ...poolsOf(options),
   };
 }
 
@@ -98,7 +84,11 @@ export class Runner {
     private readonly options: MccOptions,
     private readonly events: Events,
   ) {
-    this.id = native.createMcc(nativeOptions(options));
+    const startedMs = performance.now();
+    const bytes = planOf(options).bytes;
+    const touched = (so: number) => events.note(`${formatSize(so)} of ${formatSize(bytes)} of memory are in place`);
+    this.id = native.createMcc(nativeOptions(options), touched);
+    events.note(`${formatSize(bytes)} of memory in place after ${formatDuration(performance.now() - startedMs)}`);
     this.capacityPerS = options.capacityPerS || undefined;
   }
 

@@ -1,0 +1,54 @@
+// The generator's memory, before anything is allocated: what `--plan` prints.
+// In: options. Out: items and their sum. Invariant: all of it is taken from the start on (native/node/mcc.cc touches it), and
+// `npm run bench -- idle` compares it with what is measured.
+import { DPDK_STRIDE } from '../../mempool/plan.js';
+import { type PlanItem, PlanItems } from '../../mempool/plan-items.js';
+import { formatItems } from '../../mempool/plan-text.js';
+import { largestThat } from '../../stack/config/checks.js';
+import { formatSize } from '../../stack/config/units.js';
+import type { MccOptions } from './options.js';
+import { poolsOf } from './pools.js';
+
+/** Connection of native/mcc/connection.hh. */
+const CONNECTION = 32;
+/** Its number by slot. */
+const NUMBER = 4;
+/** Pending of native/mcc/pending.hh. */
+const PENDING = 24;
+/** As native/node/mcc.cc and native/tcp/config.hh: nobody connects to the generator. */
+const HALF_OPEN = 64;
+const TIME_WAIT = 16_384;
+const SUMS = 1_024;
+
+export interface MccPlan {
+  items: PlanItem[];
+  bytes: number;
+}
+
+export function planOf(options: MccOptions): MccPlan {
+  const { slots, busy, rxPackets, txPackets, pendingMax } = poolsOf(options);
+  const list = new PlanItems();
+  list.addProgram(0);
+  list.addTcp({ connections: slots, busy, halfOpen: HALF_OPEN, timeWait: TIME_WAIT, sums: SUMS });
+  list.add('connections', options.connections, CONNECTION, 'what the generator keeps of each');
+  list.add('numbers', slots, NUMBER, 'which connection a control block is of');
+  list.add('pending messages', pendingMax, PENDING, 'from the intended time to the answer');
+  list.addPackets(rxPackets + txPackets, DPDK_STRIDE);
+  if (options.device.kind === 'memif') list.addMemif();
+  return { items: list.items, bytes: list.sum(false) };
+}
+
+/** Why so many connections are too many for this machine, and how many are not; undefined: they fit. */
+export function memoryFault(options: MccOptions, memoryBytes: number): string | undefined {
+  const needed = planOf(options).bytes;
+  if (needed <= memoryBytes) return undefined;
+  const fits = (connections: number) => planOf({ ...options, connections }).bytes <= memoryBytes;
+  const largest = largestThat(fits, options.connections);
+  const sum = `-c: ${options.connections} connections need ${formatSize(needed)}, and ${formatSize(memoryBytes)} can be had`;
+  return `${sum}; ${largest > 0 ? `at most ${largest} on this machine` : 'free some memory, or make --packets smaller'}`;
+}
+
+export function planText(options: MccOptions): string {
+  const { items, bytes } = planOf(options);
+  return `2 threads: 1 control, 1 engine\n${formatItems(items, bytes, bytes)}`;
+}
