@@ -8,7 +8,7 @@ import { type Phase, parsePhases } from '../../tools/mcc/phases.js';
 import type { LevelReport, RunReport } from '../../tools/mcc/report.js';
 import { Child } from '../../tools/start/child.js';
 import { generatorArguments } from '../../tools/start/generator.js';
-import { bytesOfRollup } from '../../tools/start/memory.js';
+import { bytesOfRollup, ownBytesOfRollup } from '../../tools/start/memory.js';
 import { readStartOptions, type StartOptions, startCommand } from '../../tools/start/options.js';
 import { isHigherLoad, mainPhases, overloadPhases } from '../../tools/start/phases.js';
 import { callsOf } from '../../tools/start/redis-stats.js';
@@ -112,6 +112,12 @@ test('memory is Pss and hugepages', () => {
     bytesOfRollup('Rss: 900 kB\nPss:      100 kB\nPss_Dirty: 50 kB\nShared_Hugetlb: 8 kB\nPrivate_Hugetlb: 4 kB\n'),
     112 * 1_024,
   );
+});
+
+test('what a process has of its own is that without pages of files', () => {
+  const rollup =
+    'Pss: 100 kB\nPss_Dirty: 50 kB\nPss_Anon: 60 kB\nPss_File: 33 kB\nPss_Shmem: 7 kB\nPrivate_Hugetlb: 4 kB\n';
+  assert.is(ownBytesOfRollup(rollup), 71 * 1_024);
 });
 
 function level(name: string, p99_us: number): LevelReport {

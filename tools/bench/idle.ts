@@ -10,9 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LEVELS } from '../../apps/iotepserver/server.js';
 import { settingsOrThrow } from '../../stack/config/load.js';
 import { planOf } from '../../stack/native-options.js';
+import { mccCommand, readOptions } from '../mcc/options.js';
+import { type MccPlan, planOf as mccPlanOf } from '../mcc/plan.js';
 import { redisDown, redisUp } from '../redis/servers.js';
-import { Generator, type Load } from '../start/generator.js';
-import { processBytes } from '../start/memory.js';
+import { Generator, generatorArguments, type Load } from '../start/generator.js';
+import { type Memory, processBytes, processMemory } from '../start/memory.js';
 import { Server } from '../start/server.js';
 import {
   type Benchmark,
@@ -34,8 +36,10 @@ const CONNECTIONS = 100_000;
 const KERNEL_MOST = 100_000;
 /** Of each process, below the usual limit of files. */
 const PER_PROCESS = 15_000;
-/** At either end, whatever the number of connections. */
+/** Of the server each way, and of mcc to send with, whatever the number of connections. */
 const PACKETS = 8_192;
+/** Lines of a plan that are no pools: what is left of a measured sum without them is theirs. */
+const PROGRAM_ITEMS = ['program', 'app threads'];
 /** What was needed to open is given back meanwhile. A window below a second, of which there is none here, is for correctness. */
 const settleMs = ({ seconds }: Context) => Math.min(1_500, 1_000 * seconds);
 const LINK = 'qidle';
@@ -68,20 +72,21 @@ async function until(what: string, done: () => boolean): Promise<void> {
   }
 }
 
+type Part = Omit<Load, 'phases' | 'highShare' | 'seed' | 'say'>;
+
+function loadOf(context: Context, part: Part): Load {
+  const limitS = 60 + Math.ceil(part.connections / PACE_PER_S);
+  const flags = { '-s': '1', '-w': '100000', '--packets': `${PACKETS}`, '--connect-limit': `${limitS}`, ...part.flags };
+  return { phases: 'paced:1/1s', highShare: 0.5, say: () => {}, seed: context.seed, ...part, flags };
+}
+
 /** mcc with all connections open and nothing sent; `work` has to do with that state. It is ended then. */
-async function whileIdle<T>(
-  context: Context,
-  load: Omit<Load, 'phases' | 'highShare' | 'seed' | 'say'>,
-  work: (pid: number) => Promise<T>,
-): Promise<T> {
+async function whileIdle<T>(context: Context, part: Part, work: (pid: number) => Promise<T>): Promise<T> {
   let tell: (what: 'idle') => void = () => {};
   const idle = new Promise<'idle'>((done) => {
     tell = done;
   });
-  const limitS = 60 + Math.ceil(load.connections / PACE_PER_S);
-  const flags = { '-s': '1', '-w': '100000', '--packets': `${PACKETS}`, '--connect-limit': `${limitS}`, ...load.flags };
-  const rest = { phases: 'paced:1/1s', highShare: 0.5, say: () => {}, onIdle: () => tell('idle') };
-  const { child } = new Generator({ ...load, ...rest, flags, seed: context.seed });
+  const { child } = new Generator({ ...loadOf(context, part), onIdle: () => tell('idle') });
   try {
     if ((await Promise.race([idle, child.ended])) !== 'idle') throw new Error(child.failure());
     await sleep(settleMs(context));
@@ -92,15 +97,36 @@ async function whileIdle<T>(
   }
 }
 
-interface Pair {
-  readonly server: number;
-  readonly mcc: number;
+/** Of one process: what is measured, and what `--plan` says of the same configuration. */
+interface Kept extends Memory {
   readonly planned: number;
+  /** Of `planned`, what is no pool. */
+  readonly program: number;
 }
 
-/** What `--plan` says of a server's configuration. */
-function plannedBytes(folder: string): number {
-  return planOf(settingsOrThrow({ file: join(folder, 'iotepserver.conf') }), LEVELS.length).bytes;
+interface Pair {
+  readonly server: Kept;
+  readonly mcc: Kept;
+}
+
+type Planned = Omit<Kept, keyof Memory>;
+
+function plannedOf({ items }: Pick<MccPlan, 'items'>): Planned {
+  const atStart = items.filter((item) => item.atStart);
+  const bytesOf = (some: typeof items) => sum(some.map(({ bytes }) => bytes));
+  return { planned: bytesOf(atStart), program: bytesOf(atStart.filter(({ name }) => PROGRAM_ITEMS.includes(name))) };
+}
+
+function serverPlan(folder: string): Planned {
+  return plannedOf(planOf(settingsOrThrow({ file: join(folder, 'iotepserver.conf') }), LEVELS.length));
+}
+
+function mccPlan(load: Load): Planned {
+  const command = mccCommand();
+  command.parse(generatorArguments(load), { from: 'user' });
+  const { options, faults } = readOptions(command.opts());
+  if (options === undefined) throw new Error(faults.join('\n'));
+  return plannedOf(mccPlanOf(options));
 }
 
 /** iotepserver and mcc, planned for so many connections and holding them. */
@@ -114,9 +140,11 @@ function ours(connections: number, context: Context): Promise<Pair> {
       const shape = { folder, connections, redis, packets: PACKETS, priorities: true };
       server = await Server.start({ ...shape, lines: ['drain_timeout = 1s'] }, () => {});
       const { pid } = server.child;
-      return await whileIdle(context, { folder, connections }, async (mcc) => {
-        return { server: processBytes(pid), mcc: processBytes(mcc), planned: plannedBytes(folder) };
-      });
+      const part = { folder, connections };
+      return await whileIdle(context, part, async (mcc) => ({
+        server: { ...processMemory(pid), ...serverPlan(folder) },
+        mcc: { ...processMemory(mcc), ...mccPlan(loadOf(context, part)) },
+      }));
     } finally {
       await server?.child.stop();
       await redisDown(redisFolder);
@@ -194,19 +222,26 @@ function each(bytes: number, before: number, connections: number): number {
 
 const MIB = 2 ** 20;
 
+function sampleOf(many: Kept, few: Kept, connections: number): Sample {
+  return {
+    bytes_per_connection: each(many.bytes, few.bytes, connections),
+    mib: many.bytes / MIB,
+    own_mib: many.own / MIB,
+    planned_mib: many.planned / MIB,
+    planned_of_measured: many.planned / many.own,
+    few_planned_of_measured: few.planned / few.own,
+    program_mib: (few.own - few.planned + few.program) / MIB,
+  };
+}
+
 function ourSurvey(counts: readonly number[], context: Context): Survey {
   const run = async () => {
     const rows: Record<string, Sample> = {};
     const few = await ours(BASELINE, context);
     for (const n of counts) {
       const many = await ours(n, context);
-      rows[rowName('iotepserver', n)] = {
-        bytes_per_connection: each(many.server, few.server, n),
-        mib: many.server / MIB,
-        planned_mib: many.planned / MIB,
-        planned_of_measured: many.planned / many.server,
-      };
-      rows[rowName('mcc', n)] = { bytes_per_connection: each(many.mcc, few.mcc, n), mib: many.mcc / MIB };
+      rows[rowName('iotepserver', n)] = sampleOf(many.server, few.server, n);
+      rows[rowName('mcc', n)] = sampleOf(many.mcc, few.mcc, n);
     }
     return rows;
   };
@@ -238,7 +273,10 @@ function valuesOf(rows: readonly Row[], most: number, mostOfKernel: number): Res
     bytes_per_connection: { iotepserver: server, mcc: of('mcc', most), kernel: epoll, node },
     kernel_alone_ratio: rounded(kernelAlone / server),
     node_ratio: rounded(node / server),
-    planned_of_measured: of('iotepserver', most, 'planned_of_measured'),
+    planned_of_measured: {
+      iotepserver: of('iotepserver', most, 'planned_of_measured'),
+      mcc: of('mcc', most, 'planned_of_measured'),
+    },
   };
 }
 
@@ -258,8 +296,9 @@ async function measure(context: Context): Promise<Result> {
     values: valuesOf(rows, most, mostOfKernel),
     charts: [],
     notes: [
-      `what N idle connections take beyond ${counted(BASELINE)}, divided by N - ${counted(BASELINE)}; ${counted(PACKETS)} packets each way at either end`,
-      'planned_mib is what --plan says; aimed at: at most 256 B, mcc 384 B, and the plan within 5 % of what is measured',
+      `what N idle connections take beyond ${counted(BASELINE)}, divided by N - ${counted(BASELINE)}; ${counted(PACKETS)} packets each way in the server, and for mcc to send with`,
+      `own_mib leaves out pages of files, such as program text; planned_mib is what --plan says of the start; few_planned_of_measured is the same ratio at ${counted(BASELINE)}, and program_mib what is measured there beside the pools`,
+      'aimed at: at most 256 B, mcc 384 B, and the plan within 5 % of what is measured',
       `the kernel: slab and all processes, at most ${counted(PER_PROCESS)} connections a process; its peer is mcc over a tap`,
       ...(missing === undefined ? [] : [`without kernel peers: ${missing}`]),
     ],
