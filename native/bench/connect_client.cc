@@ -1,26 +1,16 @@
 #include "native/bench/connect_client.hh"
 
-#include <cstring>
-
-#include "native/mempool/packet_pool.hh"
-
 namespace qstack::bench {
 
 namespace {
-constexpr Nanos kRetry = 20'000'000;
 constexpr uint32_t kFirstPort = 1'025, kPorts = 65'536 - kFirstPort;
 }  // namespace
 
 ConnectClient::ConnectClient(const ConnectClientConfig& config, PacketPool& tx)
-    : config_(config), tx_(tx), window_(config.warm_up, config.window), began_(config.slots) {}
+    : Asker(tx, Window(config.warm_up, config.window)), config_(config), began_(config.slots) {}
 
 bool ConnectClient::opened(const Opened& event) {
   waiting_.push_back(event.handle);
-  return true;
-}
-
-bool ConnectClient::message(const Message& event) {
-  answers_.push_back({event.handle, event.packet, event.length});
   return true;
 }
 
@@ -54,22 +44,6 @@ uint32_t ConnectClient::take_answers(Nanos now) {
   return work;
 }
 
-uint32_t ConnectClient::ask(Nanos now) {
-  uint32_t done = 0;
-  for (; !waiting_.empty() && stack_->send_ready(0); ++done) {
-    Packet* const request = tx_.allocate();
-    if (request == nullptr) break;
-    request->data = PacketRegion::payload_start(request);
-    request->payload = 0;
-    request->payload_length = kRequest;
-    request->level = 0;
-    std::memset(request->data, 'q', kRequest);
-    stack_->send(waiting_.front(), request, now);
-    waiting_.pop_front();
-  }
-  return done;
-}
-
 Endpoint ConnectClient::next_local() {
   const uint64_t pair = opens_++;
   const auto port = static_cast<uint16_t>(kFirstPort + pair / config_.addresses % kPorts);
@@ -78,18 +52,15 @@ Endpoint ConnectClient::next_local() {
 
 uint32_t ConnectClient::open_some(Nanos now) {
   if (now < next_open_) return 0;
-  ListenerConfig framing;
-  framing.framing = Framing::fixed;
-  framing.fixed_length = kReply;
   // The first one alone, until the link stands.
   const uint32_t most = answered_ == 0 ? 1 : config_.under_way;
   uint32_t done = 0;
   for (; under_way_ < most; ++under_way_, ++done) {
-    const Handle handle = stack_->connect(next_local(), config_.remote, framing, 0, now);
+    const Handle handle = stack_->connect(next_local(), config_.remote, framing(), 0, now);
     if (handle.slot == kNoIndex) break;
     began_[handle.slot] = now;
   }
-  if (answered_ == 0) next_open_ = now + kRetry;
+  if (answered_ == 0) next_open_ = now + kOpenRetry;
   return done;
 }
 

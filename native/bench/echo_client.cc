@@ -1,28 +1,18 @@
 #include "native/bench/echo_client.hh"
 
-#include <cstring>
-
-#include "native/mempool/packet_pool.hh"
-
 namespace qstack::bench {
 
 namespace {
 /// Opens under way, so that none is lost in a queue.
 constexpr uint32_t kOpening = 512;
-constexpr Nanos kRetry = 20'000'000;
 }  // namespace
 
 EchoClient::EchoClient(const EchoClientConfig& config, PacketPool& tx)
-    : config_(config), tx_(tx), window_(config.warm_up, config.window), asked_(config.slots) {}
+    : Asker(tx, Window(config.warm_up, config.window)), config_(config), asked_(config.slots) {}
 
 bool EchoClient::opened(const Opened& event) {
   ++open_;
   waiting_.push_back(event.handle);
-  return true;
-}
-
-bool EchoClient::message(const Message& event) {
-  answers_.push_back({event.handle, event.packet, event.length});
   return true;
 }
 
@@ -46,17 +36,14 @@ uint32_t EchoClient::step(Nanos now) {
 uint32_t EchoClient::open_some(Nanos now) {
   if (begun_ == config_.connections || now < next_open_) return 0;
   uint32_t done = 0;
-  ListenerConfig framing;
-  framing.framing = Framing::fixed;
-  framing.fixed_length = kReply;
   // The first one alone, until the link stands.
   const uint32_t most = open_ == 0 ? 1 : kOpening;
   for (; begun_ < config_.connections && begun_ - open_ < most; ++begun_, ++done) {
     Endpoint local = config_.local;
     local.address = IpAddress(local.address.ipv4() + begun_ % config_.addresses);
-    if (stack_->connect(local, config_.remote, framing, 0, now).slot == kNoIndex) break;
+    if (stack_->connect(local, config_.remote, framing(), 0, now).slot == kNoIndex) break;
   }
-  if (open_ == 0) next_open_ = now + kRetry;
+  if (open_ == 0) next_open_ = now + kOpenRetry;
   return done;
 }
 
@@ -70,23 +57,6 @@ uint32_t EchoClient::take_answers(Nanos now, bool counts) {
   const auto work = static_cast<uint32_t>(answers_.size());
   answers_.clear();
   return work;
-}
-
-uint32_t EchoClient::ask(Nanos now) {
-  uint32_t done = 0;
-  for (; !waiting_.empty() && stack_->send_ready(0); ++done) {
-    Packet* const request = tx_.allocate();
-    if (request == nullptr) break;
-    request->data = PacketRegion::payload_start(request);
-    request->payload = 0;
-    request->payload_length = kRequest;
-    request->level = 0;
-    std::memset(request->data, 'q', kRequest);
-    asked_[waiting_.front().slot] = now;
-    stack_->send(waiting_.front(), request, now);
-    waiting_.pop_front();
-  }
-  return done;
 }
 
 }  // namespace qstack::bench

@@ -4,12 +4,9 @@
 // latencies from the call that sends to the event that brings the whole reply.
 #pragma once
 
-#include <deque>
 #include <vector>
 
-#include "native/bench/echo_server.hh"
-#include "native/bench/window.hh"
-#include "native/mcc/histogram.hh"
+#include "native/bench/asker.hh"
 
 namespace qstack::bench {
 
@@ -21,45 +18,24 @@ struct EchoClientConfig {
   Nanos warm_up = 0, window = 0;
 };
 
-class EchoClient final : public App {
+class EchoClient final : public Asker {
  public:
   EchoClient(const EchoClientConfig& config, PacketPool& tx);
-  void attach(Stack& stack) { stack_ = &stack; }
 
   uint32_t step(Nanos now);
-  bool done() const { return window_.over(); }
-  const Window& window() const { return window_; }
-  const mcc::Histogram& latencies() const { return latencies_; }
-  uint32_t lost() const { return lost_; }
 
   bool opened(const Opened& event) override;
-  bool message(const Message& event) override;
-  bool ended(Handle) override { return true; }
   bool closed(Handle handle, CloseReason) override;
-  bool drained(Handle, uint32_t) override { return true; }
 
  private:
-  struct Answer {
-    Handle handle;
-    Packet* packet;
-    uint16_t length;
-  };
-
   uint32_t open_some(Nanos now);
   uint32_t take_answers(Nanos now, bool counts);
-  uint32_t ask(Nanos now);
+  void asked(Handle handle, Nanos now) override { asked_[handle.slot] = now; }
 
   EchoClientConfig config_;
-  PacketPool& tx_;
-  Stack* stack_ = nullptr;
-  Window window_;
-  mcc::Histogram latencies_;
-  std::vector<Nanos> asked_;   ///< slot → when its request was sent
-  std::vector<Answer> answers_;
-  std::deque<Handle> waiting_;  ///< connections whose next request is due
-  uint32_t begun_ = 0, open_ = 0, lost_ = 0;
+  std::vector<Nanos> asked_;  ///< slot → when its request was sent
+  uint32_t begun_ = 0, open_ = 0;
   Nanos next_open_ = 0;
-  uint64_t answered_ = 0;
 };
 
 }  // namespace qstack::bench

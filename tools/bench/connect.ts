@@ -10,10 +10,10 @@ import {
   type Row,
   type Sample,
 } from './benchmark.js';
-import { CLIENT, PORT, SERVER, transact, windowMs } from './echo.js';
 import { Namespace } from './namespaces.js';
 import { nativeEnd, nodeProgram, peerProgram, withFolder } from './places.js';
 import { rounded } from './statistics.js';
+import { CLIENT, KERNEL_PORTS, kernelServer, type Peer, PORT, SERVER, transact, windowMs } from './transact.js';
 
 const LINK = 'qconnect';
 const UNDER_WAY = 1_000;
@@ -52,19 +52,11 @@ function ours(kind: 'native' | 'typescript', context: Context): Promise<Sample> 
   });
 }
 
-type Peer = 'epoll' | 'node';
-
-function kernelServer(peer: Peer): string[] {
-  const node = nodeProgram('tools/bench/ends/echo-node.js');
-  return peer === 'node' ? [...node, `${PORT}`] : [peerProgram('echo'), 'server', `${PORT}`];
-}
-
 async function inNamespace(work: (namespace: Namespace) => Promise<Sample>): Promise<Sample> {
   const namespace = Namespace.make();
   try {
     // A pair may come again after a second (with timestamps), as ours may; for loopback that is the default.
-    const settings = ['net.ipv4.ip_local_port_range=10000 65000', 'net.core.somaxconn=4096', 'net.ipv4.tcp_tw_reuse=1'];
-    namespace.run('sysctl', '-qw', ...settings);
+    namespace.run('sysctl', '-qw', ...KERNEL_PORTS, 'net.ipv4.tcp_tw_reuse=1');
     return await work(namespace);
   } finally {
     namespace.remove();

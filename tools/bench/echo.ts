@@ -13,14 +13,10 @@ import {
 import { Namespace } from './namespaces.js';
 import { nativeEnd, nodeProgram, peerProgram, withFolder } from './places.js';
 import { framesOverMemif } from './port.js';
-import { End, type WindowReport } from './process.js';
 import { rounded } from './statistics.js';
 import type { Series } from './svg.js';
+import { CLIENT, KERNEL_PORTS, kernelServer, type Peer, PORT, SERVER, transact, windowMs } from './transact.js';
 
-export const PORT = 5_201;
-export const SERVER = '10.78.0.1';
-export const CLIENT = '10.78.0.2';
-const LIMIT_MS = 60_000;
 const WARM_UP_MS = 300;
 const CONNECTIONS = [1, 1_000];
 const SWEEP = [1, 10, 100, 1_000, 10_000, 100_000];
@@ -29,36 +25,6 @@ const KERNEL_MOST = 10_000;
 /** One address has 64 Ki ports, and fewer that are free. */
 const PER_ADDRESS = 25_000;
 
-interface EchoReport extends WindowReport {
-  readonly p50_us: number;
-  readonly p99_us: number;
-  readonly lost: number;
-}
-
-/** A server under its client. `between`: what has to be done once both are started. */
-export async function transact(server: string[], client: string[], between?: () => void): Promise<Sample> {
-  const serving = new End('the server', server);
-  const asking = new End<EchoReport>('the client', client);
-  try {
-    await serving.start();
-    await asking.start();
-    between?.();
-    const { amount, nanoseconds, busy_s, p50_us, p99_us, lost, hiccup_p99_us } = await asking.report(LIMIT_MS);
-    if (lost > 0) throw new Error(`${lost} connections were lost`);
-    return {
-      requests_per_s: (amount * 1e9) / nanoseconds,
-      cpu_us_per_request: (busy_s * 1e6) / amount,
-      p50_us,
-      p99_us,
-      ...(hiccup_p99_us === undefined ? {} : { hiccup_p99_us }),
-    };
-  } finally {
-    await asking.stop();
-    await serving.stop();
-  }
-}
-
-export const windowMs = ({ seconds }: Context) => Math.round(seconds * 1_000);
 const warmUpMs = (context: Context) => Math.min(WARM_UP_MS, windowMs(context));
 
 function ours(kind: 'native' | 'busy' | 'typescript', connections: number, context: Context): Promise<Sample> {
@@ -76,16 +42,13 @@ function ours(kind: 'native' | 'busy' | 'typescript', connections: number, conte
   });
 }
 
-async function kernel(kind: 'epoll' | 'node', connections: number, context: Context): Promise<Sample> {
+async function kernel(kind: Peer, connections: number, context: Context): Promise<Sample> {
   const namespace = Namespace.make();
   try {
-    namespace.run('sysctl', '-qw', 'net.ipv4.ip_local_port_range=10000 65000', 'net.core.somaxconn=4096');
-    const program = peerProgram('echo');
-    const epoll = [program, 'server', `${PORT}`];
-    const node = [...nodeProgram('tools/bench/ends/echo-node.js'), `${PORT}`];
+    namespace.run('sysctl', '-qw', ...KERNEL_PORTS);
     const numbers = [PORT, connections, warmUpMs(context), windowMs(context)].map(String);
-    const client = namespace.command(program, 'client', '127.0.0.1', ...numbers);
-    return await transact(namespace.command(...(kind === 'epoll' ? epoll : node)), client);
+    const client = namespace.command(peerProgram('echo'), 'client', '127.0.0.1', ...numbers);
+    return await transact(namespace.command(...kernelServer(kind)), client);
   } finally {
     namespace.remove();
   }
