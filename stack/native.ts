@@ -165,7 +165,7 @@ export type PollMode = 'yield' | 'busy' | 'sleep';
 
 export interface RunOptions {
   readonly name: string;
-  /** The thread sets its own affinity; absent: it may run on every core. */
+  /** The thread sets its own affinity; absent: it may run where this process may (taskset). */
   readonly core?: number;
   readonly poll?: PollMode;
 }
@@ -303,8 +303,6 @@ export interface NativeAddon {
   wake(stack: StackId, app: number): void;
   /** Monotonic nanoseconds / 64, modulo 2^32. */
   stamp(): number;
-  /** Pins the calling thread. */
-  setAffinity(core: number): void;
 }
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');

@@ -25,8 +25,11 @@ import {
 } from './abi.js';
 import { Aside } from './aside.js';
 
-/** Events that JavaScript takes per turn: sockets and timers of libuv get their turn as well. */
-export const EVENTS_PER_TURN = 256;
+/**
+ * Events that JavaScript takes per turn. Between two turns Redis' replies are read and, where this thread drives the stack, frames:
+ * what is urgent waits for a turn three times on its way, so a turn is kept short.
+ */
+export const EVENTS_PER_TURN = 32;
 /** Coroutines resumed between two looks at the rings. */
 const RESUMES_PER_GROUP = 32;
 /** What taking an event costs, for policies that measure work. */

@@ -35,7 +35,7 @@ struct PacketRegion {
   static uint8_t* payload_start(Packet* packet) { return buffer(packet) + kHeadroom; }
 };
 
-/// Allocates and frees packets of one kind (RX or TX). Free lists are FIFO: a stale index shows late, not at once.
+/// Allocates and frees packets of one kind (RX or TX). Free lists are LIFO: the packets in use stay in the processor's caches.
 class PacketPool {
  public:
   virtual ~PacketPool() = default;

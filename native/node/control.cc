@@ -150,14 +150,6 @@ Napi::Value wake(const Info& info) {
 
 Napi::Value stamp(const Info& info) { return Napi::Number::New(info.Env(), to_stamp(monotonic_now())); }
 
-Napi::Value set_affinity(const Info& info) {
-  const uint32_t core = number_argument(info, 0, "core", 1023);
-  if (!set_own_affinity(static_cast<int>(core))) {
-    throw CodedError("QST_ERR_CORE", "this thread cannot run on core " + std::to_string(core));
-  }
-  return info.Env().Undefined();
-}
-
 template <Napi::Value (*function)(const Info&)>
 void add(Napi::Object exports, const char* name) {
   const auto call = [](const Info& info) { return guarded(info, [&info] { return function(info); }); };
@@ -188,7 +180,6 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<reclaim_app>(exports, "reclaimApp");
   add<wake>(exports, "wake");
   add<stamp>(exports, "stamp");
-  add<set_affinity>(exports, "setAffinity");
 }
 
 }  // namespace qstack::node

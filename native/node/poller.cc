@@ -135,7 +135,10 @@ void Poller::prepare() {
     uv_idle_stop(&idle_);
     return;
   }
-  if (turn_was_idle_) sched_yield();
+  if (turn_was_idle_ || now - gave_core_ > kCoreQuantum) {
+    sched_yield();
+    gave_core_ = monotonic_now();
+  }
   uv_idle_start(&idle_, [](uv_idle_t*) {});
 }
 

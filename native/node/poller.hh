@@ -87,6 +87,7 @@ class Poller {
   std::function<void()> tell_closed_;
   PollerStats stats_;
   HiccupProbe probe_;
+  Nanos gave_core_ = 0;
   Nanos last_work_ = 0;
   uint32_t sleep_number_ = 0;
   bool more_ = false;   ///< JavaScript wants to come back at once

@@ -97,12 +97,8 @@ void DpdkPool::number_elements(const PacketRegion& region, uint32_t first) {
   if (numbering.wrong > 0) fail(mempool_->name, "DPDK lays packets out in another way", EINVAL);
 }
 
-/// The cache of the thread that takes turns, the only one that allocates and releases; null in any other thread.
-rte_mempool_cache* DpdkPool::own_cache() const {
-  const unsigned self = rte_lcore_id();
-  if (self == LCORE_ID_ANY || self == rte_get_main_lcore()) return nullptr;
-  return rte_mempool_default_cache(mempool_, self);
-}
+/// What this thread has at hand; null in one that EAL has no number for.
+rte_mempool_cache* DpdkPool::own_cache() const { return rte_mempool_default_cache(mempool_, rte_lcore_id()); }
 
 /// The packet that the fourth call from now will get: callers take one at a time.
 void DpdkPool::prefetch_next() const {
@@ -135,11 +131,11 @@ void DpdkPool::hold(Packet* packet) { rte_mbuf_refcnt_update(mbuf_of(packet), 1)
 
 bool DpdkPool::shared(const Packet* packet) const { return rte_mbuf_refcnt_read(mbuf_of(packet)) > 1; }
 
-/// DPDK's own count looks at the caches of all threads that there could be.
+/// One thread at a time uses a pool, and leaves nothing at hand to the next (eal_enter_thread, eal_leave_thread). DPDK's own count
+/// looks at the caches of all threads that there could be: at each segment that is more work than the segment.
 uint32_t DpdkPool::available() const {
   const rte_mempool_cache* const cache = own_cache();
-  if (cache == nullptr) return rte_mempool_avail_count(mempool_);
-  return rte_mempool_get_ops(mempool_->ops_index)->get_count(mempool_) + cache->len;
+  return rte_mempool_get_ops(mempool_->ops_index)->get_count(mempool_) + (cache == nullptr ? 0 : cache->len);
 }
 
 }  // namespace qstack

@@ -3,7 +3,7 @@
 //   element: │ object header 64 │ rte_mbuf 128 │ Packet 64 │ headroom 128 │ room 1664 │ + padding = stride
 //
 // In: a part of the arena. Out: a PacketPool over an rte_mempool that lives on that part; the Packet is the mbuf's
-// private area. References are the mbuf's. The free list is a FIFO ring without a cache, for one thread: the stack's.
+// private area. References are the mbuf's. The free list is a LIFO stack behind a cache of the one thread that uses it.
 // Read first: packet_pool.hh (the picture); DPDK's programmer's guide, "Mempool library".
 #pragma once
 

@@ -127,22 +127,26 @@ bool eal_running() { return state == EalState::running; }
 
 namespace {
 
-/// What the main thread has at hand of a pool that it prepared for another thread.
-void give_back_cache(rte_mempool* pool, void*) {
-  rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_get_main_lcore());
+/// What a thread has at hand of a pool that another thread will use.
+void give_back_cache(rte_mempool* pool, void* thread) {
+  rte_mempool_cache* const cache = rte_mempool_default_cache(pool, *static_cast<const unsigned*>(thread));
   if (cache != nullptr && cache->len != 0) rte_mempool_cache_flush(cache, pool);
 }
+
+void give_back_caches(unsigned thread) { rte_mempool_walk(give_back_cache, &thread); }
 
 }  // namespace
 
 void eal_enter_thread() {
   if (!eal_running()) return;
   rte_thread_register();  // may fail: then the pools are locked each time
-  rte_mempool_walk(give_back_cache, nullptr);
+  give_back_caches(rte_get_main_lcore());
 }
 
 void eal_leave_thread() {
-  if (eal_running()) rte_thread_unregister();
+  if (!eal_running()) return;
+  give_back_caches(rte_lcore_id());
+  rte_thread_unregister();
 }
 
 EalLogCapture::EalLogCapture() {

@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <system_error>
 #include <utility>
@@ -36,13 +35,11 @@ Nanos monotonic_now() {
 }
 
 bool set_own_affinity(int core) {
+  if (core < 0) return true;
+  if (core >= CPU_SETSIZE) return false;
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  const long count = sysconf(_SC_NPROCESSORS_CONF);
-  if (core >= CPU_SETSIZE) return false;
-  for (int i = 0; i < count && i < CPU_SETSIZE; ++i) {
-    if (core < 0 || core == i) CPU_SET(i, &cores);
-  }
+  CPU_SET(core, &cores);
   return pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) == 0;
 }
 
@@ -98,6 +95,7 @@ void StackThread::loop() {
     if (work != 0) {
       probe_.interrupt();
       idle_since_ = 0;
+      if (config_.poll != PollMode::busy && now - gave_core_ > kCoreQuantum) give_core();
       continue;
     }
     probe_.idle(now);
@@ -110,16 +108,18 @@ void StackThread::loop() {
 void StackThread::rest(Nanos now) {
   const Nanos patience = config_.poll == PollMode::sleep ? kSpinFor : kShortNapsFor;
   const Nanos idle = now - idle_since_;
-  if (idle < kYieldFor) {
-    sched_yield();
-    return;
-  }
+  if (idle < kYieldFor) return give_core();
   if (idle < patience) {
     nap_until(now + kShortNap);
     return;
   }
   nap_until(now + kNap);
   probe_.interrupt();
+}
+
+void StackThread::give_core() {
+  sched_yield();
+  gave_core_ = monotonic_now();
 }
 
 void StackThread::serve_mailbox() {

@@ -18,9 +18,13 @@
 
 namespace qstack {
 
+/// A busy polling thread offers its core to others after so long. The kernel's tick would take it away after 4 ms at the
+/// earliest (HZ = 250), and whoever shares the core, Redis above all, would wait for that in every round.
+inline constexpr Nanos kCoreQuantum = 100'000;
+
 /// CLOCK_MONOTONIC in nanoseconds.
 Nanos monotonic_now();
-/// Pins the calling thread to one core; a negative core lets it run on every core. False when the kernel refuses.
+/// Pins the calling thread to one core; a negative core leaves it those that its maker has. False when the kernel refuses.
 bool set_own_affinity(int core);
 
 enum class PollMode : uint8_t {
@@ -69,6 +73,7 @@ class StackThread {
   void begin();
   void loop();
   void rest(Nanos now);
+  void give_core();
   void serve_mailbox();
   void finish(Job& job);
 
@@ -82,6 +87,7 @@ class StackThread {
   std::mutex mutex_;
   std::condition_variable changed_;
   Nanos idle_since_ = 0;
+  Nanos gave_core_ = 0;
   HiccupProbe probe_;
 };
 

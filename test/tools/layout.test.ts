@@ -1,55 +1,38 @@
-// The layout description, what is generated from it, and what must never be generated.
-import { readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { suite } from 'uvu';
+import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Layout, layout } from '../../tools/layout/layout.js';
-import { check, renderCxx, renderTypeScript } from '../../tools/layout/render.js';
+import { generatorArguments } from '../../tools/start/generator.js';
+import { layoutOf } from '../../tools/start/layout.js';
+import { configText } from '../../tools/start/server.js';
+import { onCore } from '../../tools/taskset.js';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const it = suite('layout');
+const plan = { folder: '/run/x', connections: 10, priorities: true, redis: [] };
+const load = { folder: '/run/x', connections: 10, phases: 'paced:1/1s', highShare: 0.5, seed: 1, say: () => {} };
 
-function structOf(fields: Layout['structs'][number]['fields'], bytes = 8): Layout {
-  return { constants: [], enumerations: [], structs: [{ name: 'Sample', bytes, align: 4, doc: 'A sample.', fields }] };
-}
-
-it('native/abi/layout.hh is what the description generates', () => {
-  assert.is(read('native/abi/layout.hh'), renderCxx(layout));
+test('on two cores the server has one thread, and Redis is beside it or beside the generator', () => {
+  const layout = layoutOf(2);
+  assert.equal(layout.cores, { server: 0, redis: 0, generator: 1 });
+  assert.equal(layoutOf(2, 'generator').cores, { server: 0, redis: 1, generator: 1 });
+  assert.match(configText({ ...plan, layout }), /^arrangement = inline$/m);
+  const flags = generatorArguments({ ...load, layout });
+  assert.is(flags[flags.indexOf('--core') + 1], '1');
 });
 
-it('stack/abi.ts is what the description generates', () => {
-  assert.is(read('stack/abi.ts'), renderTypeScript(layout));
+test('on one core nothing is pinned and the server has one thread', () => {
+  assert.is(layoutOf(1).cores, undefined);
+  assert.match(configText({ ...plan, layout: layoutOf(1) }), /^arrangement = inline$/m);
 });
 
-it('the records have the offsets that docs/ARCHITECTURE.md 4 gives', () => {
-  const document = read('docs/ARCHITECTURE.md');
-  for (const [title, name] of [
-    ['Event', 'EventRecord'],
-    ['Send', 'SendRecord'],
-    ['Release', 'ReleaseRecord'],
-  ] as const) {
-    const text = new RegExp(`\\*\\*${title}\\*\\* \\((\\d+) B\\): ([^]*?)\\n(?:Types|\\n)`).exec(document);
-    assert.ok(text, title);
-    const struct = layout.structs.find((candidate) => candidate.name === name)!;
-    assert.is(struct.bytes, Number(text[1]));
-    const documented = [...text[2]!.matchAll(/(?:^|[ ,\n])(\d+) `(\w+)`/g)].map(([, at, field]) => `${at} ${field}`);
-    assert.equal(
-      struct.fields.map((field) => `${field.at} ${field.name}`),
-      documented,
-    );
+test('on more cores stack and handlers have threads of their own, wherever the kernel likes', () => {
+  for (const cores of [3, 64]) {
+    assert.is(layoutOf(cores).cores, undefined);
+    assert.not.match(configText({ ...plan, layout: layoutOf(cores) }), /arrangement/);
+    assert.not.ok(generatorArguments({ ...load, layout: layoutOf(cores) }).includes('--core'));
   }
 });
 
-it('a field that is not aligned, overlaps or leaves its struct is refused', () => {
-  assert.throws(() => check(structOf([{ name: 'a', at: 2, type: 'u32', doc: '' }])), /not aligned/);
-  const overlapping = [
-    { name: 'a', at: 0, type: 'u32', doc: '' },
-    { name: 'b', at: 2, type: 'u16', doc: '' },
-  ] as const;
-  assert.throws(() => check(structOf(overlapping)), /overlaps/);
-  assert.throws(() => check(structOf([{ name: 'a', at: 8, type: 'u32', doc: '' }])), /fields end at 12/);
+test('a command runs on its core by taskset, or where it likes', () => {
+  assert.equal(onCore(1), ['taskset', '-c', '1']);
+  assert.equal(onCore(undefined), []);
 });
 
-it.run();
+test.run();

@@ -2,8 +2,10 @@
 // on the kernel's TCP, as an epoll server in C with hiredis and on node:net with ioredis. mcc is the generator of all: its stack
 // meets the kernel's over a tap in a namespace of its own. Capacity is closed loop, the better of two numbers of messages under
 // way; latency is open loop at half of that.
+import { availableParallelism } from 'node:os';
 import { Redis } from 'ioredis';
 import type { Report, RunReport } from '../mcc/report.js';
+import { layoutOf } from '../start/layout.js';
 import { redisCalls, resetRedisStats } from '../start/redis-stats.js';
 import { generateToKernel, kernelMost, PEERS, type Peer } from './app-kernel.js';
 import {
@@ -183,7 +185,8 @@ function notesOf({ all, common, missing }: Scale): string[] {
 }
 
 function measure(context: Context): Promise<Result> {
-  return Rig.with(context, async (rig) => {
+  const layout = layoutOf(availableParallelism(), 'generator');
+  const work = async (rig: Rig) => {
     const scale = scaleOf(rig);
     const rows = await interleaved(contenders(rig, scale), context);
     const aims = aimsOf(rows, scale).map(aimText);
@@ -193,7 +196,8 @@ function measure(context: Context): Promise<Result> {
       charts: [],
       notes: [...aims, ...notesOf(scale)],
     };
-  });
+  };
+  return Rig.with(context, work, { layout });
 }
 
 export const app: Benchmark = {

@@ -2,7 +2,9 @@
 // and af_packet, beside the kernel with itself over veth without offloads.
 // The receiver measures: bytes read in a window that begins after the first bytes have warmed the path. It closes then, and
 // the source ends: a stop of the machine makes a window late, never empty.
+
 import { cpus } from 'node:os';
+import { onCore } from '../taskset.js';
 import {
   type Benchmark,
   type Contender,
@@ -43,7 +45,7 @@ export interface BulkOptions {
 const PINNED = cpus().length > 1;
 const [SINK_CORE, SOURCE_CORE] = [1, 0];
 const STEERED = PINNED && Namespace.steers();
-const kernelCore = (core: number) => (PINNED ? ['taskset', '-c', `${core}`] : []);
+const kernelCore = (core: number) => onCore(PINNED ? core : undefined);
 
 const windowMs = ({ seconds }: BulkOptions) => Math.round(seconds * 1_000);
 const warmUpMs = (options: BulkOptions) => Math.min(WARM_UP_MS, windowMs(options));

@@ -4,7 +4,9 @@
 // Out: how long opening took, memory in all, what was lost, latency at the wire (from the poll of the frame to its reply handed to
 // the port, the stage `wire` of Stack.sojourn()) and at the client from the intended time, and CPU by thread.
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Report, RunReport } from '../mcc/report.js';
+import { layoutOf } from '../start/layout.js';
 import {
   type Benchmark,
   type Context,
@@ -92,7 +94,8 @@ function sampleOf({ setup_s }: Report, run: RunReport, watch: Watch, shape: Shap
 function survey(context: Context, pattern: Pattern): Promise<Record<string, Sample>> {
   const shape = shapeOf(context);
   const { connections } = shape;
-  return Rig.with(context, async (rig) => {
+  const layout = layoutOf(availableParallelism(), 'generator');
+  const work = async (rig: Rig) => {
     const watch = new Watch(rig);
     const { onServer, onMcc, onLine, onIdle, onRun } = watch;
     const limitS = 60 + Math.ceil(connections / OPENED_PER_S_MIN);
@@ -106,7 +109,8 @@ function survey(context: Context, pattern: Pattern): Promise<Record<string, Samp
     const answered = levelsOf(run).reduce((sum, level) => sum + level.answered, 0);
     const budget = watch.budget(run.duration_s, answered).map(([thread, one]) => [`${pattern}: ${thread}`, one]);
     return { [pattern]: sampleOf(report, run, watch, shape), ...Object.fromEntries(budget) };
-  });
+  };
+  return Rig.with(context, work, { layout });
 }
 
 function patternsOf({ parts }: Context): Pattern[] {

@@ -2,6 +2,7 @@
 // on ioredis in the same app thread; beside redis-benchmark with as many commands in its pipeline, one connection, the same server.
 import { Redis } from 'ioredis';
 import { Child } from '../start/child.js';
+import { UNPINNED } from '../start/layout.js';
 import {
   type Benchmark,
   type Contender,
@@ -136,7 +137,7 @@ function measure(context: Context): Promise<Result> {
       await fill(socket);
       return resultOf(await interleaved(contenders(rig, socket), context));
     },
-    1,
+    { servers: 1, layout: UNPINNED },
   );
 }
 

@@ -1,6 +1,6 @@
 // Options: mcc's command line. QStack's own flags keep their letters and meaning; the long-only ones are ours.
 // In: arguments. Out: validated options, or every fault at once, each a sentence that names its flag.
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { formatIpv4, networkOf, parseIpv4, prefixSize } from '../../stack/config/address.js';
@@ -329,7 +329,7 @@ export function readOptions(texts: Texts, cores = availableParallelism()): Parse
     device: readDevice(reader),
     mac: reader.text('mac'),
     packets: reader.count('packets', '--packets', 256, 524_288),
-    core: reader.count('core', '--core', 0, cores - 1, -1),
+    core: reader.count('core', '--core', 0, cpus().length - 1, -1),
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
     logMs: Math.max(1_000, reader.seconds('logDuration', '--log-duration')),
     json: texts.json === true,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SOCKET_PATH_MAX } from '../../stack/config/device.js';
 import { makePrivateDir, runtimeDir } from '../../stack/config/runtime-dir.js';
+import { onCore } from '../taskset.js';
 
 const READY_MS = 10_000;
 const END_MS = 5_000;
@@ -103,11 +104,12 @@ function serverArguments(dir: string, index: number): string[] {
 }
 
 /** With `mortal` the kernel ends the server together with the thread that started it, however that one ends. */
-function startServer(dir: string, index: number, mortal: boolean): ChildProcess {
+function startServer(dir: string, index: number, mortal: boolean, core: number | undefined): ChildProcess {
   const log = openSync(join(dir, `redis-${index}.log`), 'w', 0o600);
   rmSync(socketPath(dir, index), { force: true });
   const command = [
     ...(mortal ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    ...onCore(core),
     'redis-server',
     ...serverArguments(dir, index),
   ];
@@ -149,8 +151,9 @@ async function startAndWait(
   dir: string,
   index: number,
   mortal: boolean,
+  core: number | undefined,
 ): Promise<{ server: RedisServer; child: ChildProcess }> {
-  const child = startServer(dir, index, mortal);
+  const child = startServer(dir, index, mortal, core);
   let error: Error | undefined;
   child.once('error', (fault) => {
     error = fault;
@@ -171,9 +174,14 @@ async function startAndWait(
 
 /**
  * Sees that servers 0 … n-1 of `dir` run; those that do are left alone. They outlive the caller unless `foreground` gives
- * their processes to it: then they end with the caller.
+ * their processes to it: then they end with the caller. `core`: of new ones; otherwise wherever the kernel likes.
  */
-export async function redisUp(n: number, dir = defaultRedisDir(), foreground?: ChildProcess[]): Promise<RedisServer[]> {
+export async function redisUp(
+  n: number,
+  dir = defaultRedisDir(),
+  foreground?: ChildProcess[],
+  core?: number,
+): Promise<RedisServer[]> {
   if (!(Number.isInteger(n) && n >= 1 && n <= SERVERS_MAX))
     throw new Error(`${n} servers; 1 to ${SERVERS_MAX} are possible`);
   if (Buffer.byteLength(socketPath(dir, n)) > SOCKET_PATH_MAX)
@@ -185,7 +193,7 @@ export async function redisUp(n: number, dir = defaultRedisDir(), foreground?: C
     const found = running.get(index);
     if (found !== undefined) servers.push(found);
     else {
-      const { server, child } = await startAndWait(dir, index, foreground !== undefined);
+      const { server, child } = await startAndWait(dir, index, foreground !== undefined, core);
       if (foreground === undefined) child.unref();
       else foreground.push(child);
       servers.push(server);

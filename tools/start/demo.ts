@@ -3,12 +3,13 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Report, RunReport } from '../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../redis/servers.js';
 import type { Child } from './child.js';
 import { Generator } from './generator.js';
+import { layoutOf } from './layout.js';
 import type { StartOptions } from './options.js';
 import { isHigherLoad, mainPhases, overloadPhases } from './phases.js';
 import { redisCalls, resetRedisStats } from './redis-stats.js';
@@ -38,6 +39,7 @@ interface Setup {
 export class Demo {
   private readonly folder = mkdtempSync(join(tmpdir(), 'qstack-start-'));
   private readonly redisProcesses: ChildProcess[] = [];
+  private readonly layout = layoutOf(availableParallelism());
   private redis: RedisServer[] = [];
   private children: Child[] = [];
   private stopped = false;
@@ -49,7 +51,10 @@ export class Demo {
   ) {}
 
   async measure(): Promise<Measured> {
-    this.redis = await redisUp(this.options.redisServers, join(this.folder, 'redis'), this.redisProcesses);
+    const { redisServers } = this.options;
+    const folder = join(this.folder, 'redis');
+    this.redis = await redisUp(redisServers, folder, this.redisProcesses, this.layout.cores?.redis);
+    this.say(this.layout.text);
     this.say(`${this.redis.length} redis-server${this.redis.length === 1 ? '' : 's'} on private sockets`);
     const phases = mainPhases(this.options);
     const on = await this.run(true, phases);
@@ -102,8 +107,8 @@ export class Demo {
 
   private async startRun({ priorities, phases, connections, capacityPerS }: Setup) {
     if (this.stopped) throw new Error('stopped');
-    const { folder, redis, say } = this;
-    const server = await Server.start({ folder, connections, priorities, redis }, say);
+    const { folder, redis, layout, say } = this;
+    const server = await Server.start({ folder, connections, priorities, redis, layout }, say);
     this.children.push(server.child);
     say(
       `iotepserver is on the air, priorities ${priorities ? 'on' : 'off'} (${((Date.now() - this.startedMs) / 1000).toFixed(1)} s after the start)`,
@@ -112,7 +117,7 @@ export class Demo {
     const seen: { idleBytes: number; calls: Promise<number> | undefined } = { idleBytes: 0, calls: undefined };
     const { highShare, seed } = this.options;
     const generator = new Generator({
-      ...{ folder, connections, phases, capacityPerS, highShare, seed, say },
+      ...{ folder, connections, phases, capacityPerS, highShare, seed, layout, say },
       onIdle: () => {
         seen.idleBytes = server.bytes;
       },

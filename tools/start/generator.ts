@@ -3,6 +3,7 @@
 import { PHASES, type View } from '../mcc/native.js';
 import type { Report, RunReport } from '../mcc/report.js';
 import { Child } from './child.js';
+import type { Layout } from './layout.js';
 import { programPath } from './place.js';
 import { socketPath } from './server.js';
 
@@ -18,6 +19,7 @@ export interface Load {
   capacityPerS?: number | undefined;
   highShare: number;
   seed: number;
+  layout?: Layout;
   /** In place of those that follow from the rest. */
   flags?: Readonly<Record<string, string>>;
   /** A command that runs mcc, such as one that enters a network namespace. */
@@ -32,7 +34,7 @@ export interface Load {
 type Message = { type: 'view'; view: View } | { type: 'run'; run: RunReport };
 
 export function generatorArguments(load: Load): string[] {
-  const { folder, connections, phases, capacityPerS, highShare, seed } = load;
+  const { folder, connections, phases, capacityPerS, highShare, seed, layout } = load;
   const flags: Record<string, string> = {
     '-c': String(connections),
     '-s': `${Math.max(1, Math.ceil(connections / BATCH))}`,
@@ -45,6 +47,7 @@ export function generatorArguments(load: Load): string[] {
     '--dest': '10.0.0.1',
     '--socket': socketPath(folder),
     '--seed': String(seed),
+    ...(layout?.cores === undefined ? {} : { '--core': String(layout.cores.generator) }),
     ...load.flags,
   };
   return [...Object.entries(flags).flat(), '--json', '--quiet'];

@@ -3,7 +3,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RedisServer } from '../redis/servers.js';
+import { onCore } from '../taskset.js';
 import { Child } from './child.js';
+import type { Layout } from './layout.js';
 import { processBytes } from './memory.js';
 import { programPath } from './place.js';
 
@@ -19,6 +21,8 @@ export interface ServerPlan {
   connections: number;
   priorities: boolean;
   redis: readonly RedisServer[];
+  /** Otherwise threads of its own for stack and handlers, wherever the kernel likes. */
+  layout?: Layout;
   /** Received ones and ones to send, each. */
   packets?: number;
   /** More of its configuration, such as `policy = weighted`. */
@@ -40,6 +44,7 @@ export function configText({
   connections,
   priorities,
   redis,
+  layout,
   packets = PACKETS,
   lines = [],
 }: ServerPlan): string {
@@ -49,6 +54,7 @@ export function configText({
     `max_num_buffers = ${packets}`,
     'stack_thread = 1',
     'app_thread = 1',
+    ...(layout?.inline === true ? ['arrangement = inline'] : []),
     `pri_enable = ${priorities ? 1 : 0}`,
     'answer = all',
     'port = 80',
@@ -74,6 +80,7 @@ export class Server {
     const child = new Child({
       name: 'iotepserver',
       command: [
+        ...onCore(plan.layout?.cores?.server),
         ...(plan.node ?? [process.execPath]),
         ...[programPath('bin/iotepserver.mjs'), '-f', file],
         ...(plan.flags ?? []),

@@ -3,11 +3,14 @@
 // first ^C ends it in order and nothing more is measured, the second one quits at once.
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Report, RunReport } from '../../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../../redis/servers.js';
 import { Generator } from '../../start/generator.js';
+import { type Layout, layoutOf } from '../../start/layout.js';
 import { Server, socketPath } from '../../start/server.js';
+import { onCore } from '../../taskset.js';
 import type { Context } from '../benchmark.js';
 import type { DeviceOptions, DeviceReport } from '../ends/devices.js';
 import { nodeProgram, withFolder } from '../places.js';
@@ -65,6 +68,13 @@ export interface Load extends Contest, Traffic {
   readonly packets?: number;
 }
 
+export interface RigOptions {
+  /** Of Redis. */
+  readonly servers?: number;
+  /** Otherwise that of `npm start`. */
+  readonly layout?: Layout;
+}
+
 type Stoppable = (signal: NodeJS.Signals) => void;
 
 export class Rig {
@@ -77,11 +87,13 @@ export class Rig {
 
   private constructor(
     readonly context: Context,
+    private readonly layout: Layout,
     readonly folder: string,
     readonly redis: readonly RedisServer[],
   ) {}
 
-  static with<T>(context: Context, work: (rig: Rig) => Promise<T>, servers = REDIS_SERVERS): Promise<T> {
+  static with<T>(context: Context, work: (rig: Rig) => Promise<T>, options: RigOptions = {}): Promise<T> {
+    const { servers = REDIS_SERVERS, layout = layoutOf(availableParallelism()) } = options;
     return withFolder(async (folder) => {
       const processes: ChildProcess[] = [];
       const redisFolder = join(folder, 'redis');
@@ -95,9 +107,9 @@ export class Rig {
       };
       process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
       try {
-        const redis = await redisUp(servers, redisFolder, processes);
+        const redis = await redisUp(servers, redisFolder, processes, layout.cores?.redis);
         if (stopped) throw new Stopped();
-        rig = new Rig(context, folder, redis);
+        rig = new Rig(context, layout, folder, redis);
         return await work(rig);
       } catch (error) {
         throw stopped ? new Stopped() : error;
@@ -162,7 +174,7 @@ export class Rig {
     const { phases, connections = this.connections, highShare = HIGH_SHARE, onIdle, onRun, within } = traffic;
     const flags = { '-s': '1', '-w': this.isSmall ? '0' : '1', ...traffic.mccFlags };
     const generator = new Generator({
-      ...{ folder, connections, phases, highShare, seed: context.seed, flags },
+      ...{ folder, connections, phases, highShare, seed: context.seed, flags, layout: this.layout },
       ...(within === undefined ? {} : { within }),
       ...(onIdle === undefined ? {} : { onIdle }),
       ...(onRun === undefined ? {} : { onRun }),
@@ -195,7 +207,8 @@ export class Rig {
         windowMs,
         ...options,
       };
-      const command = [...nodeProgram('tools/bench/ends/devices.js'), JSON.stringify(full)];
+      const program = [...nodeProgram('tools/bench/ends/devices.js'), JSON.stringify(full)];
+      const command = [...onCore(this.layout.cores?.generator), ...program];
       const end = new End<DeviceReport>('devices', command);
       return this.run(
         () => void end.stop(),
@@ -222,7 +235,7 @@ export class Rig {
     const { folder, redis, context } = this;
     const { priorities, lines = [], flags = [], onLine } = contest;
     const plan = {
-      ...{ folder, connections, priorities, redis, flags, onLine },
+      ...{ folder, connections, priorities, redis, flags, onLine, layout: this.layout },
       lines: [...DRAIN, ...lines],
       ...(packets === undefined ? {} : { packets }),
     };
