@@ -27,9 +27,10 @@ import { Aside } from './aside.js';
 
 /**
  * Events that JavaScript takes per turn. Between two turns Redis' replies are read and, where this thread drives the stack, frames:
- * what is urgent waits for a turn three times on its way, so a turn is kept short.
+ * what is urgent waits for a turn three times on its way. So only events of the highest level make a turn long.
  */
-export const EVENTS_PER_TURN = 32;
+const EVENTS_PER_TURN = 256;
+const LOWER_EVENTS_PER_TURN = 32;
 /** Coroutines resumed between two looks at the rings. */
 const RESUMES_PER_GROUP = 32;
 /** What taking an event costs, for policies that measure work. */
@@ -85,6 +86,7 @@ export class Poller implements Heads {
       const ready = this.readyMask();
       if (ready === 0) break;
       const level = this.policy.next(ready);
+      if (taken >= LOWER_EVENTS_PER_TURN && (level > 0 || this.lowest === 0)) break;
       const count = this.takeGroup(level);
       taken += count;
       this.takeAside();
@@ -92,7 +94,7 @@ export class Poller implements Heads {
       if (this.policy.measures) this.charge(level, count);
       for (let above = level - 1; above >= 0; above--) (this.rings[above] as RingConsumer).refresh();
     }
-    this.scheduler.runTurn(EVENTS_PER_TURN);
+    this.scheduler.runTurn(LOWER_EVENTS_PER_TURN);
     for (const ring of this.rings) ring.publish();
     this.events += taken;
     return this.readyMask() !== 0 || this.scheduler.hasReady;

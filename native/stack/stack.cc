@@ -12,9 +12,10 @@ constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// Frames are polled in larger numbers than TCP handles in a turn, so that a high one is found behind many low ones.
 constexpr uint32_t kBurstsPerTurn = 16;
-/// More of them would keep what the app sends waiting.
-constexpr uint32_t kSegmentsPerTurn = 256;
-constexpr uint32_t kBacklog = 1'024;
+/// More of them would keep what the app sends waiting, and an app that takes turns with us.
+constexpr uint32_t kSegmentsPerTurn = 128;
+/// At most a quarter of the packets.
+constexpr uint32_t kBacklog = 16'384;
 
 TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
   config.mtu = mtu;
@@ -71,11 +72,13 @@ void Stack::at(Nanos now) {
   engine_.begin_turn(now);
 }
 
-/// What the driver has is sorted by level before TCP sees it. Behind more than kBacklog segments nothing waits for
-/// another turn: the driver's ring, which knows no levels, must not become the queue.
+/// What the driver has is sorted by level before TCP sees it: in a wave low segments wait here, while the work that high ones
+/// bring is done. Behind more than kBacklog nothing waits for another turn: the driver's ring, which knows no levels, must not
+/// become the queue.
 uint32_t Stack::receive(Nanos now) {
   const uint32_t polled = poll(now);
-  uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), kBacklog));
+  const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
+  uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
   Packet* packets[TcpEngine::kBurstMax];
   while (most > 0) {
     const uint32_t n = received_.take(packets, std::min(most, TcpEngine::kBurstMax), to_stamp(now));

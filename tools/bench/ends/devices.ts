@@ -48,12 +48,17 @@ const PORT = 80;
 const REPLY_BYTES = 146;
 const MESSAGE_BYTES = 200;
 const TICK_MS = 1;
+/** Of a paced group's rate: JavaScript at both ends is compiled before anything is measured. */
+const WARM_UP_TIMES = 8;
 /** Messages between two questions for room. */
 const GULP = 64;
+/** What was sent at the higher rate is answered meanwhile. */
+const SETTLE_MS = 200;
 /** How long answers are waited for at the end. */
 const PATIENCE_MS = 2_000;
 
 class Fleet {
+  private isWarm = false;
   private over = false;
   private readonly message = new Uint8Array(MESSAGE_BYTES);
   private readonly connections = new Map<Group, Device[]>();
@@ -99,9 +104,20 @@ class Fleet {
   }
 
   private async pace(group: Group, devices: readonly Device[]): Promise<void> {
-    const everyMs = 1_000 / (group.ratePerS ?? 1);
+    const { ratePerS = 1 } = group;
+    await this.paceAt(ratePerS * WARM_UP_TIMES, group, devices, () => this.isWarm || this.over);
+    await this.paceAt(ratePerS, group, devices, () => this.over);
+  }
+
+  private async paceAt(
+    ratePerS: number,
+    group: Group,
+    devices: readonly Device[],
+    isOver: () => boolean,
+  ): Promise<void> {
+    const everyMs = 1_000 / ratePerS;
     const beganMs = performance.now();
-    for (let turn = 0; !this.over; await sleep(TICK_MS)) {
+    for (let turn = 0; !isOver(); await sleep(TICK_MS)) {
       for (; beganMs + turn * everyMs <= performance.now(); turn++) {
         devices[turn % devices.length]?.send(this.next(group, beganMs + turn * everyMs));
       }
@@ -121,6 +137,11 @@ class Fleet {
     }
   }
 
+  /** From now on at the group's own rate. */
+  warm(): void {
+    this.isWarm = true;
+  }
+
   stop(): void {
     this.over = true;
   }
@@ -137,6 +158,8 @@ await fleet.open();
 process.stdout.write('ready\n');
 fleet.start();
 await sleep(options.warmUpMs);
+fleet.warm();
+await sleep(SETTLE_MS);
 tally.begin();
 await sleep(options.windowMs);
 tally.end();
