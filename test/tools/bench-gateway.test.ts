@@ -52,7 +52,7 @@ bench('a thread has worked for its user and system time, whatever its name holds
 
 bench('threads are told by process and name, and one that is new began at 0', () => {
   const times = threadSeconds({ 'this test': [process.pid] });
-  assert.ok((times.get('this test, the rest') ?? 0) > 0);
+  assert.ok((times.get('this test, main thread') ?? 0) > 0);
   const before = new Map([['a', 1]]);
   const after = new Map([
     ['a', 3],

@@ -5,6 +5,8 @@ const TICKS_PER_SECOND = 100;
 /** Threads that do the work, by the names that they give themselves; all others of a process are one line. */
 const OWN = /^(qstack-|mcc$|redis-server$)/;
 const REST = 'the rest';
+/** Of a server with `arrangement = inline` it is the one that does the work. */
+const MAIN = 'main thread';
 
 /** User and system time of a line of /proc/<pid>/stat; the name in brackets may hold anything. */
 export function parseThreadSeconds(stat: string): number {
@@ -18,7 +20,8 @@ function add(times: Map<string, number>, process: string, pid: number): void {
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8');
     const thread = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-    const name = `${process}, ${OWN.test(thread) ? thread : REST}`;
+    const unnamed = task === String(pid) ? MAIN : REST;
+    const name = `${process}, ${OWN.test(thread) ? thread : unnamed}`;
     times.set(name, (times.get(name) ?? 0) + parseThreadSeconds(stat));
   }
 }
