@@ -195,7 +195,10 @@ export const KEYS = {
   slow_handler: key('a handler that runs longer without a yield* is reported', durationOrNever(0.1, 60_000, 1)),
   trace_ops: key('finds ops that nobody awaits, with the line that made them; slow, for debugging', flag()),
   poll: key('how a stack thread waits', oneOf(['busy', 'yield', 'sleep'])),
-  arrangement: key('which thread runs the stack: one of its own, or (inline) that of the handlers', oneOf(['separate', 'inline'], { shared: SHARED_REFUSED })),
+  arrangement: key(
+    'which thread runs the stack: one of its own, or (inline) that of the handlers',
+    oneOf(['separate', 'inline'], { shared: SHARED_REFUSED }),
+  ),
   log_level: key(
     'least important event that is logged',
     oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
