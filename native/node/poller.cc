@@ -240,12 +240,18 @@ void Poller::enter(Nanos now) {
   store_relaxed(line_.stamp, to_stamp(now));
   ++stats_.entered;
   const Napi::HandleScope scope(env_);
-  try {
-    const Napi::Value result = on_turn_.MakeCallback(env_.Global(), std::initializer_list<napi_value>{}, context_);
-    more_ = result.IsBoolean() && result.As<Napi::Boolean>().Value();
-  } catch (const Napi::Error& error) {
-    napi_fatal_exception(env_, error.Value());
-  }
+  napi_value result;
+  if (napi_make_callback(env_, context_, env_.Global(), on_turn_.Value(), 0, nullptr, &result) != napi_ok) return failed();
+  more_ = napi_get_value_bool(env_, result, &more_) == napi_ok && more_;
+}
+
+// Not by Napi::Error: of a thread that is ended in the middle of a turn (process.exit() in a handler, terminate()) there is no
+// exception that it could hold, and it would abort the process.
+void Poller::failed() {
+  bool thrown = false;
+  napi_value error;
+  if (napi_is_exception_pending(env_, &thrown) != napi_ok || !thrown) return;
+  if (napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
 }
 
 }  // namespace qstack::node

@@ -76,6 +76,7 @@ class Poller {
   bool ring_ready(uint32_t index) const;
   bool deadline_due(Nanos now) const;
   void enter(Nanos now);
+  void failed();
 
   Napi::Env env_;
   PollerConfig config_;

@@ -279,10 +279,33 @@ it('process.exit with a running stack thread and an open poller ends cleanly', (
   assert.equal(inProcess(script), { code: 3, out: '' });
 });
 
-it('what a turn throws is an uncaught exception', () => {
+it('a worker that is ended in the middle of a turn, by its own exit or from outside, ends alone', () => {
+  const loads = `import { createRequire } from 'node:module';
+    import { parentPort, workerData } from 'node:worker_threads';
+    const native = createRequire('/')(workerData.addon);
+    native.attachArena(workerData.stack);`;
+  const poller = (turn: string) => `native.createPoller({ stack: workerData.stack, app: 0, onTurn() { ${turn} } });`;
+  const bodies = [`process.exit(3);`, `parentPort.postMessage('turn'); for (;;);`].map((turn) => loads + poller(turn));
+  const script = `
+    import { Worker } from 'node:worker_threads';
+    native.run(s, { name: 'ends' });
+    for (const body of ${JSON.stringify(bodies)}) {
+      const workerData = { addon: ${JSON.stringify(nativePaths()[0])}, stack: s };
+      const worker = new Worker(body, { eval: true, workerData });
+      worker.on('message', () => worker.terminate());
+      console.log(await new Promise((done) => worker.on('exit', done)));
+      native.reclaimApp(s, 0);
+    }
+    process.exit(0);`;
+  assert.equal(inProcess(script), { code: 0, out: '3\n1\n' });
+});
+
+it('what a turn throws, an error or anything else, is an uncaught exception', () => {
   const script = `process.on('uncaughtException', (error) => { console.log(error.message); process.exit(0); });
     native.createPoller({ stack: s, app: 0, onTurn() { throw new Error('thrown in a turn'); } });`;
   assert.equal(inProcess(script), { code: 0, out: 'thrown in a turn\n' });
+  const other = script.replace('error.message', 'error').replace("new Error('thrown in a turn')", "'a string'");
+  assert.equal(inProcess(other), { code: 0, out: 'a string\n' });
 });
 
 it.run();
