@@ -147,6 +147,8 @@ export class AppCore<L extends string = string>
   /** Listeners of active opens, by slot. */
   private readonly clients = new Map<number, ListenerState<L>>();
   private readonly readers = new Map<number, Reader<L>>();
+  /** Connections that both sides have ended in order, while their last messages are handled: those come before `closed`. */
+  private readonly leaving = new Map<number, CloseReason>();
   /** Readers of closed connections that still have something. */
   private readonly retired = new Map<ConnectionId, Reader<L>>();
   private readonly onError: AppCoreOptions<L>['onError'];
@@ -304,7 +306,8 @@ export class AppCore<L extends string = string>
   /** The slot has a new owner: the end of the old connection comes first. */
   private replace(slot: number, old: number): void {
     this.poller.takeClosed(slot, old);
-    if (this.table.isOpen(slot, old)) this.forget(slot, old, 'aborted');
+    // Its last messages are given up: one slot cannot keep two connections apart.
+    if (!this.leave(slot, old) && this.table.isOpen(slot, old)) this.forget(slot, old, 'aborted');
   }
 
   private connected(slot: number, generation: number, connecting: ConnectOp<L> | undefined): void {
@@ -369,11 +372,34 @@ export class AppCore<L extends string = string>
       this.connector.failed(words[at + EVENT_RECORD_TOKEN_LOW_U32] as number, reason);
       return;
     }
+    if (reason === 'finished' && this.table.inFlight[slot] !== 0) this.leaveLater(slot, generation, reason);
+    else this.leaveNow(slot, generation, reason);
+  }
+
+  /** Who waits for anything but its last messages learns now that it is gone. */
+  private leaveLater(slot: number, generation: number, reason: CloseReason): void {
+    this.leaving.set(slot, reason);
+    this.table.set(slot, CLOSING);
+    this.watchers.interrupt(slot, generation, reason);
+    this.desk.closed(slot, generation, reason);
+  }
+
+  private leaveNow(slot: number, generation: number, reason: CloseReason): void {
     const listener = this.listenerOf(slot);
     const connection = new Connection<L>(this, slot, generation);
     this.forget(slot, generation, reason);
     const onClose = listener?.onClose;
     if (onClose) this.call(() => onClose(connection, reason), undefined, 'onClose');
+  }
+
+  /** False: it is not one that leaves. What still waits for a handler is given back. */
+  private leave(slot: number, generation: number): boolean {
+    if (this.leaving.size === 0 || !this.table.isOpen(slot, generation)) return false;
+    const reason = this.leaving.get(slot);
+    if (reason === undefined) return false;
+    this.leaving.delete(slot);
+    this.leaveNow(slot, generation, reason);
+    return this.kick();
   }
 
   private forget(slot: number, generation: number, reason: CloseReason): void {
@@ -437,6 +463,7 @@ export class AppCore<L extends string = string>
   /** All that came is handled: answers the peer's end with ours, unless the app keeps it half open. */
   connectionIdle(slot: number): void {
     const { table } = this;
+    if (this.leave(slot, table.generation[slot] as number)) return;
     const ended = table.has(slot, ENDED) && !this.listenerOf(slot)?.halfOpen && !table.has(slot, READ);
     if (ended || this.closingAt >= 0) this.close(slot, table.generation[slot] as number);
   }
@@ -517,14 +544,14 @@ export class AppCore<L extends string = string>
   }
 
   close(slot: number, generation: number): void {
-    if (!this.isOpen(slot, generation)) return;
+    if (this.leave(slot, generation) || !this.isOpen(slot, generation)) return;
     this.table.set(slot, CLOSING);
     this.sender.command(SEND_TYPE_CLOSE, slot, generation);
     this.kick();
   }
 
   abort(slot: number, generation: number): void {
-    if (!this.table.isOpen(slot, generation)) return;
+    if (this.leave(slot, generation) || !this.table.isOpen(slot, generation)) return;
     this.sender.drop(slot);
     this.table.set(slot, CLOSING);
     this.sender.command(SEND_TYPE_ABORT, slot, generation);

@@ -58,12 +58,18 @@ export class Watchers {
     return watch.closed;
   }
 
-  closed(slot: number, generation: number, reason: CloseReason): void {
+  /** It is gone, and handlers of its messages still run: they learn it, and who waits for its end when they are done. */
+  interrupt(slot: number, generation: number, reason: CloseReason): void {
     if (this.drains.size > 0) this.failDrains(slot, generation, reason);
+    const watch = this.watches.get(slot);
+    if (watch?.generation === generation) watch.controller?.abort(closeError(reason, 'signal'));
+  }
+
+  closed(slot: number, generation: number, reason: CloseReason): void {
+    this.interrupt(slot, generation, reason);
     const watch = this.watches.get(slot);
     if (watch?.generation !== generation) return;
     this.watches.delete(slot);
-    watch.controller?.abort(closeError(reason, 'signal'));
     watch.settle?.(reason);
   }
 

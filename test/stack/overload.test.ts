@@ -134,7 +134,7 @@ test('a connection that goes while messages wait in slabs gives them back', () =
   stack.opened(0);
   for (const text of ['one', 'two', 'three']) stack.message(0, text, 1);
   turn();
-  stack.closed(0);
+  stack.closed(0, 0, 1);
   turn();
   assert.is(core.counts().inSlabs, 0);
   turn(8);

@@ -784,6 +784,66 @@ test('what came before the end can be read after the connection is gone', async 
   assert.is(both.client.counters().pools.rxWithApps, 0);
 });
 
+test('every answer that came before the peer’s end is handled, one after the other, and then the connection is closed', async () => {
+  await using both = await pair(one({ framing: fixed(4) }, (message) => message.reply(message)));
+  const seen: number[] = [];
+  let running = 0;
+  const target = at(7, fixed(4));
+  const connection = await both.client.app.connect(target, async (answer) => {
+    assert.is(++running, 1);
+    const value = answer.u32(0);
+    await tick();
+    seen.push(value);
+    running--;
+  });
+  for (let i = 0; i < 50; i++) connection.send(Uint8Array.of(0, 0, 0, i));
+  connection.end();
+  assert.is(await connection.closed, 'finished');
+  assert.equal(
+    seen,
+    Array.from({ length: 50 }, (_, i) => i),
+  );
+  assert.is(both.client.app.counts().connections, 0);
+});
+
+test('a handler that still runs when both sides have ended learns it by its signal; what waits behind it comes next', async () => {
+  await using both = await pair(one({ framing: fixed(4) }, (message) => message.reply(message)));
+  const seen: string[] = [];
+  const connection = await both.client.app.connect(at(7, fixed(4)), function* (answer) {
+    const { signal } = answer;
+    seen.push(`${answer.u32(0)} ${signal.aborted ? 'after' : 'before'} the end`);
+    try {
+      yield* sleep(60_000, { signal });
+    } catch {
+      seen.push(`${answer.u32(0)} is told`);
+    }
+  });
+  connection.send(Uint8Array.of(0, 0, 0, 1));
+  await until('the first one is handled', () => seen.length === 1);
+  connection.send(Uint8Array.of(0, 0, 0, 2));
+  connection.end();
+  assert.is(await connection.closed, 'finished');
+  assert.equal(seen, ['1 before the end', '1 is told', '2 after the end', '2 is told']);
+});
+
+test('a connection that is closed or aborted while its last messages wait is closed at once, and they are given back', async () => {
+  for (const how of ['close', 'abort'] as const) {
+    await using both = await pair(one({ framing: fixed(4) }, (message) => message.reply(message)));
+    const seen: number[] = [];
+    const connection = await both.client.app.connect(at(7, fixed(4)), async (answer) => {
+      seen.push(answer.u32(0));
+      await until('the server is gone', () => both.server.app.counts().connections === 0);
+      await tick(20);
+      answer.connection[how]();
+    });
+    for (const last of [1, 2, 3]) connection.send(Uint8Array.of(0, 0, 0, last));
+    connection.end();
+    assert.is(await connection.closed, 'finished');
+    assert.equal(seen, [1]);
+    await until('packets are back', () => both.client.counters().pools.rxWithApps === 0);
+  }
+});
+
 test('a stream whose bytes look like both levels stays in order', async () => {
   await using both = await pair(one({}, (message) => message.reply(message)));
   const connection = await both.client.app.connect(at(7));
