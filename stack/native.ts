@@ -179,6 +179,16 @@ export interface PoolLevels {
   readonly txWithApps: number;
   /** RX packets that apps hold. */
   readonly rxWithApps: number;
+  /** In use: one for each connection. */
+  readonly controlBlocks: number;
+  /** In use by connections with bytes in flight. */
+  readonly busyBlocks: number;
+  /** In use by connections whose app has messages beyond the next byte. */
+  readonly earlyRanges: number;
+  /** In use by IPv6 connections, half open and in TIME-WAIT as well. */
+  readonly ipv6Pairs: number;
+  /** Different sets of options and framings in use. */
+  readonly optionSets: number;
 }
 
 /** By the names of native/abi/counters.hh (`rx_packets`, `drop_paws`, …), and what the app rings count. */

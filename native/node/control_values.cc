@@ -12,6 +12,11 @@ Napi::Object pools_value(Napi::Env env, const CounterSnapshot& snapshot) {
   out.Set("txPackets", snapshot.tx_packets);
   out.Set("rxWithApps", snapshot.rx_with_apps);
   out.Set("txWithApps", snapshot.tx_with_apps);
+  out.Set("controlBlocks", snapshot.control_blocks);
+  out.Set("busyBlocks", snapshot.busy_blocks);
+  out.Set("earlyRanges", snapshot.early_ranges);
+  out.Set("ipv6Pairs", snapshot.ipv6_pairs);
+  out.Set("optionSets", snapshot.option_sets);
   return out;
 }
 

@@ -171,6 +171,12 @@ CounterSnapshot StackInstance::counters() {
     out.tx_packets = device.tx().capacity();
     out.rx_with_apps = parts_->rings->rx_with_apps();
     out.tx_with_apps = parts_->rings->tx_with_apps();
+    const TcpEngine& engine = parts_->stack->engine();
+    out.control_blocks = engine.connections_used();
+    out.busy_blocks = engine.busy_used();
+    out.early_ranges = engine.early_used();
+    out.ipv6_pairs = engine.ipv6_used();
+    out.option_sets = static_cast<uint32_t>(engine.profiles_used());
     out.device = device.stats();
     out.faults = device.faults();
     out.link_up = device.port().link_up();

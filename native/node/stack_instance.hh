@@ -30,6 +30,7 @@ struct InstanceConfig {
 struct CounterSnapshot {
   Counters counters;
   uint32_t rx_free, tx_free, rx_packets, tx_packets, rx_with_apps, tx_with_apps;
+  uint32_t control_blocks, busy_blocks, early_ranges, ipv6_pairs, option_sets;  ///< in use
   std::map<std::string, uint64_t> device, faults;
   bool link_up;
 };
