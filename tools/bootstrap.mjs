@@ -222,6 +222,7 @@ function main() {
   // Namespaces are root's, whoever owns the clone.
   if (task === 'interop') return hand(['dist/test/interop/main.js', ...rest], { env: process.env });
   if (task === 'sim') return hand(['dist/tools/sim/main.js', ...rest]);
+  if (task === 'soak') return hand(['dist/tools/soak/main.js', ...rest]);
   if (['test', 'script', 'fuzz'].includes(task)) native('asan', 'build/asan/build.ninja');
   if (task === 'fuzz') return hand(['dist/tools/fuzz/main.js', ...rest]);
   if (task === 'script') return hand(['dist/tools/script/main.js', ...rest]);

@@ -59,6 +59,11 @@ export class Child {
     if (this.lastLines.length > LAST_LINES) this.lastLines.shift();
   }
 
+  /** To a program that has a channel for objects; one that has ended hears nothing. */
+  send(message: object): void {
+    if (this.process.connected) this.process.send(message, () => {});
+  }
+
   get isRunning(): boolean {
     return this.running;
   }

@@ -27,12 +27,19 @@ export interface ServerPlan {
   packets?: number;
   /** More of its configuration, such as `policy = weighted`. */
   lines?: readonly string[];
+  appThreads?: number;
   /** What runs the program, in place of Node alone. */
   node?: readonly string[];
+  /** Another program than iotepserver, by its path in this package. */
+  program?: string;
   /** More of its command line. */
   flags?: readonly string[];
   /** Hears each line of its stdout. */
   onLine?: ((line: string) => void) | undefined;
+  /** Hears each line of its stderr; otherwise warnings are said. */
+  onErrorLine?: (line: string) => void;
+  /** Opens a channel for objects. */
+  onMessage?: (message: unknown) => void;
 }
 
 export function socketPath(folder: string): string {
@@ -46,6 +53,7 @@ export function configText({
   redis,
   layout,
   packets = PACKETS,
+  appThreads = 1,
   lines = [],
 }: ServerPlan): string {
   return [
@@ -53,7 +61,7 @@ export function configText({
     `max_concurrency = ${connections}`,
     `max_num_buffers = ${packets}`,
     'stack_thread = 1',
-    'app_thread = 1',
+    `app_thread = ${appThreads}`,
     ...(layout?.inline === true ? ['arrangement = inline'] : []),
     `pri_enable = ${priorities ? 1 : 0}`,
     'answer = all',
@@ -66,12 +74,16 @@ export function configText({
   ].join('\n');
 }
 
+export function configPath(folder: string): string {
+  return join(folder, 'iotepserver.conf');
+}
+
 export class Server {
   private constructor(readonly child: Child) {}
 
   static async start(plan: ServerPlan, say: (line: string) => void): Promise<Server> {
     mkdirSync(join(plan.folder, 'memif'), { recursive: true, mode: 0o700 });
-    const file = join(plan.folder, 'iotepserver.conf');
+    const file = configPath(plan.folder);
     writeFileSync(file, configText(plan));
     let heard = (): void => {};
     const onTheAir = new Promise<'on the air'>((done) => {
@@ -82,14 +94,16 @@ export class Server {
       command: [
         ...onCore(plan.layout?.cores?.server),
         ...(plan.node ?? [process.execPath]),
-        ...[programPath('bin/iotepserver.mjs'), '-f', file],
+        ...[programPath(plan.program ?? 'bin/iotepserver.mjs'), '-f', file],
         ...(plan.flags ?? []),
       ],
       onLine: (line, from) => {
         if (from === 'stdout') plan.onLine?.(line);
         if (line.includes('listening ')) heard();
+        else if (from === 'stderr' && plan.onErrorLine !== undefined) plan.onErrorLine(line);
         else if (/\b(warn|error|fatal)\b/i.test(line)) say(`iotepserver: ${line}`);
       },
+      ...(plan.onMessage === undefined ? {} : { onMessage: plan.onMessage }),
     });
     const tooLong = new Promise<'too long'>((done) => setTimeout(done, ON_THE_AIR_MS, 'too long').unref());
     const first = await Promise.race([onTheAir, child.ended, tooLong]);
