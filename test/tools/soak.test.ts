@@ -20,7 +20,7 @@ import { type Evidence, findingsOf, GROWTH_MAX } from '../../tools/soak/verdict.
 import { ServerVoice } from '../../tools/soak/voice.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/soak/main.js', import.meta.url));
-const SMALL = ['--connections', '60', '--rate', '600', '--json'];
+const SMALL = ['--connections', '60', '--rate', '600', '--json', '--verbose'];
 const LIMIT_MS = 110_000;
 
 const soak = suite('soak');
@@ -259,9 +259,9 @@ interface SoakJson {
 
 function run(...flags: string[]): { status: number | null; report: SoakJson; stderr: string } {
   const env = { ...process.env, TMPDIR: folder };
-  const options = { encoding: 'utf8', timeout: LIMIT_MS, env } as const;
+  const options = { encoding: 'utf8', timeout: LIMIT_MS, killSignal: 'SIGKILL', env } as const;
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...SMALL, ...flags], options);
-  assert.ok(stdout.startsWith('{'), stderr);
+  assert.ok(stdout.startsWith('{'), `${status}: ${stderr}`);
   return { status, report: JSON.parse(stdout) as SoakJson, stderr };
 }
 
