@@ -1,6 +1,6 @@
 // Mapping: anonymous memory for pools, on transparent huge pages where the kernel gives them.
 //
-// Nothing is touched here: a page costs memory from its first use on, or from touch() on (touch.hh). Hugetlb is never taken:
+// Nothing is touched here: a page costs memory from its first use on, or from touch() on (stack/touch.hh). Hugetlb is never taken:
 // a killed process must leave nothing reserved (docs/ARCHITECTURE.md 3). What does not fill a huge page lies on small ones.
 #pragma once
 

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "native/classify/classifier.hh"
-#include "native/mempool/touch.hh"
 #include "native/node/device.hh"
 #include "native/stack/app_commands.hh"
 #include "native/stack/stack.hh"
 #include "native/stack/stack_thread.hh"
+#include "native/stack/touch.hh"
 
 namespace qstack::node {
 

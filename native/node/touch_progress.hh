@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-#include "native/mempool/touch.hh"
+#include "native/stack/touch.hh"
 
 namespace qstack::node {
 

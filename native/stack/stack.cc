@@ -12,8 +12,8 @@ constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// Frames are polled in larger numbers than TCP handles in a turn, so that a high one is found behind many low ones.
 constexpr uint32_t kBurstsPerTurn = 16;
-/// More of them would keep what the app sends waiting, and an app that takes turns with us.
-constexpr uint32_t kSegmentsPerTurn = 128;
+/// More of them would keep what the app sends waiting.
+constexpr uint32_t kSegmentsPerTurn = 256;
 /// At most a quarter of the packets.
 constexpr uint32_t kBacklog = 16'384;
 

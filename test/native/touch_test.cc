@@ -6,7 +6,7 @@
 #include <new>
 #include <vector>
 
-#include "native/mempool/touch.hh"
+#include "native/stack/touch.hh"
 
 using namespace qstack;
 

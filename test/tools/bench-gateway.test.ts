@@ -4,7 +4,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,7 @@ import { End } from '../../tools/bench/process.js';
 import { benchmarkRate } from '../../tools/bench/redis.js';
 import { parseThreadSeconds, threadSeconds, usedBetween } from '../../tools/bench/threads.js';
 import { type RedisServer, redisDown, redisUp } from '../../tools/redis/servers.js';
+import { layoutOf } from '../../tools/start/layout.js';
 import { redisCalls, resetRedisStats } from '../../tools/start/redis-stats.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
@@ -165,7 +166,9 @@ bench('c10m: all connections come up and every message is answered, in waves and
   }
   const rows = report.rows as { name: string; part?: string }[];
   const threads = rows.filter(({ part }) => part === 'CPU by thread').map(({ name }) => name);
-  for (const thread of ['iotepserver, qstack-stack0', 'iotepserver, qstack-app0', 'mcc, mcc']) {
+  const { inline } = layoutOf(availableParallelism());
+  const server = inline ? ['main thread'] : ['qstack-stack0', 'qstack-app0'];
+  for (const thread of [...server.map((name) => `iotepserver, ${name}`), 'mcc, mcc']) {
     assert.ok(threads.includes(`paced: ${thread}`), threads.join('; '));
   }
   assert.ok(threads.includes('waves: redis-server, redis-server'));

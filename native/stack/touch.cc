@@ -1,4 +1,4 @@
-#include "native/mempool/touch.hh"
+#include "native/stack/touch.hh"
 
 #include <sys/mman.h>
 
