@@ -66,7 +66,7 @@ export class Watch {
     return ms(time?.p99_us ?? null);
   }
 
-  /** By thread, over a load of so many seconds and messages. */
+  /** By thread, over so many seconds and messages. */
   budget(seconds: number, messages: number): [thread: string, figures: Sample][] {
     return [...this.used].map(([thread, used]) => [
       thread,

@@ -107,7 +107,8 @@ function survey(context: Context, pattern: Pattern): Promise<Record<string, Samp
     const [run] = report.phases;
     if (run === undefined) throw new Error('mcc was stopped before its load');
     const answered = levelsOf(run).reduce((sum, level) => sum + level.answered, 0);
-    const budget = watch.budget(run.duration_s, answered).map(([thread, one]) => [`${pattern}: ${thread}`, one]);
+    const untilLastAnswerS = answered / run.answered_per_s;
+    const budget = watch.budget(untilLastAnswerS, answered).map(([thread, one]) => [`${pattern}: ${thread}`, one]);
     return { [pattern]: sampleOf(report, run, watch, shape), ...Object.fromEntries(budget) };
   };
   return Rig.with(context, work, { layout });
