@@ -143,7 +143,8 @@ const measured = {
   main: { on: run(500), off: run(50_000) },
   overload: { on: run(700), off: run(70_000), capacityPerS: 100_000 },
   redisOps: 400_000,
-  bytesPerConnection: 210,
+  bytesPerConnection: 450,
+  busyBytesPerConnection: 240,
 };
 
 test('the JSON object has priorities on at the top, off in fifo, and the overload with its own twin', () => {
@@ -151,12 +152,14 @@ test('the JSON object has priorities on at the top, off in fifo, and the overloa
     fifo: RunReport;
     overload: RunReport & { fifo: RunReport };
     server_bytes_per_connection: number;
+    server_busy_bytes_per_connection: number;
   };
   assert.equal(Object.keys(object).slice(0, 4), ['connections', 'offered_per_s', 'answered_per_s', 'levels']);
   assert.is(object.levels[0]?.p99_us, 500);
   assert.is(object.fifo.levels[0]?.p99_us, 50_000);
   assert.is(object.overload.fifo.levels[0]?.p99_us, 70_000);
-  assert.is(object.server_bytes_per_connection, 210);
+  assert.is(object.server_bytes_per_connection, 450);
+  assert.is(object.server_busy_bytes_per_connection, 240);
 });
 
 test('a single run has no overload in its object', () => {
@@ -168,6 +171,7 @@ test('the table has each level with priorities on beside off, and how much it br
   assert.match(text, /high +│ on .*\n.*high +│ off/);
   assert.match(text, /100 times lower with priorities on/);
   assert.is(gain(measured.overload), 100);
+  assert.match(text, /per connection, server: 450 B: 210 B of an idle one/);
 });
 
 test('a child’s lines are heard, and its last words are kept for the message of its end', async () => {

@@ -5,6 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { plan } from '../../mempool/plan.js';
 import type { Report, RunReport } from '../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../redis/servers.js';
 import type { Child } from './child.js';
@@ -14,7 +15,7 @@ import type { StartOptions } from './options.js';
 import { isHigherLoad, mainPhases, overloadPhases } from './phases.js';
 import { redisCalls, resetRedisStats } from './redis-stats.js';
 import type { Measured, Twin } from './result.js';
-import { Server } from './server.js';
+import { PACKETS, Server } from './server.js';
 
 const BASELINE_CONNECTIONS = 1_000;
 /** Below this the server's own memory hides the connections'. */
@@ -67,6 +68,7 @@ export class Demo {
       overload: await this.overloadOf(on, off),
       redisOps: on.firstPhaseCalls,
       bytesPerConnection: await this.bytesPerConnection(on),
+      busyBytesPerConnection: busyBytesPerConnection(this.options.connections),
     };
   }
 
@@ -144,6 +146,17 @@ export class Demo {
     this.children = [];
     return Math.round((idleBytes - seen.idleBytes) / (connections - BASELINE_CONNECTIONS));
   }
+}
+
+/** Of the measured memory, what the plan has for data in flight, were all connections to have some at once. */
+function busyBytesPerConnection(connections: number): number {
+  const busyBytes = (count: number) => {
+    const { items } = plan({ connections: count, levels: 2, apps: 1, packets: PACKETS });
+    const ofBusy = items.filter(({ name }) => name === 'busy blocks' || name === 'early ranges');
+    return ofBusy.reduce((sum, { bytes }) => sum + bytes, 0);
+  };
+  const more = busyBytes(connections) - busyBytes(BASELINE_CONNECTIONS);
+  return Math.round(more / Math.max(1, connections - BASELINE_CONNECTIONS));
 }
 
 function first(report: Report): RunReport {

@@ -18,6 +18,8 @@ export interface Measured {
   /** Calls of SET and GET that Redis counted in the main run. */
   redisOps: number;
   bytesPerConnection: number | null;
+  /** Of them, for data in flight: taken at the start, for as many connections as there are packets. */
+  busyBytesPerConnection: number;
 }
 
 function runObject(run: RunReport) {
@@ -38,6 +40,7 @@ export function resultObject(measured: Measured): Record<string, unknown> {
     connections: measured.connected,
     ...runObject(main.on),
     server_bytes_per_connection: measured.bytesPerConnection,
+    server_busy_bytes_per_connection: measured.busyBytesPerConnection,
     redis_ops: measured.redisOps,
     fifo: runObject(main.off),
     ...(overload === undefined
@@ -93,9 +96,14 @@ function section(title: string, twin: Twin): string[] {
   ];
 }
 
+function memoryText({ bytesPerConnection, busyBytesPerConnection }: Measured): string {
+  if (bytesPerConnection === null) return 'not measured below 10,000 connections';
+  const idle = Math.max(0, bytesPerConnection - busyBytesPerConnection);
+  return `${formatSize(bytesPerConnection)}: ${formatSize(idle)} of an idle one, the rest for data in flight`;
+}
+
 export function resultText(measured: Measured): string {
-  const { main, overload, bytesPerConnection } = measured;
-  const memory = bytesPerConnection === null ? 'not measured below 10,000 connections' : formatSize(bytesPerConnection);
+  const { main, overload } = measured;
   return [
     ...section(
       `${main.on.phase}: ${count(main.on.offered_per_s)} messages/s on ${count(measured.connected)} connections`,
@@ -107,7 +115,7 @@ export function resultText(measured: Measured): string {
           `150 % of the measured capacity of ${count(overload.capacityPerS)}/s: ${count(overload.on.offered_per_s)} messages/s`,
           overload,
         )),
-    `memory per idle connection, server: ${memory}`,
+    `memory per connection, server: ${memoryText(measured)}`,
     `Redis counted ${count(measured.redisOps)} commands in the main run`,
     'Generator, server and Redis shared this machine’s cores; latency counts from the intended send time.',
     '',

@@ -14,7 +14,7 @@ const ON_THE_AIR_MS = 60_000;
  * The same in every run, so that a connection's price is not mixed with that of packets. They hold what a
  * generator can have on its way: seconds of messages that wait for Redis.
  */
-const PACKETS = 524_288;
+export const PACKETS = 524_288;
 
 export interface ServerPlan {
   folder: string;
