@@ -1,0 +1,120 @@
+// Merge: one result of several generators that made their shares of one run at the same time: processes of one machine, or of
+// many. In: what each of them says. Out: the same forms, as if one had made the whole. Counts are sums; histograms are added
+// cell by cell, so the percentiles are those of all messages, by the rank that native/mcc/histogram.hh takes.
+import { type LevelResult, type LevelView, PHASES, type PhaseName, type RunResult, type View } from './native.js';
+
+function sum<Part>(parts: readonly Part[], of: (part: Part) => number): number {
+  return parts.reduce((total, part) => total + of(part), 0);
+}
+
+function most<Part>(parts: readonly Part[], of: (part: Part) => number): number {
+  return parts.reduce((largest, part) => Math.max(largest, of(part)), 0);
+}
+
+/** Highest value and count by turns, ascending. */
+export function mergeCells(parts: readonly ArrayLike<number>[]): Float64Array {
+  const counts = new Map<number, number>();
+  for (const cells of parts) {
+    for (let i = 0; i + 1 < cells.length; i += 2) {
+      const highest = cells[i] as number;
+      counts.set(highest, (counts.get(highest) ?? 0) + (cells[i + 1] as number));
+    }
+  }
+  return Float64Array.from([...counts].sort(([a], [b]) => a - b).flat());
+}
+
+/** The smallest value that a share of `quantile` does not exceed; 0 when nothing was recorded. */
+function quantileOf(cells: Float64Array, maxNs: number, quantile: number): number {
+  let count = 0;
+  for (let i = 1; i < cells.length; i += 2) count += cells[i] as number;
+  const rank = Math.min(Math.max(Math.round(quantile * count), 1), count);
+  let seen = 0;
+  for (let i = 0; i < cells.length; i += 2) {
+    seen += cells[i + 1] as number;
+    if (seen >= rank) return Math.min(cells[i] as number, maxNs);
+  }
+  return 0;
+}
+
+function mergeCounts(parts: readonly LevelView[] | readonly LevelResult[]) {
+  return {
+    offered: sum<LevelView | LevelResult>(parts, (part) => part.offered),
+    sent: sum<LevelView | LevelResult>(parts, (part) => part.sent),
+    answered: sum<LevelView | LevelResult>(parts, (part) => part.answered),
+    errors: sum<LevelView | LevelResult>(parts, (part) => part.errors),
+    failed: sum<LevelView | LevelResult>(parts, (part) => part.failed),
+    unsent: sum<LevelView | LevelResult>(parts, (part) => part.unsent),
+  };
+}
+
+function mergeLevel(parts: readonly LevelResult[]): LevelResult {
+  const cells = mergeCells(parts.map((part) => part.cells));
+  const maxNs = most(parts, (part) => part.maxNs);
+  const answering = parts.filter((part) => part.answered > 0);
+  return {
+    ...mergeCounts(parts),
+    p50Ns: quantileOf(cells, maxNs, 0.5),
+    p90Ns: quantileOf(cells, maxNs, 0.9),
+    p99Ns: quantileOf(cells, maxNs, 0.99),
+    p999Ns: quantileOf(cells, maxNs, 0.999),
+    maxNs,
+    sendDelayNs: most(parts, (part) => part.sendDelayNs),
+    // All are silent together at most as long as the one that was silent the shortest.
+    silenceNs: answering.length === 0 ? 0 : Math.min(...answering.map((part) => part.silenceNs)),
+    cells,
+  };
+}
+
+/** The parts of level 0, of level 1 and so on. */
+function byLevel<Level>(parts: readonly { readonly levels: readonly Level[] }[]): Level[][] {
+  return (parts[0]?.levels ?? []).map((_, index) =>
+    parts.map(({ levels }) => levels[index]).filter((level): level is Level => level !== undefined),
+  );
+}
+
+/** At least one part. Hiccups are those of the worst. */
+export function mergeResults(parts: readonly RunResult[]): RunResult {
+  return {
+    levels: byLevel(parts).map(mergeLevel),
+    hiccupP99Ns: most(parts, (part) => part.hiccupP99Ns),
+    hiccupMaxNs: most(parts, (part) => part.hiccupMaxNs),
+  };
+}
+
+/** The whole is in the first of these phases that any part is in: it runs while one runs, and is ready when all are. */
+const WHOLE_PHASES: readonly PhaseName[] = ['running', 'draining', 'connecting', 'closing', 'idle', 'ready', 'closed'];
+
+export function mergePhases(phases: readonly number[]): number {
+  const found = WHOLE_PHASES.find((name) => phases.includes(PHASES.indexOf(name)));
+  return PHASES.indexOf(found ?? 'idle');
+}
+
+/** At least one part. Latencies of the interval are those of the slowest; `number` changes with each part's. */
+export function mergeViews(parts: readonly View[]): View {
+  return {
+    number: sum(parts, (part) => part.number),
+    phase: mergePhases(parts.map((part) => part.phase)),
+    run: most(parts, (part) => part.run),
+    elapsedNs: most(parts, (part) => part.elapsedNs),
+    answeredNs: most(parts, (part) => part.answeredNs),
+    connected: sum(parts, (part) => part.connected),
+    retries: sum(parts, (part) => part.retries),
+    reconnects: sum(parts, (part) => part.reconnects),
+    mismatched: sum(parts, (part) => part.mismatched),
+    late: sum(parts, (part) => part.late),
+    unexpected: sum(parts, (part) => part.unexpected),
+    inFlight: sum(parts, (part) => part.inFlight),
+    waiting: sum(parts, (part) => part.waiting),
+    levels: byLevel(parts).map((levels) => ({
+      ...mergeCounts(levels),
+      p50Ns: most(levels, (level) => level.p50Ns),
+      p99Ns: most(levels, (level) => level.p99Ns),
+      maxNs: most(levels, (level) => level.maxNs),
+    })),
+  };
+}
+
+/** The part of `whole` that generator `index` of `count` makes: whole numbers that differ by one at most, and add up. */
+export function shareOf(whole: number, index: number, count: number): number {
+  return Math.floor((whole * (index + 1)) / count) - Math.floor((whole * index) / count);
+}
