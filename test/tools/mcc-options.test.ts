@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatIpv4 } from '../../stack/config/address.js';
-import { type MccOptions, mccCommand, type Parsed, readOptions } from '../../tools/mcc/options.js';
+import { mccCommand } from '../../tools/mcc/command.js';
+import { type MccOptions, type Parsed, readOptions } from '../../tools/mcc/options.js';
 import { memoryFault, planOf, planText } from '../../tools/mcc/plan.js';
 import { nativeOptions } from '../../tools/mcc/run.js';
 

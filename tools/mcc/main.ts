@@ -3,9 +3,10 @@
 import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
 import { loadNative } from '../../stack/native.js';
+import { mccCommand } from './command.js';
 import { Live } from './live.js';
 import { loadMcc } from './native.js';
-import { type MccOptions, mccCommand, readOptions } from './options.js';
+import { type MccOptions, readOptions } from './options.js';
 import { memoryFault, planText } from './plan.js';
 import { formatRun, type Report } from './report.js';
 import { type Events, Runner } from './run.js';
