@@ -26,8 +26,8 @@ Engine::Engine(const EngineConfig& config, Network& network)
       table_(config.connections, config.slots),
       addresses_(config.first_address, config.addresses, config.connections),
       connector_(config.connector, table_, addresses_, network),
-      builder_(config.message_length),
-      choice_(config.seed, config.request_ratio, config.level_per_message),
+      builder_(config.message_length, static_cast<uint8_t>(config.shares.size())),
+      choice_(config.seed, config.shares, config.level_per_message),
       parser_(config.reply, builder_.length()),
       assembler_(kPartials),
       pending_(config.pending_max) {}
@@ -310,7 +310,8 @@ void Engine::publish(Nanos now) {
   view.unexpected = unexpected_;
   view.in_flight = pending_.used() - waiting_;
   view.waiting = waiting_;
-  for (uint8_t level = 0; level < kLevels; ++level) view.levels[level] = view_of(level);
+  view.level_count = config_.shares.size();
+  for (uint8_t level = 0; level < view.level_count; ++level) view.levels[level] = view_of(level);
   snapshot_.write(view);
   publish_at_ = now + kSecond;
 }

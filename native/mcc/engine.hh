@@ -25,7 +25,7 @@ struct EngineConfig {
   uint32_t addresses = 1;
   ConnectorConfig connector;
   uint16_t message_length = 16;
-  double request_ratio = 1.0;
+  std::vector<double> shares{1.0, 0.0};  ///< of the levels, highest first, see LevelChoice
   bool level_per_message = false;
   bool answered_all = false;  ///< heartbeats are answered too; otherwise only requests wait for replies
   ReplyKind reply = ReplyKind::iot_or_http;

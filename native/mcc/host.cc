@@ -41,8 +41,9 @@ void Host::close() {
 RunResult Host::result() {
   RunResult result;
   result.hiccups = thread_->hiccups(false);
+  result.level_count = static_cast<uint32_t>(view().level_count);
   thread_->call([&] {
-    for (uint8_t level = 0; level < kLevels; ++level) {
+    for (uint8_t level = 0; level < result.level_count; ++level) {
       result.counts[level] = engine_->level(level).counts;
       result.latency[level] = engine_->level(level).latency;
       result.extremes[level] = engine_->level(level).extremes;

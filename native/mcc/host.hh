@@ -11,6 +11,7 @@
 namespace qstack::mcc {
 
 struct RunResult {
+  uint32_t level_count = 0;  ///< of the arrays, those that are in use
   std::array<LevelCounts, kLevels> counts;
   std::array<Histogram, kLevels> latency;
   std::array<LevelExtremes, kLevels> extremes;

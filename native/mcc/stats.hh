@@ -63,6 +63,7 @@ struct View {
   uint64_t connected = 0, retries = 0, reconnects = 0;
   uint64_t mismatched = 0, late = 0, unexpected = 0;
   uint64_t in_flight = 0, waiting = 0;
+  uint64_t level_count = 2;  ///< of `levels`, those that are in use
   std::array<LevelView, kLevels> levels{};
 };
 static_assert(std::is_trivially_copyable_v<View> && sizeof(View) % 8 == 0);

@@ -52,6 +52,15 @@ std::shared_ptr<Instance> find(const Napi::CallbackInfo& info) {
   return found->second;
 }
 
+std::vector<double> read_shares(const OptionReader& options) {
+  const Napi::Value value = options.value("levelShares");
+  const uint32_t count = value.IsArray() ? value.As<Napi::Array>().Length() : 0;
+  if (count < 1 || count > mcc::kLevels) options.fail("levelShares", "1 to 8 numbers are expected");
+  std::vector<double> shares;
+  for (uint32_t i = 0; i < count; ++i) shares.push_back(value.As<Napi::Array>().Get(i).ToNumber().DoubleValue());
+  return shares;
+}
+
 EngineConfig read_engine(const OptionReader& options) {
   EngineConfig config;
   config.connections = static_cast<uint32_t>(options.required("connections", 1, 1u << 24));
@@ -61,7 +70,7 @@ EngineConfig read_engine(const OptionReader& options) {
   config.connector.batches = options.u32("batches", 1, 1, 1u << 24);
   config.connector.connecting_max = options.u32("connectingMax", 1024, 1, 1u << 20);
   config.message_length = options.u16("messageLength", 16, mcc::kMessageMin, 1448);
-  config.request_ratio = options.probability("requestRatio");
+  config.shares = read_shares(options);
   config.level_per_message = options.boolean("levelPerMessage", false);
   config.answered_all = options.boolean("answeredAll", false);
   config.reply = options.boolean("echo", false) ? mcc::ReplyKind::echo : mcc::ReplyKind::iot_or_http;
@@ -227,8 +236,8 @@ Napi::Value view(const Napi::CallbackInfo& info) {
   put(object, "unexpected", view.unexpected);
   put(object, "inFlight", view.in_flight);
   put(object, "waiting", view.waiting);
-  Napi::Array levels = Napi::Array::New(info.Env(), mcc::kLevels);
-  for (uint32_t i = 0; i < mcc::kLevels; ++i) {
+  Napi::Array levels = Napi::Array::New(info.Env(), view.level_count);
+  for (uint32_t i = 0; i < view.level_count; ++i) {
     Napi::Object level = counts_object(info.Env(), view.levels[i].counts);
     put(level, "p50Ns", view.levels[i].p50_ns);
     put(level, "p99Ns", view.levels[i].p99_ns);
@@ -255,8 +264,8 @@ Napi::Value cells_of(Napi::Env env, const mcc::Histogram& histogram) {
 Napi::Value result(const Napi::CallbackInfo& info) {
   const mcc::RunResult result = find(info)->host->result();
   Napi::Env env = info.Env();
-  Napi::Array levels = Napi::Array::New(env, mcc::kLevels);
-  for (uint32_t i = 0; i < mcc::kLevels; ++i) {
+  Napi::Array levels = Napi::Array::New(env, result.level_count);
+  for (uint32_t i = 0; i < result.level_count; ++i) {
     const mcc::Histogram& latency = result.latency[i];
     Napi::Object level = counts_object(env, result.counts[i]);
     put(level, "p50Ns", latency.quantile(0.5));

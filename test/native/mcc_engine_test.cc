@@ -240,7 +240,7 @@ TEST_CASE("each level knows how late its last send was, and its longest time wit
 
 TEST_CASE("messages leave in the order of the schedule, also those that waited for room: priorities are the server's") {
   EngineConfig settings = config(40);
-  settings.request_ratio = 0.3;
+  settings.shares = {0.3, 0.7};
   Bench bench(settings);
   bench.open_all();
   bench.net.room = 25;
@@ -424,7 +424,7 @@ TEST_CASE("a reply to a message of an earlier run is late, not mismatched, and t
 
 TEST_CASE("heartbeats wait for no reply unless all are answered") {
   EngineConfig settings = config(1);
-  settings.request_ratio = 0;
+  settings.shares = {0, 1.0};
   SUBCASE("requests only") {
     Bench bench(settings);
     bench.open_all();
@@ -509,4 +509,20 @@ TEST_CASE("events of handles that are not ours change nothing") {
   bench.engine.step(10);
   CHECK(bench.engine.phase() == Phase::ready);
   CHECK(bench.net.free() == 256);
+}
+
+TEST_CASE("as many levels as there are shares, each with counts of its own") {
+  EngineConfig settings = config(60);
+  settings.shares = {0.2, 0.3, 0.5};
+  settings.answered_all = true;
+  Bench bench(settings);
+  bench.send_wave(60);
+  CHECK(bench.engine.view().level_count == 3);
+  uint64_t sent = 0;
+  for (uint8_t level = 0; level < 3; ++level) {
+    CHECK(bench.counts(level).sent > 0);
+    sent += bench.counts(level).sent;
+  }
+  CHECK(sent == 60);
+  CHECK(bench.counts(3).offered == 0);
 }

@@ -21,7 +21,7 @@ EngineConfig engine_config(uint32_t connections) {
   config.first_address = kClient;
   config.addresses = 4;
   config.message_length = 200;
-  config.request_ratio = 0.05;
+  config.shares = {0.05, 0.95};
   config.answered_all = true;
   config.seed = 3;
   return config;

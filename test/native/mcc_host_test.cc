@@ -26,7 +26,7 @@ EngineConfig engine_config() {
   config.first_address = kClient;
   config.addresses = 4;
   config.message_length = 64;
-  config.request_ratio = 0.5;
+  config.shares = {0.5, 0.5};
   config.answered_all = true;
   config.think_time = 1'000;
   config.clock = monotonic_now;

@@ -1,6 +1,7 @@
 // Arrival processes: intended times in nanoseconds, every connection is sent to, nothing is rounded away.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <map>
 #include <set>
 #include <vector>
@@ -148,7 +149,8 @@ TEST_CASE("window: a message is due only while fewer than the window are in flig
 }
 
 TEST_CASE("levels per connection stay, levels per message change, both near the ratio") {
-  LevelChoice flow(7, 0.05, false), message(7, 0.05, true);
+  const std::array shares{0.05, 0.95};
+  LevelChoice flow(7, shares, false), message(7, shares, true);
   int flow_high = 0, message_high = 0;
   for (uint32_t c = 0; c < 20'000; ++c) {
     CHECK(flow.level(c, 1) == flow.level(c, 2));
@@ -162,11 +164,31 @@ TEST_CASE("levels per connection stay, levels per message change, both near the 
 }
 
 TEST_CASE("ratio 0 has no request, ratio 1 has nothing else") {
-  LevelChoice none(1, 0.0, true), every(1, 1.0, true);
+  LevelChoice none(1, std::array{0.0, 1.0}, true), every(1, std::array{1.0, 0.0}, true);
   for (uint32_t c = 0; c < 1000; ++c) {
     CHECK(none.level(c, c) == 1);
     CHECK(every.level(c, c) == 0);
   }
+}
+
+TEST_CASE("each of eight levels gets its share of the messages, and the last one the rest") {
+  const std::array shares{0.02, 0.03, 0.05, 0.1, 0.1, 0.0, 0.2, 0.5};
+  LevelChoice choice(3, shares, true);
+  std::array<double, 8> seen{};
+  for (uint32_t c = 0; c < 50'000; ++c) seen[choice.level(c % 100, c)] += 1.0 / 50'000;
+  for (size_t level = 0; level < 8; ++level) CHECK(seen[level] == doctest::Approx(shares[level]).epsilon(0.1));
+  CHECK(LevelChoice(3, std::array{1.0}, true).level(1, 1) == 0);
+}
+
+TEST_CASE("byte 5 of an iot message tells levels apart: 1 is the highest, 0 the lowest, the others count on") {
+  IotMessage builder(16, 4);
+  std::vector<int> classes;
+  for (uint8_t level = 0; level < 4; ++level) {
+    uint8_t bytes[16];
+    builder.write(bytes, 1, level, 0);
+    classes.push_back(bytes[5]);
+  }
+  CHECK(classes == std::vector{1, 2, 3, 0});
 }
 
 TEST_CASE("an iot message has counter, class, direction and heartbeat mark at MCC's offsets") {

@@ -108,6 +108,22 @@ mcc(
   },
 );
 
+mcc('--levels: each level has its name and its share of the messages in the results', async (context) => {
+  const text = '-c 200 -s 1 -w 0 -p 2 --levels alarm=0.1,normal=40%,bulk --answer all --rate 2k/s -d 1s --json --quiet';
+  const { code, out, err } = await run(line(context, text));
+  assert.is(code, 0, err);
+  const levels: { name: string; sent: number; answered: number }[] = JSON.parse(out).levels;
+  assert.equal(
+    levels.map(({ name }) => name),
+    ['alarm', 'normal', 'bulk'],
+  );
+  for (const [index, share] of [0.1, 0.4, 0.5].entries()) {
+    const { sent = 0, answered } = levels[index] ?? {};
+    assert.is(answered, sent);
+    assert.ok(Math.abs(sent / 2_000 - share) < 0.05, `${levels[index]?.name}: ${sent}`);
+  }
+});
+
 mcc('^C ends the run, and the table follows', async (context) => {
   const { code, out, err } = await run(line(context, '-c 20 -s 1 -w 0 --rate 100 -d 60'), (child) => {
     child.stderr?.on('data', function onData(bytes: Buffer) {
@@ -134,7 +150,7 @@ mcc('the server survives its clients, and ends in order', async (context) => {
   );
   context.server.kill('SIGTERM');
   assert.is(await ended, 0, context.said);
-  assert.match(context.said, /320 connections were opened/);
+  assert.match(context.said, /520 connections were opened/);
 });
 
 mcc.run();

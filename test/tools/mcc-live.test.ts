@@ -1,6 +1,7 @@
 // mcc's progress: one table drawn again on a terminal, a line per period elsewhere, nothing when quiet.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { twoLevels } from '../../tools/mcc/levels.js';
 import { Live, type LiveOptions } from '../../tools/mcc/live.js';
 import type { View } from '../../tools/mcc/native.js';
 
@@ -20,7 +21,7 @@ function view(number: number, phase: number, sent: number): View {
 function live(part: Partial<LiveOptions>) {
   const out: string[] = [];
   const clock = { ms: 0 };
-  const options = { quiet: false, periodMs: 1_000, isTerminal: false, connections: 10 };
+  const options = { quiet: false, periodMs: 1_000, isTerminal: false, connections: 10, levels: twoLevels(0.5) };
   const write = (text: string) => void out.push(text);
   return { out, clock, live: new Live({ ...options, write, nowMs: () => clock.ms, ...part }) };
 }

@@ -23,7 +23,10 @@ test("the README's command line is accepted with another destination and count",
   assert.is(options?.batches, 200);
   assert.is(options?.waitMs, 20_000);
   assert.is(options?.messageLength, 200);
-  assert.is(options?.requestRatio, 0.05);
+  assert.equal(options?.levels, [
+    { name: 'high', share: 0.05 },
+    { name: 'low', share: 0.95 },
+  ]);
   assert.is(options?.ips, 230);
   assert.is(options?.logMs, 60_000);
   assert.ok(warnings.some((sentence) => sentence.includes('--smp 9')));
@@ -70,6 +73,27 @@ test('more connections than there is memory for are refused with the number that
   assert.ok(largest > 1_000_000 && largest < 10_000_000, fault);
   assert.is(memoryFault(of(largest), memoryBytes), undefined);
   assert.match(memoryFault(of(1_000), 2 ** 20) ?? '', /free some memory, or make --packets smaller/);
+});
+
+test('--levels names up to eight levels, the highest first; the last may take the rest', () => {
+  const { options } = parse('--levels alarm=1%,normal=0.19,bulk');
+  assert.equal(
+    options?.levels.map(({ name }) => name),
+    ['alarm', 'normal', 'bulk'],
+  );
+  assert.ok(Math.abs((options?.levels[2]?.share ?? 0) - 0.8) < 1e-9);
+  assert.equal(nativeOptions(options as MccOptions).levelShares.slice(0, 2), [0.01, 0.19]);
+  for (const [text, sentence] of [
+    ['high=0.5,low=0.6', /^--levels: the shares add up to 1.1, not to 1; 1 to 8 NAME=SHARE/],
+    ['high,low=0.6', /"high" has no share, and is not the last/],
+    ['a=0.5,a=0.5', /"a" is named twice/],
+    ['a=7', /"a=7" has no share/],
+    ['1=1', /"1" is no name/],
+    ['a=0,b=0,c=0,d=0,e=0,f=0,g=0,h=0,i=1', /9 levels are too many/],
+  ] as const) {
+    assert.match(parse(`--levels ${text}`).faults[0] ?? '', sentence);
+  }
+  assert.match(parse('-r 0.1 --levels a=1').faults[0] ?? '', /^-r: --levels has the share/);
 });
 
 test('--smp 1 still has one engine, and no warning', () => {

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mccCommand } from '../../tools/mcc/command.js';
+import { twoLevels } from '../../tools/mcc/levels.js';
 import type { LevelResult, NativeMcc, NativeRun, RunResult, View } from '../../tools/mcc/native.js';
 import { type MccOptions, readOptions } from '../../tools/mcc/options.js';
 import type { Run } from '../../tools/mcc/phases.js';
@@ -213,7 +214,7 @@ test("the README's epoch survives the way through the interval", async () => {
 
 test('sent = answered + errors + lost, where the level is answered', () => {
   const phase = options('-c 1').phases[0] as Run;
-  const context = { phase, durationMs: 2_000, answeredAll: false, reconnectsBefore: 1 };
+  const context = { phase, durationMs: 2_000, answeredAll: false, levels: twoLevels(0.5), reconnectsBefore: 1 };
   const result = { levels: [level({}), level({ answered: 0, errors: 0 })], hiccupP99Ns: 1_000, hiccupMaxNs: 2_000 };
   const report = runReport(result, view({ reconnects: 3, mismatched: 2 }), context);
   const [high, low] = report.levels;
@@ -229,7 +230,7 @@ test('sent = answered + errors + lost, where the level is answered', () => {
 
 test('answers that came behind the last send are not credited to the time before it', () => {
   const phase = options('-c 1').phases[0] as Run;
-  const context = { phase, durationMs: 2_000, answeredAll: true, reconnectsBefore: 0 };
+  const context = { phase, durationMs: 2_000, answeredAll: true, levels: twoLevels(1), reconnectsBefore: 0 };
   const result = { levels: [level({ answered: 100 })], hiccupP99Ns: 0, hiccupMaxNs: 0 };
   const perS = (answeredNs: number) => runReport(result, view({ answeredNs }), context).answered_per_s;
   assert.equal([perS(1.9e9), perS(5e9)], [50, 20]);

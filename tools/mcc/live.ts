@@ -2,14 +2,16 @@
 // second; anything else gets a line each `periodMs`.
 // In: two successive views. Out: text. Rates are the difference of the two over the time between them.
 
+import type { Level } from './levels.js';
 import { PHASES, type View } from './native.js';
-import { formatUs, LEVEL_NAMES } from './report.js';
+import { formatUs } from './report.js';
 
 export interface LiveOptions {
   quiet: boolean;
   periodMs: number;
   isTerminal: boolean;
   connections: number;
+  levels: readonly Level[];
   write: (text: string) => void;
   nowMs: () => number;
 }
@@ -19,7 +21,7 @@ function perSecond(now: number, before: number, seconds: number): number {
 }
 
 /** `high 1,000/1,000 p99 210 us`: sent and answered per second, latency of the interval. */
-function levelText(view: View, before: View, level: number, seconds: number): string {
+function levelText(view: View, before: View, level: number, name: string, seconds: number): string {
   const now = view.levels[level];
   const old = before.run === view.run ? before.levels[level] : undefined;
   if (now === undefined) return '';
@@ -27,7 +29,7 @@ function levelText(view: View, before: View, level: number, seconds: number): st
   const answered = perSecond(now.answered, old?.answered ?? 0, seconds);
   const counts = `${sent.toLocaleString('en-US')}/s sent ${answered.toLocaleString('en-US')}/s answered`;
   const times = answered > 0 ? ` p50 ${formatUs(now.p50Ns / 1_000)} p99 ${formatUs(now.p99Ns / 1_000)}` : '';
-  return `${(LEVEL_NAMES[level] ?? String(level)).padEnd(5)} ${counts}${times}`;
+  return `${name.padEnd(5)} ${counts}${times}`;
 }
 
 export class Live {
@@ -61,7 +63,15 @@ export class Live {
     ];
     if (!isRun) return head;
     const flow = `in flight ${view.inFlight} waiting ${view.waiting} mismatched ${view.mismatched}`;
-    return [...head, ...view.levels.map((_, level) => levelText(view, before, level, seconds)), flow];
+    return [
+      ...head,
+      ...view.levels.map((_, level) => levelText(view, before, level, this.nameOf(level), seconds)),
+      flow,
+    ];
+  }
+
+  private nameOf(level: number): string {
+    return this.options.levels[level]?.name ?? String(level);
   }
 
   private draw(parts: readonly string[]): void {

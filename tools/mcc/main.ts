@@ -27,6 +27,7 @@ function watch(options: MccOptions): Events {
     periodMs: options.logMs,
     isTerminal: process.stderr.isTTY === true,
     connections: options.connections,
+    levels: options.levels,
     write: (text) => process.stderr.write(text),
     nowMs: () => performance.now(),
   });

@@ -20,7 +20,8 @@ export interface NativeMccOptions {
   readonly slots: number;
   readonly busy: number;
   readonly messageLength: number;
-  readonly requestRatio: number;
+  /** Of each level, highest first. */
+  readonly levelShares: readonly number[];
   readonly levelPerMessage: boolean;
   readonly answeredAll: boolean;
   readonly echo: boolean;

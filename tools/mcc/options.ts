@@ -66,7 +66,11 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism()): P
   const traffic = readTraffic(reader);
   const { floodPerS, alone } = readFlood(reader);
   const phases = readPhases(reader, connections, alone);
-  if (!traffic.answeredAll && phases.some((phase) => phase.kind === 'capacity') && traffic.requestRatio < 1) {
+  if (
+    !traffic.answeredAll &&
+    phases.some((phase) => phase.kind === 'capacity') &&
+    traffic.levels.slice(1).some(({ share }) => share > 0)
+  ) {
     reader.faults.push(
       '--phases: capacity is measured where every message is answered; say --answer all here and to the server',
     );

@@ -2,10 +2,9 @@
 // In: the engine's result and last view. Out: microseconds, highest level first. Nothing is estimated: a level without an
 // answer has no percentiles.
 import Table from 'cli-table3';
+import type { Level } from './levels.js';
 import type { LevelResult, RunResult, View } from './native.js';
 import type { Run } from './phases.js';
-
-export const LEVEL_NAMES = ['high', 'low'] as const;
 
 export interface LevelReport {
   name: string;
@@ -66,10 +65,10 @@ function us(ns: number): number {
   return Math.round(ns / 10) / 100;
 }
 
-function levelReport(level: LevelResult, index: number, awaited: boolean): LevelReport {
+function levelReport(level: LevelResult, name: string, awaited: boolean): LevelReport {
   const some = level.answered > 0;
   return {
-    name: LEVEL_NAMES[index] ?? String(index),
+    name,
     offered: level.offered,
     sent: level.sent,
     answered: level.answered,
@@ -102,6 +101,7 @@ export interface RunContext {
   /** How long messages were due; shorter than planned when the run was stopped. */
   durationMs: number;
   answeredAll: boolean;
+  levels: readonly Level[];
   reconnectsBefore: number;
 }
 
@@ -114,7 +114,10 @@ export function runReport(result: RunResult, view: View, context: RunContext): R
     answered_per_s: Math.round(
       total(result.levels, (level) => level.answered) / Math.max(seconds, view.answeredNs / 1e9),
     ),
-    levels: result.levels.map((level, index) => levelReport(level, index, context.answeredAll || index === 0)),
+    levels: result.levels.map((level, index) => {
+      const name = context.levels[index]?.name ?? String(index);
+      return levelReport(level, name, context.answeredAll || index === 0);
+    }),
     mismatched: view.mismatched,
     late: view.late,
     unexpected: view.unexpected,

@@ -29,14 +29,15 @@ export interface Events {
 
 export function nativeOptions(options: MccOptions): NativeMccOptions {
   const { destination, port, prefixLength, gateway, vlan, connections, batches, seed, core } = options;
-  const { messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs } = options;
+  const { messageLength, levels, levelPerMessage, answeredAll, echo, thinkNs } = options;
   return {
     device: formatDevice(options.device),
     ...(options.mac === undefined ? {} : { mac: options.mac }),
     firstAddress: options.source,
     addressCount: options.ips,
     ...{ destination, port, prefixLength, gateway, vlan, connections, batches, seed, core },
-    ...{ messageLength, requestRatio, levelPerMessage, answeredAll, echo, thinkNs },
+    ...{ messageLength, levelPerMessage, answeredAll, echo, thinkNs },
+    levelShares: levels.map(({ share }) => share),
     // Every address of the network; the server's own and the generator's are left out.
     floodAddress: networkOf(destination, prefixLength) + 1,
     floodAddresses: prefixSize(prefixLength) - 2,
@@ -170,7 +171,8 @@ export class Runner {
     this.native.mccRun(this.id, nativeRun(phase, this.options.connections, this.capacityPerS ?? 0));
     const views = await this.until((name) => name !== 'running' && name !== 'draining', true);
     const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
-    const context = { phase, durationMs, answeredAll: this.options.answeredAll, reconnectsBefore };
+    const { answeredAll, levels } = this.options;
+    const context = { phase, durationMs, answeredAll, levels, reconnectsBefore };
     const report = runReport(this.native.mccResult(this.id), this.native.mccView(this.id), context);
     const answeredPerS = capacityOf(views) ?? 0;
     if (phase.kind === 'capacity') {
