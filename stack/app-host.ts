@@ -17,6 +17,8 @@ import { noWorkers, OffloadPool } from './offload.js';
 import { rxBudgets, watermarks } from './overload.js';
 import { type ResolvedPolicy, resolvePolicy } from './policy.js';
 import { RedisClient } from './redis.js';
+import type { MakeNativeRedis } from './redis-native.js';
+import type { RedisTopology } from './redis-topology.js';
 import type { ServeDefinition } from './serve.js';
 
 export interface AppHostOptions<L extends string> {
@@ -24,6 +26,8 @@ export interface AppHostOptions<L extends string> {
   stack: StackId;
   app: number;
   settings: StackSettings;
+  /** Of a Redis Cluster, as far as it is known. */
+  topology?: RedisTopology | undefined;
   control: ListenerControl;
   log: Log;
   /** The thread also takes the stack's turns. */
@@ -38,12 +42,15 @@ export class AppHost<L extends string> {
   private readonly native: NativeAddon = loadNative();
   private poller: NativePoller | null = null;
   private redis: RedisClient | null = null;
+  private topology: RedisTopology | undefined;
+  private makeNative: MakeNativeRedis | undefined;
   private workers: OffloadPool | null = null;
   private readonly trace: OpTrace | null;
 
   constructor(options: AppHostOptions<L>) {
     const { definition, stack, app, settings, control } = options;
     this.options = options;
+    this.topology = options.topology;
     this.policy = resolvePolicy(definition.levels, definition.policy, settings);
     const arena = new Arena(this.native.attachArena(stack));
     const budgets = rxBudgets(definition.levels, arena.rxPackets, settings.bufferShares);
@@ -99,22 +106,32 @@ export class AppHost<L extends string> {
 
   private makeRedis(): RedisClient {
     const { stack, settings, definition } = this.options;
-    if (settings.redis.length === 0) {
+    const servers = [...settings.redis, ...settings.redisCluster];
+    if (servers.length === 0) {
       throw new QstackError('QST_ERR_CONFIG_INVALID', 'app.redis(): the configuration names no `redis`');
     }
     const { scheduler, sojourn } = this.core;
     const redis = new RedisClient({
-      servers: settings.redis,
+      servers,
+      cluster: settings.redisCluster.length > 0,
       levels: definition.levels.length,
       policy: this.policy.options,
       scheduler,
       sojourn,
       stack,
+      makeNative: this.makeNative,
     });
+    if (this.topology !== undefined) redis.follow(this.topology);
     this.core.sources.push(redis);
     if (this.poller !== null) redis.attach(this.poller);
     this.redis = redis;
     return redis;
+  }
+
+  /** The cluster's slots have moved. */
+  followRedis(topology: RedisTopology): void {
+    this.topology = topology;
+    this.redis?.follow(topology);
   }
 
   private makeWorkers(): OffloadPool {
@@ -125,6 +142,11 @@ export class AppHost<L extends string> {
   }
 
   async setup(): Promise<void> {
+    if (this.options.settings.redisClient === 'ioredis') {
+      // Loaded by those alone who want it.
+      const { IoredisClient } = await import('./ioredis-client.js');
+      this.makeNative = (options) => new IoredisClient(options);
+    }
     // Alone in its thread, it takes the stack's turns itself: then ops can be awaited in setup() already.
     if (this.options.drive) this.poll();
     await this.options.definition.setup(this.app);

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { AppThreadData, FromApp, ToApp, UserCounts } from './app-protocol.js';
 import { QstackError } from './errors.js';
 import type { ListenOptions } from './native.js';
+import type { RedisTopology } from './redis-topology.js';
 
 export interface AppLink {
   /** Runs setup(); the listeners that it wants. */
@@ -12,6 +13,8 @@ export interface AppLink {
   /** Starts the poller. */
   begin(numbers: number[]): Promise<void>;
   counts(): Promise<UserCounts>;
+  /** Another slot map of the Redis Cluster. */
+  followRedis(topology: RedisTopology): void;
   drain(limitMs: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -91,6 +94,10 @@ export class ThreadLink implements AppLink {
   async counts(): Promise<UserCounts> {
     const id = ++this.lastId;
     return (await this.answer<Extract<FromApp, { type: 'counts' }>>(`counts ${id}`, { type: 'counts', id })).counts;
+  }
+
+  followRedis(topology: RedisTopology): void {
+    if (!this.isGone) this.worker.postMessage({ type: 'redis', topology } satisfies ToApp);
   }
 
   async drain(limitMs: number): Promise<void> {

@@ -2,6 +2,7 @@
 import type { AppCounts } from './app-core.js';
 import type { StackSettings } from './config/settings.js';
 import type { ListenOptions, StackId } from './native.js';
+import type { RedisTopology } from './redis-topology.js';
 
 /** An app thread's start-up data. */
 export interface AppThreadData {
@@ -10,6 +11,8 @@ export interface AppThreadData {
   stack: StackId;
   app: number;
   settings: StackSettings;
+  /** Of a Redis Cluster, as far as it is known. */
+  topology?: RedisTopology | undefined;
 }
 
 export type UserCounts = AppCounts & { user: Record<string, unknown> };
@@ -29,5 +32,6 @@ export type ToApp =
   /** Numbers of the wanted listeners, in their order. */
   | { type: 'begin'; numbers: number[] }
   | { type: 'counts'; id: number }
+  | { type: 'redis'; topology: RedisTopology }
   | { type: 'drain'; limitMs: number }
   | { type: 'close' };

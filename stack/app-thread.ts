@@ -51,11 +51,11 @@ class CollectedListeners implements ListenerControl {
 }
 
 async function setUp(control: CollectedListeners): Promise<AppHost<string>> {
-  const { module, stack, app, settings } = data;
+  const { module, stack, app, settings, topology } = data;
   const definition = ((await import(module)) as { default?: unknown }).default;
   if (!isServeDefinition(definition)) throw notADefinition(`${module} has no default export made by serve()`);
   const log = new Log({ level: settings.logLevel });
-  const host = new AppHost({ definition, stack, app, settings, control, log, drive: false });
+  const host = new AppHost({ definition, stack, app, settings, topology, control, log, drive: false });
   await host.setup();
   control.endOfSetup();
   return host;
@@ -70,6 +70,9 @@ async function obey(host: AppHost<string>, control: CollectedListeners, message:
       break;
     case 'counts':
       tell({ type: 'counts', id: message.id, counts: host.app.counts() });
+      break;
+    case 'redis':
+      host.followRedis(message.topology);
       break;
     case 'drain':
       await host.drain(message.limitMs);

@@ -25,6 +25,8 @@ import {
 } from './native.js';
 import { planOf, stackOptions } from './native-options.js';
 import { type LevelOverload, overloadOf } from './overload.js';
+import type { RedisTopology } from './redis-topology.js';
+import type { RedisWatch } from './redis-watch.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
 import { type StageTime, stageTimes } from './sojourn.js';
@@ -58,6 +60,7 @@ export class Stack implements AsyncDisposable {
   private readonly deathsMs: number[] = [];
   private rules: StackRules | null = null;
   private heartbeat: Heartbeat | null = null;
+  private redis: RedisWatch | null = null;
   private stopping: Promise<void> | null = null;
 
   private constructor(parts: StackParts) {
@@ -88,6 +91,7 @@ export class Stack implements AsyncDisposable {
   private async begin(): Promise<void> {
     const { definition, settings } = this.parts;
     this.rules = new StackRules(this.native, this.id, definition, settings);
+    await this.watchRedis();
     for (let app = 0; app < settings.appThreads; app++) this.apps.push(this.link(app));
     const lists = await Promise.all(this.apps.map((app) => app.setUp()));
     this.memory.placed();
@@ -98,10 +102,21 @@ export class Stack implements AsyncDisposable {
     this.heartbeat = new Heartbeat(this.native.attachArena(this.id), settings.appThreads, this.parts.log);
   }
 
+  private async watchRedis(): Promise<void> {
+    const { settings, log } = this.parts;
+    if (settings.redisCluster.length === 0 || settings.redisClient === 'ioredis') return;
+    const { RedisWatch } = await import('./redis-watch.js');
+    const tell = (topology: RedisTopology) => {
+      for (const app of this.apps) app.followRedis(topology);
+    };
+    this.redis = await RedisWatch.open(settings.redisCluster, tell, log);
+  }
+
   private link(app: number): AppLink {
     const { module, definition, settings, log } = this.parts;
-    if (settings.arrangement === 'inline') return new LocalLink({ definition, stack: this.id, app, settings, log });
-    const data = { module, stack: this.id, app, settings };
+    const common = { stack: this.id, app, settings, topology: this.redis?.topology };
+    if (settings.arrangement === 'inline') return new LocalLink({ definition, ...common, log });
+    const data = { module, ...common };
     const unlisten = (number: number) => this.native.unlisten(this.id, number);
     return new ThreadLink(data, (fault) => void this.died(app, fault), unlisten);
   }
@@ -230,6 +245,7 @@ export class Stack implements AsyncDisposable {
   private async takeDown(): Promise<void> {
     this.stopping ??= Promise.resolve();
     this.heartbeat?.stop();
+    this.redis?.close();
     await Promise.allSettled(this.apps.map((app) => app.close()));
     this.native.stop(this.id);
     this.native.destroy(this.id);

@@ -14,6 +14,7 @@ import type { ListenerControl } from './listener.js';
 import { Log } from './log.js';
 import { type ListenOptions, loadNative, type RingDevice, type StackCounters, type StackId } from './native.js';
 import { stackOptions } from './native-options.js';
+import type { RedisWatch } from './redis-watch.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
 import { type StageTime, stageTimes } from './sojourn.js';
@@ -35,15 +36,24 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
   private readonly listeners: number[];
   private readonly rules: StackRules<L>;
   private readonly drainMs: number;
+  private readonly redis: RedisWatch | undefined;
   private stopped = false;
 
-  constructor(id: StackId, host: AppHost<L>, listeners: number[], rules: StackRules<L>, drainMs: number) {
+  constructor(
+    id: StackId,
+    host: AppHost<L>,
+    listeners: number[],
+    rules: StackRules<L>,
+    drainMs: number,
+    redis: RedisWatch | undefined,
+  ) {
     this.id = id;
     this.host = host;
     this.app = host.app;
     this.listeners = listeners;
     this.rules = rules;
     this.drainMs = drainMs;
+    this.redis = redis;
   }
 
   counters(): StackCounters {
@@ -72,6 +82,7 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
     const native = loadNative();
     for (const number of this.listeners) native.unlisten(this.id, number);
     await this.host.drain(limitMs);
+    this.redis?.close();
     this.host.close();
     native.destroy(this.id);
   }
@@ -101,15 +112,22 @@ export async function inline<L extends string>(
   }
   const id = native.createStack(stackOptions(settings, definition.levels, definition.policy, options.ring));
   let host: AppHost<L> | undefined;
+  let redis: RedisWatch | undefined;
   try {
     const rules = new StackRules<L>(native, id, definition, settings);
     const listeners: number[] = [];
     const control = directControl(id, listeners);
-    host = new AppHost<L>({ definition, stack: id, app: 0, settings, control, log, drive: true });
+    if (settings.redisCluster.length > 0 && settings.redisClient === 'hiredis') {
+      const { RedisWatch } = await import('./redis-watch.js');
+      redis = await RedisWatch.open(settings.redisCluster, (topology) => host?.followRedis(topology), log);
+    }
+    const topology = redis?.topology;
+    host = new AppHost<L>({ definition, stack: id, app: 0, settings, topology, control, log, drive: true });
     await host.setup();
     host.begin();
-    return new InlineStack<L>(id, host, listeners, rules, settings.drainTimeoutMs);
+    return new InlineStack<L>(id, host, listeners, rules, settings.drainTimeoutMs, redis);
   } catch (error) {
+    redis?.close();
     host?.close();
     native.destroy(id);
     throw error;

@@ -4,6 +4,7 @@ import { AppHost, type AppHostOptions } from './app-host.js';
 import type { AppLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
 import { type ListenOptions, loadNative } from './native.js';
+import type { RedisTopology } from './redis-topology.js';
 
 export class LocalLink implements AppLink {
   private readonly wanted: ListenOptions[] = [];
@@ -36,6 +37,10 @@ export class LocalLink implements AppLink {
 
   async counts(): Promise<UserCounts> {
     return this.host.app.counts();
+  }
+
+  followRedis(topology: RedisTopology): void {
+    this.host.followRedis(topology);
   }
 
   async drain(limitMs: number): Promise<void> {

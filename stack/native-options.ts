@@ -20,7 +20,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     sums: settings.tcp.sumsMax,
     limitsSources: settings.tcp.halfOpenPerSource > 0 || settings.tcp.connectionsPerSource > 0,
     memif: settings.device.kind === 'memif',
-    redis: settings.redis.length > 0 && settings.redisClient === 'native',
+    redis: settings.redis.length + settings.redisCluster.length > 0,
     inline: settings.arrangement === 'inline',
   });
 }

@@ -89,5 +89,6 @@ export class RedisBlock {
   publish(): void {
     this.commands.publish();
     this.releases.publish();
+    this.native.published?.();
   }
 }

@@ -8,6 +8,8 @@ export type RedisServer = { readonly path: string } | { readonly host: string; r
 
 export interface NativeRedisOptions {
   readonly servers: readonly RedisServer[];
+  /** They are some of a Redis Cluster: MOVED and ASK are followed; default false. */
+  readonly cluster?: boolean;
   /** Commands may point into this stack's arena. */
   readonly stack?: StackId;
   /** Commands taken and not completed, a power of two; default 16384. */
@@ -34,6 +36,9 @@ export interface RedisServerStats {
   readonly replied: number;
   /** Replies that were errors. */
   readonly errors: number;
+  /** Replies that sent their commands on: for good, and for once. No errors; a Redis Cluster alone has them. */
+  readonly moved: number;
+  readonly asked: number;
   readonly lost: number;
   readonly timeouts: number;
   /** Replies that came after their time-out. */
@@ -44,6 +49,8 @@ export interface RedisServerStats {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly inFlight: number;
+  /** A path, or host:port. */
+  readonly address: string;
   readonly connected: boolean;
   /** errno of the last fault of the connection. */
   readonly lastError: number;
@@ -64,16 +71,20 @@ export interface NativeRedis {
   readonly layout: RedisLayout;
   /** Number of the template. `key` is the index of the argument that is the key; 0: none. */
   addTemplate(args: readonly (readonly NativePart[])[], key: number): number;
-  /** 16384 numbers: the server of each slot. */
-  setSlots(servers: Uint16Array): void;
+  /** The server of each of the 16384 slots, as an index of `servers`, of which those that are new are added. */
+  setTopology(servers: readonly RedisServer[], slots: Uint16Array): void;
   /** From now on this poller polls it. */
   attach(poller: NativePoller): void;
+  /** Commands were published, where no poller looks for them. */
+  published?(): void;
   /** Takes commands out of the ring now. */
   take(): void;
   poll(): number;
   stats(): NativeRedisStats;
   close(): void;
 }
+
+export type MakeNativeRedis = (options: NativeRedisOptions) => NativeRedis;
 
 export function createNativeRedis(options: NativeRedisOptions): NativeRedis {
   const native = loadNative() as unknown as { createRedis(options: NativeRedisOptions): NativeRedis };

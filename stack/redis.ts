@@ -51,7 +51,13 @@ import { policyWords } from './policy.js';
 import { byteLengthOf, RedisBlock, type RedisBytes } from './redis-block.js';
 import { encodeCommand, keyOf } from './redis-command.js';
 import { RedisCrowd } from './redis-crowd.js';
-import { createNativeRedis, type NativeRedis, type NativeRedisOptions, type NativeRedisStats } from './redis-native.js';
+import {
+  createNativeRedis,
+  type MakeNativeRedis,
+  type NativeRedis,
+  type NativeRedisOptions,
+  type NativeRedisStats,
+} from './redis-native.js';
 import { type NumberOp, RedisOp, type RedisOpHost, type RedisResult, type ReplyOp } from './redis-op.js';
 import { RedisReply, replyError } from './redis-reply.js';
 import {
@@ -64,6 +70,7 @@ import {
   type TemplateArgument,
   type ValuesOf,
 } from './redis-template.js';
+import type { RedisTopology } from './redis-topology.js';
 import { type AppSojourn, REDIS } from './sojourn.js';
 
 const COMMAND_BYTES_MAX = 512 * 1024;
@@ -81,6 +88,8 @@ export interface RedisClientOptions extends Omit<NativeRedisOptions, 'policy'> {
   readonly sojourn?: AppSojourn;
   /** Which level's commands go first when there is no room for all. */
   readonly policy: PolicyOptions;
+  /** What stands behind the rings; default the native client. */
+  readonly makeNative?: MakeNativeRedis | undefined;
   /** How long a command may take, waiting included; default 1000. */
   readonly timeoutMs?: number;
 }
@@ -137,8 +146,8 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   private readonly numberShapes: { del: number; incr: number };
 
   constructor(options: RedisClientOptions) {
-    const { levels, scheduler, sojourn, policy, timeoutMs = TIMEOUT_MS, ...native } = options;
-    this.native = createNativeRedis({ ...native, levels, policy: policyWords(policy) });
+    const { levels, scheduler, sojourn, policy, makeNative, timeoutMs = TIMEOUT_MS, ...native } = options;
+    this.native = (makeNative ?? createNativeRedis)({ ...native, levels, policy: policyWords(policy) });
     this.block = new RedisBlock(this.native);
     this.scheduler = scheduler;
     this.sojourn = sojourn;
@@ -164,6 +173,11 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   attach(poller: NativePoller): void {
     this.native.attach(poller);
     this.attached = true;
+  }
+
+  /** Another slot map of the cluster; what waits for a server that has lost its slots goes to the one that has them. */
+  follow({ servers, slots }: RedisTopology): void {
+    if (!this.isClosed) this.native.setTopology(servers, slots);
   }
 
   // ---- commands

@@ -2,7 +2,7 @@
 // what happens, and ends in order: stop accepting, finish what is under way, close, summary.
 import { Command } from 'commander';
 import { formatFault } from '../../stack/config/fault.js';
-import { defaultRedis, firstRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
+import { defaultRedis, firstRedis, formatRedisOf, redisFaultsOf } from '../../stack/config/redis-check.js';
 import { formatSize } from '../../stack/config/units.js';
 import type { Stack } from '../../stack/control.js';
 import { start } from '../../stack/start.js';
@@ -94,10 +94,10 @@ async function main(): Promise<void> {
   const program = command();
   program.parse();
   const settings = settingsOf(program, LEVELS.length);
-  const isGiven = settings.redis.length > 0;
+  const isGiven = settings.redis.length + settings.redisCluster.length > 0;
   if (!isGiven) settings.redis = defaultRedis();
-  if (settings.redis.length === 0) settings.redis = [firstRedis()];
-  const faults = (await redisFaults(settings.redis)).map(formatFault);
+  if (settings.redis.length + settings.redisCluster.length === 0) settings.redis = [firstRedis()];
+  const faults = (await redisFaultsOf(settings)).map(formatFault);
   if (faults.length > 0 && isGiven) throw new Error(faults.join('\n'));
   for (const fault of faults) process.stderr.write(`${fault}; until then requests get error replies (warning)\n`);
   const stack = await start(new URL('./server.js', import.meta.url), settings);
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
   const priorities = settings.priorities ? LEVELS.join(' > ') : 'off';
   sayListening(
     stack,
-    `redis ${settings.redis.map(formatRedis).join(' ')}, priorities ${priorities}, up to ${settings.connectionsMax} connections, ` +
+    `redis ${formatRedisOf(settings)}, priorities ${priorities}, up to ${settings.connectionsMax} connections, ` +
       `${formatSize(stack.plannedBytes)} planned`,
     statsJson,
   );

@@ -119,11 +119,15 @@ export function summaryText(last: Sample): string {
     return `  ${name}: ${number(messages)} messages, ${number(replies)} replies, ${number(unavailable)} without Redis${overload}`;
   });
   const drops = Object.entries(counters).filter(([name, count]) => name.startsWith('drop_') && count > 0);
+  const { redis_moved: moved, redis_asked: asked } = tally;
   return [
     `${number(counters.connections_opened ?? 0)} connections were opened, ${number(counters.connections_closed ?? 0)} closed`,
     ...levels,
     ...(tally.malformed > 0 ? [`  malformed: ${number(tally.malformed)}`] : []),
     ...Object.entries(tally.redis_failures).map(([code, count]) => `  ${code}: ${number(count)}`),
+    ...(moved + asked > 0
+      ? [`  redirected within the Redis Cluster: ${number(moved)} MOVED, ${number(asked)} ASK`]
+      : []),
     ...drops.map(([name, count]) => `  dropped, ${name.slice(5)}: ${number(count)}`),
   ].join('\n');
 }

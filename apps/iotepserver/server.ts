@@ -26,7 +26,7 @@ function gateway(app: App<Level>, settings: StackSettings) {
   const work = makeRedisWork(app);
   const sinceUs = stampClock(app);
   const answersAll = settings.answer === 'all';
-  app.onReport(() => ({ tally: tally.report() }));
+  app.onReport(() => ({ tally: tally.report(app.redis().stats().servers) }));
 
   const finish = (message: Message<Level>, bytes: Uint8Array) => {
     if ((answersAll || isRequest(message)) && message.reply(bytes)) tally.replied(message.levelIndex);

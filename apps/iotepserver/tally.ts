@@ -20,7 +20,13 @@ export interface TallyReport {
   malformed: number;
   /** By the code of the failure. */
   redis_failures: Record<string, number>;
+  /** Commands that a Redis Cluster has sent on, and that came to their reply all the same: MOVED, ASK. */
+  redis_moved: number;
+  redis_asked: number;
 }
+
+/** What the Redis client counts by server. */
+type Redirections = readonly { readonly moved: number; readonly asked: number }[];
 
 export class Tally {
   malformed = 0;
@@ -54,7 +60,7 @@ export class Tally {
     this.replies[level] = (this.replies[level] as number) + 1;
   }
 
-  report(): TallyReport {
+  report(servers: Redirections = []): TallyReport {
     const levels = this.names.map((name, level) => {
       const latency = this.latencies[level] as Latency;
       const tally = {
@@ -69,15 +75,23 @@ export class Tally {
       latency.clear();
       return tally;
     });
-    return { levels, malformed: this.malformed, redis_failures: { ...this.failures } };
+    return {
+      levels,
+      malformed: this.malformed,
+      redis_failures: { ...this.failures },
+      redis_moved: servers.reduce((sum, { moved }) => sum + moved, 0),
+      redis_asked: servers.reduce((sum, { asked }) => sum + asked, 0),
+    };
   }
 }
 
 /** Counts added; of latencies the worst app thread's, because percentiles cannot be added. */
 export function sumTallies(reports: readonly TallyReport[]): TallyReport {
-  const sum: TallyReport = { levels: [], malformed: 0, redis_failures: {} };
+  const sum: TallyReport = { levels: [], malformed: 0, redis_failures: {}, redis_moved: 0, redis_asked: 0 };
   for (const report of reports) {
     sum.malformed += report.malformed;
+    sum.redis_moved += report.redis_moved;
+    sum.redis_asked += report.redis_asked;
     for (const [code, n] of Object.entries(report.redis_failures)) {
       sum.redis_failures[code] = (sum.redis_failures[code] ?? 0) + n;
     }

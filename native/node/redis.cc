@@ -58,6 +58,7 @@ ClientConfig read_config(const OptionReader& options) {
     shard.inflight_low_min = std::min(shard.inflight_low_min, shard.inflight_low_max);
     config.shards.push_back(shard);
   }
+  config.cluster = options.boolean("cluster", false);
   config.levels = options.u32("levels", config.levels, 1, kLevelsMax);
   if (options.has("policy")) config.policy = read_policy(options.object("policy"), config.levels);
   config.commands = options.u32("commands", config.commands, 16, 1u << 20);
@@ -97,7 +98,7 @@ class RedisObject : public Napi::ObjectWrap<RedisObject> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "NativeRedis",
-        {InstanceMethod<&RedisObject::add_template>("addTemplate"), InstanceMethod<&RedisObject::set_slots>("setSlots"),
+        {InstanceMethod<&RedisObject::add_template>("addTemplate"), InstanceMethod<&RedisObject::set_topology>("setTopology"),
          InstanceMethod<&RedisObject::attach>("attach"), InstanceMethod<&RedisObject::take>("take"),
          InstanceMethod<&RedisObject::poll>("poll"), InstanceMethod<&RedisObject::stats>("stats"),
          InstanceMethod<&RedisObject::close>("close")});
@@ -120,7 +121,7 @@ class RedisObject : public Napi::ObjectWrap<RedisObject> {
   }
 
   Napi::Value add_template(const Napi::CallbackInfo& info);
-  Napi::Value set_slots(const Napi::CallbackInfo& info);
+  Napi::Value set_topology(const Napi::CallbackInfo& info);
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value take(const Napi::CallbackInfo& info);
   Napi::Value poll(const Napi::CallbackInfo& info);
@@ -176,13 +177,17 @@ Napi::Value RedisObject::add_template(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value RedisObject::set_slots(const Napi::CallbackInfo& info) {
+Napi::Value RedisObject::set_topology(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
-    const bool typed = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;
-    if (!typed) throw option_error("setSlots: a Uint16Array is expected");
-    const auto slots = info[0].As<Napi::Uint16Array>();
-    if (!client().set_slots({slots.Data(), slots.ElementLength()}))
-      throw option_error("setSlots: 16384 numbers of servers are expected");
+    const bool typed = info[1].IsTypedArray() && info[1].As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;
+    if (!info[0].IsArray() || !typed) throw option_error("setTopology: servers and a Uint16Array are expected");
+    std::vector<redis::Address> servers;
+    const auto list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i)
+      servers.push_back(read_address(OptionReader(list.Get(i), "setTopology: servers")));
+    const auto slots = info[1].As<Napi::Uint16Array>();
+    if (!client().set_topology(servers, {slots.Data(), slots.ElementLength()}))
+      throw option_error("setTopology: numeric addresses and 16384 numbers of servers are expected");
     return info.Env().Undefined();
   });
 }
@@ -228,6 +233,8 @@ Napi::Value shard_stats(Napi::Env env, const redis::Shard& shard) {
   put("sent", stats.sent);
   put("replied", stats.replied);
   put("errors", stats.errors);
+  put("moved", stats.moved);
+  put("asked", stats.asked);
   put("lost", stats.lost);
   put("timeouts", stats.timeouts);
   put("discarded", stats.discarded);
@@ -238,6 +245,7 @@ Napi::Value shard_stats(Napi::Env env, const redis::Shard& shard) {
   put("bytesOut", stats.bytes_out);
   put("inFlight", shard.in_flight());
   put("lastError", static_cast<uint64_t>(shard.last_error()));
+  out.Set("address", shard.address().text());
   out.Set("connected", shard.connected());
   Napi::Array waiting = Napi::Array::New(env, kLevelsMax);
   for (uint8_t level = 0; level < kLevelsMax; ++level) waiting.Set(level, shard.waiting(level));

@@ -56,15 +56,13 @@ Client::Client(const ClientConfig& config, std::span<const uint8_t> arena, int e
                                          layout_.release_capacity)),
       slots_(kSlots),
       buffer_(kReadBuffer),
+      pattern_(config.shards[0]),
       levels_(config.levels),
+      cluster_(config.cluster),
       epoll_fd_(epoll_fd) {
-  const auto shards = static_cast<uint16_t>(config.shards.size());
-  for (uint16_t i = 0; i < shards; ++i) {
-    ShardConfig shard = config.shards[i];
-    shard.levels = levels_;
-    shard.policy = config.policy;
-    shards_.push_back(std::make_unique<Shard>(shard, i, epoll_fd, pool_, commands_, completer_));
-  }
+  pattern_.levels = levels_;
+  pattern_.policy = config.policy;
+  for (const ShardConfig& shard : config.shards) add_shard(shard);
   for (uint32_t slot = 0; slot < kSlots; ++slot)
     slots_[slot] = static_cast<uint16_t>(uint64_t{slot} * shards_.size() / kSlots);
 }
@@ -72,6 +70,14 @@ Client::Client(const ClientConfig& config, std::span<const uint8_t> arena, int e
 Client::~Client() {
   shards_.clear();
   ::close(epoll_fd_);
+}
+
+void Client::add_shard(ShardConfig shard) {
+  shard.levels = pattern_.levels;
+  shard.policy = pattern_.policy;
+  Redirector* const redirector = cluster_ ? this : nullptr;
+  shards_.push_back(std::make_unique<Shard>(shard, static_cast<uint16_t>(shards_.size()), epoll_fd_, pool_, commands_,
+                                            completer_, redirector));
 }
 
 uint32_t Client::add_template(std::span<const Argument> arguments, uint32_t key) {
@@ -89,6 +95,75 @@ bool Client::set_slots(std::span<const uint16_t> shards) {
   return right;
 }
 
+uint32_t Client::shard_at(const Address& address) {
+  for (uint32_t i = 0; i < shards_.size(); ++i)
+    if (shards_[i]->address() == address) return i;
+  if (shards_.size() >= kShardsMax || !is_possible(address)) return kNoIndex;
+  ShardConfig shard = pattern_;
+  shard.address = address;
+  add_shard(shard);
+  return shards() - 1;
+}
+
+bool Client::set_topology(std::span<const Address> servers, std::span<const uint16_t> slots) {
+  if (slots.size() != kSlots) return false;
+  std::vector<uint16_t> map(kSlots), numbers;
+  for (const Address& address : servers) {
+    const uint32_t number = shard_at(address);
+    if (number == kNoIndex) return false;
+    numbers.push_back(static_cast<uint16_t>(number));
+  }
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    if (slots[slot] >= numbers.size()) return false;
+    map[slot] = numbers[slots[slot]];
+  }
+  set_slots(map);
+  note_wanted();
+  send_on_waiting();
+  return true;
+}
+
+/// A server without a slot is left alone: it may be gone for ever.
+void Client::note_wanted() {
+  std::vector<bool> wanted(shards_.size());
+  for (const uint16_t shard : slots_) wanted[shard] = true;
+  for (uint32_t i = 0; i < shards_.size(); ++i) shards_[i]->set_wanted(wanted[i]);
+}
+
+/// The order among commands of one slot stays.
+void Client::send_on_waiting() {
+  for (uint16_t i = 0; i < shards_.size(); ++i) {
+    PendingList waiting, staying;
+    shards_[i]->take_waiting(waiting);
+    while (!waiting.empty()) {
+      const uint32_t index = waiting.pop_front(pool_);
+      Pending& entry = pool_.at(index);
+      const uint16_t owner = entry.slot == kNoSlot ? i : slots_[entry.slot];
+      if (owner == i) {
+        staying.push_back(pool_, index);
+      } else {
+        entry.again(false);
+        shards_[owner]->submit(index);
+      }
+    }
+    while (!staying.empty()) shards_[i]->submit(staying.pop_front(pool_));
+  }
+}
+
+bool Client::redirect(uint32_t index, const Redirect& to, const Address& from) {
+  Pending& entry = pool_.at(index);
+  if (entry.redirects >= kRedirectsMax) return false;
+  const std::string host = to.host.empty() ? from.host : std::string(to.host);
+  const uint32_t number = shard_at({"", host, to.port});
+  if (number == kNoIndex) return false;
+  if (!to.ask) slots_[to.slot] = static_cast<uint16_t>(number);
+  ++entry.redirects;
+  entry.again(to.ask);
+  shards_[number]->submit(index);
+  redirected_ = true;
+  return true;
+}
+
 void Client::close() {
   closed_ = true;
   for (auto& shard : shards_) shard->connection().close();
@@ -97,9 +172,17 @@ void Client::close() {
 uint32_t Client::poll(Nanos now) {
   if (closed_) return 0;
   take(now);
-  for (auto& shard : shards_) shard->poll(now, buffer_);
+  poll_shards(now);
+  // What came back goes out at once, whichever shard it is for.
+  for (uint8_t round = 0; redirected_ && round < kRedirectsMax; ++round) poll_shards(now);
   completer_.publish();
   return completer_.size();
+}
+
+/// A redirection may add a shard meanwhile.
+void Client::poll_shards(Nanos now) {
+  redirected_ = false;
+  for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->poll(now, buffer_);
 }
 
 void Client::take_back() {
@@ -133,7 +216,7 @@ bool Client::accept(const abi::RedisCommand& record, Nanos now) {
   if (record.level >= levels_ || !fill(record, holes)) return false;
   const uint32_t index = pool_.take();
   Pending& entry = pool_.at(index);
-  const uint32_t shard = render(record, holes, entry, key) ? shard_of(record, key) : kNoIndex;
+  const uint32_t shard = render(record, holes, entry, key) ? shard_of(record, key, entry) : kNoIndex;
   if (shard == kNoIndex) {
     commands_.release(entry.place.id);
     pool_.give_back(index);
@@ -176,23 +259,26 @@ bool Client::render(const abi::RedisCommand& record, const Holes& holes, Pending
   const CommandTemplate* shape = raw ? nullptr : &templates_[record.shape - 1];
   if (shape != nullptr && shape->arguments_needed() > record.arguments) return false;
   const uint64_t size = raw ? holes.arguments[0].size() : shape->size(holes);
-  if (size > kPlaceMax) return false;
-  entry.place = commands_.allocate(static_cast<uint32_t>(size));
+  entry.head = cluster_ ? static_cast<uint8_t>(kAsking.size()) : 0;
+  if (size + entry.head > kPlaceMax) return false;
+  entry.place = commands_.allocate(static_cast<uint32_t>(size) + entry.head);
   if (entry.place.id == Place::kNone) return false;
   entry.length = static_cast<uint32_t>(size);
   if (raw) {
-    std::memcpy(entry.place.at, holes.arguments[0].data(), size);
+    std::memcpy(entry.unsent(), holes.arguments[0].data(), size);
     key = holes.arguments[1];
   } else {
-    key = shape->write(holes, entry.place.at);
+    key = shape->write(holes, entry.unsent());
   }
   return true;
 }
 
 /// kNoIndex: there is no such shard. A command without a key goes to shard 0.
-uint32_t Client::shard_of(const abi::RedisCommand& record, std::span<const uint8_t> key) const {
+uint32_t Client::shard_of(const abi::RedisCommand& record, std::span<const uint8_t> key, Pending& entry) const {
   if (record.shard != abi::kRedisByKey) return record.shard < shards_.size() ? record.shard : kNoIndex;
-  return key.empty() || shards_.size() == 1 ? 0 : slots_[key_slot(key)];
+  if (key.empty() || (!cluster_ && shards_.size() == 1)) return 0;
+  entry.slot = key_slot(key);
+  return slots_[entry.slot];
 }
 
 bool Client::busy() const {

@@ -4,7 +4,8 @@
 //
 // In: commands and given-back places from the block, the time. Out: one completion per command, for ever. Invariant: no
 // memory is allocated per command, nothing blocks, no clock is read. The bytes that a command points to are needed
-// until take() or poll() has taken it out of the ring, not longer. Whatever a record says, nothing outside of the
+// until take() or poll() has taken it out of the ring, not longer. With `cluster`, shards are added as servers name them,
+// and MOVED and ASK are followed. Whatever a record says, nothing outside of the
 // arena, the scratch area and the templates is read. Read first: shard.hh, block.hh.
 #pragma once
 
@@ -22,6 +23,7 @@ namespace qstack::redis {
 
 struct ClientConfig {
   std::vector<ShardConfig> shards;
+  bool cluster = false;  ///< MOVED and ASK are followed
   uint32_t levels = kLevelsMax;
   PolicyConfig policy;         ///< which level's commands go first, at each shard
   uint32_t commands = 16'384;  ///< taken and not completed; a power of two
@@ -30,12 +32,15 @@ struct ClientConfig {
   PlaceHeap::Counts reply_places = {16'384, 1'024, 64, 8};
 };
 
-class Client {
+class Client : private Redirector {
  public:
+  /// A command that is sent on more often gets the redirection as its error.
+  static constexpr uint8_t kRedirectsMax = 16;
+
   /// The error text is a sentence. Throws std::bad_alloc when memory is short.
   static std::variant<std::unique_ptr<Client>, std::string> create(const ClientConfig& config,
                                                                    std::span<const uint8_t> arena);
-  ~Client();
+  ~Client() override;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -43,6 +48,9 @@ class Client {
   uint32_t add_template(std::span<const Argument> arguments, uint32_t key);
   /// Which shard has which slot: kSlots numbers. False: a number is no shard.
   bool set_slots(std::span<const uint16_t> shards);
+  /// The same for a cluster: `slots` are indices of `servers`, of which those that are new become shards. What waits for a
+  /// server that has lost its slot waits for the other one from now on. False: there are too many, or an address is wrong.
+  bool set_topology(std::span<const Address> servers, std::span<const uint16_t> slots);
 
   /// Takes commands and given-back places out of their rings; sends nothing.
   void take(Nanos now);
@@ -69,11 +77,18 @@ class Client {
  private:
   Client(const ClientConfig& config, std::span<const uint8_t> arena, int epoll_fd);
 
+  bool redirect(uint32_t index, const Redirect& to, const Address& from) override;
+  void add_shard(ShardConfig shard);
+  /// Number of the shard with this address, which may be new; kNoIndex: there can be none.
+  uint32_t shard_at(const Address& address);
+  void note_wanted();
+  void send_on_waiting();
+  void poll_shards(Nanos now);
   void take_back();
   bool accept(const abi::RedisCommand& record, Nanos now);
   bool fill(const abi::RedisCommand& record, Holes& holes) const;
   bool render(const abi::RedisCommand& record, const Holes& holes, Pending& entry, std::span<const uint8_t>& key);
-  uint32_t shard_of(const abi::RedisCommand& record, std::span<const uint8_t> key) const;
+  uint32_t shard_of(const abi::RedisCommand& record, std::span<const uint8_t> key, Pending& entry) const;
 
   std::span<const uint8_t> arena_;
   BlockLayout layout_;
@@ -89,7 +104,10 @@ class Client {
   std::vector<uint16_t> slots_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<uint8_t> buffer_;
+  ShardConfig pattern_;  ///< of shards that are added
   uint32_t levels_;
+  bool cluster_;
+  bool redirected_ = false;  ///< since the round over the shards began
   int epoll_fd_;
   uint64_t refused_ = 0;
   bool closed_ = false;

@@ -51,6 +51,8 @@ bool fill(const Address& address, SocketAddress& out) {
 
 }  // namespace
 
+std::string Address::text() const { return path.empty() ? host + ":" + std::to_string(port) : path; }
+
 bool is_possible(const Address& address) {
   SocketAddress filled;
   return fill(address, filled);

@@ -16,6 +16,10 @@ struct Address {
   std::string path;  ///< unix socket; empty: TCP
   std::string host;  ///< numeric, IPv4 or IPv6
   uint16_t port = 0;
+
+  bool operator==(const Address&) const = default;
+  /// As people write it: the path, or host:port.
+  std::string text() const;
 };
 
 class Connection {

@@ -1,17 +1,24 @@
 // PendingPool: every command between the command ring and its completion; and the lists that it moves through.
 //
 //   free ──take──▶ waiting[level] of a shard ──▶ in flight of that shard ──reply, loss, time-out──▶ free
+//                             ▲───── MOVED, ASK, another map ─────│
 //
 // In: indices. Out: indices. Invariant: an entry is in exactly one list; lists are FIFO and linked by `next`.
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "native/mempool/packet.hh"
 #include "native/redis/place_heap.hh"
 
 namespace qstack::redis {
+
+/// Goes before a command that a server has sent on to the one which is importing its slot.
+inline constexpr std::string_view kAsking = "*1\r\n$6\r\nASKING\r\n";
+inline constexpr uint16_t kNoSlot = 0xffff;
 
 struct Pending {
   uint32_t op = 0;
@@ -22,7 +29,24 @@ struct Pending {
   Nanos deadline = 0;
   Stamp stamp = 0;  ///< start of the op
   uint8_t level = 0;
-  bool answered = false;  ///< timed out in flight: JavaScript knows, the reply will be thrown away
+  bool answered = false;     ///< timed out in flight: JavaScript knows, the reply will be thrown away
+  uint8_t head = 0;          ///< bytes of the place before the first one that is sent
+  uint8_t redirects = 0;     ///< how often a server has sent it on
+  bool asking = false;       ///< ASKING goes before it, and its reply has not come
+  uint16_t slot = kNoSlot;   ///< of a cluster; kNoSlot: it is the shard's, wherever slots go
+
+  uint8_t* unsent() const { return place.at + head + written; }
+
+  /// To be sent anew, with ASKING before it or without. There is room for it in front in a cluster.
+  void again(bool with_asking) {
+    const auto room = static_cast<uint8_t>(kAsking.size());
+    length -= room - head;
+    head = with_asking ? 0 : room;
+    length += room - head;
+    if (with_asking) std::memcpy(place.at, kAsking.data(), room);
+    written = 0;
+    asking = with_asking;
+  }
 };
 
 class PendingPool {

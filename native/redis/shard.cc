@@ -15,21 +15,27 @@ constexpr uint32_t kReadsPerPoll = 8;
 }  // namespace
 
 Shard::Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPool& pool, PlaceHeap& commands,
-             Completer& completer)
+             Completer& completer, Redirector* redirector)
     : config_(config),
       number_(number),
       connection_(config.address, epoll_fd, number),
       pool_(pool),
       commands_(commands),
       completer_(completer),
+      redirector_(redirector),
       limit_(config.inflight_low_min, config.inflight_low_max),
       policy_(config.policy, config.levels, kQuantum, kBurst, kBurst),
       backoff_(config.backoff_min) {}
 
 void Shard::submit(uint32_t index) { waiting_[pool_.at(index).level].push_back(pool_, index); }
 
+void Shard::take_waiting(PendingList& into) {
+  for (PendingList& list : waiting_)
+    while (!list.empty()) into.push_back(pool_, list.pop_front(pool_));
+}
+
 void Shard::poll(Nanos now, std::span<uint8_t> buffer) {
-  if (!connected()) connect(now);
+  if (!connected() && (wanted_ || has_pending())) connect(now);
   if (connected() && !read(now, buffer)) disconnect(now);
   if (connected()) write(now);
   if (now >= next_sweep_) expire(now);
@@ -147,7 +153,7 @@ size_t Shard::gather(iovec* pieces) const {
   size_t count = 0;
   for (uint32_t index = first_unsent_; index != kNoIndex && count < kPieces; index = pool_.at(index).next) {
     const Pending& entry = pool_.at(index);
-    pieces[count++] = {entry.place.at + entry.written, entry.length - entry.written};
+    pieces[count++] = {entry.unsent(), entry.length - entry.written};
   }
   return count;
 }
@@ -201,8 +207,12 @@ bool Shard::read_replies(Nanos now, std::span<uint8_t> buffer) {
   return true;
 }
 
-/// A reply belongs to the oldest command; one that has not left as a whole cannot have been answered.
-bool Shard::asked() const { return !in_flight_.empty() && in_flight_.head() != first_unsent_; }
+/// A reply belongs to the oldest command; one that has not left as a whole cannot have been answered, but its ASKING can.
+bool Shard::asked() const {
+  if (in_flight_.empty()) return false;
+  const Pending& first = pool_.at(in_flight_.head());
+  return in_flight_.head() != first_unsent_ || (first.asking && first.written >= kAsking.size());
+}
 
 /// False: what came is no reply, or a reply that nobody has asked for.
 bool Shard::take_replies(Nanos now) {
@@ -218,11 +228,17 @@ bool Shard::take_replies(Nanos now) {
 }
 
 void Shard::finish_first(const Reply& reply, Stamp now) {
-  const uint32_t index = in_flight_.pop_front(pool_);
+  const uint32_t index = in_flight_.head();
   Pending& entry = pool_.at(index);
+  if (entry.asking) {
+    entry.asking = false;
+    return;
+  }
+  in_flight_.pop_front(pool_);
   --in_flight_by_level_[entry.level];
   backoff_ = config_.backoff_min;
   ++stats_.replied;
+  if (reply.type == abi::RedisType::error && redirected(index, reply)) return;
   stats_.errors += reply.type == abi::RedisType::error ? 1 : 0;
   stats_.too_big += reply.too_big ? 1 : 0;
   if (entry.answered) {
@@ -231,6 +247,14 @@ void Shard::finish_first(const Reply& reply, Stamp now) {
     completer_.finish(entry, number_, reply, now);
   }
   release(index);
+}
+
+bool Shard::redirected(uint32_t index, const Reply& reply) {
+  if (redirector_ == nullptr || pool_.at(index).answered) return false;
+  const auto to = parse_redirect(reply.bytes);
+  if (!to || !redirector_->redirect(index, *to, config_.address)) return false;
+  ++(to->ask ? stats_.asked : stats_.moved);
+  return true;
 }
 
 void Shard::expire_waiting(PendingList& list, Nanos now) {
@@ -269,7 +293,7 @@ bool Shard::has_pending() const {
 
 Nanos Shard::deadline() const {
   if (has_pending()) return connected() ? next_sweep_ : std::min(next_sweep_, retry_at_);
-  return connected() ? 0 : retry_at_;
+  return connected() || !wanted_ ? 0 : retry_at_;
 }
 
 }  // namespace qstack::redis

@@ -7,7 +7,8 @@
 // that has timed out in flight stays in the list until its reply is read and thrown away. Which level goes next is the
 // policy's word; its work is counted in commands. Under `strict` lower levels have only so many commands in flight as keep
 // the server busy, else priority would end in its socket queue; under the other policies that holds for all levels
-// together. Times come from the caller.
+// together. In a cluster a redirection is no reply: the command goes on to another shard, and only its last outcome is a
+// completion. Times come from the caller.
 #pragma once
 
 #include <array>
@@ -16,6 +17,7 @@
 #include "native/redis/completer.hh"
 #include "native/redis/connection.hh"
 #include "native/redis/queue_limit.hh"
+#include "native/redis/redirect.hh"
 #include "native/sched/scheduling_policy.hh"
 
 namespace qstack::redis {
@@ -34,8 +36,17 @@ struct ShardConfig {
 };
 
 struct ShardStats {
+  uint64_t moved = 0, asked = 0;  ///< replies that were redirections
   uint64_t sent = 0, replied = 0, errors = 0, lost = 0, timeouts = 0, discarded = 0, too_big = 0;
   uint64_t connects = 0, disconnects = 0, bytes_in = 0, bytes_out = 0;
+};
+
+/// Who knows the other shards.
+class Redirector {
+ public:
+  virtual ~Redirector() = default;
+  /// Takes a command over to the shard that `error` names. False: it names none that can be reached, or not any more.
+  virtual bool redirect(uint32_t index, const Redirect& to, const Address& from) = 0;
 };
 
 class Shard {
@@ -46,13 +57,19 @@ class Shard {
   static constexpr uint32_t kBurst = 4;
 
   Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPool& pool, PlaceHeap& commands,
-        Completer& completer);
+        Completer& completer, Redirector* redirector = nullptr);
 
   /// The entry's bytes are complete. It is sent at the next poll, as far as its level may.
   void submit(uint32_t index);
   /// Connects, writes, reads, looks after deadlines. `buffer` is room to read into.
   void poll(Nanos now, std::span<uint8_t> buffer);
 
+  /// Nobody connects to a server that is not wanted before a command waits for it.
+  void set_wanted(bool wanted) { wanted_ = wanted; }
+  /// Hands over what waits, of all levels.
+  void take_waiting(PendingList& into);
+
+  const Address& address() const { return config_.address; }
   bool connected() const { return connection_.state() == Connection::State::open; }
   /// Replies lie here that had no place; they go on when one is given back.
   bool stalled() const { return stalled_; }
@@ -85,6 +102,7 @@ class Shard {
   bool take_replies(Nanos now);
   bool asked() const;
   void finish_first(const Reply& reply, Stamp now);
+  bool redirected(uint32_t index, const Reply& reply);
   void expire(Nanos now);
   void expire_waiting(PendingList& list, Nanos now);
   void release(uint32_t index);
@@ -96,6 +114,7 @@ class Shard {
   PendingPool& pool_;
   PlaceHeap& commands_;
   Completer& completer_;
+  Redirector* redirector_;
   ReplyReader reader_;
   std::array<PendingList, kLevelsMax> waiting_;
   PendingList in_flight_;
@@ -109,6 +128,7 @@ class Shard {
   Nanos next_sweep_ = 0;
   Nanos next_idle_read_ = 0;
   bool stalled_ = false;
+  bool wanted_ = true;
   ShardStats stats_;
 };
 

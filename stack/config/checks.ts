@@ -48,6 +48,12 @@ export class Checks {
     );
   }
 
+  redis(): void {
+    const { redis, redisCluster } = this.settings;
+    if (redis.length === 0 || redisCluster.length === 0) return;
+    this.fault('redis_cluster', '`redis` names servers of its own', 'one of the two');
+  }
+
   link(): void {
     const { mtu, ipv6 } = this.settings;
     if (ipv6 === undefined || mtu >= IPV6_MTU_MIN) return;

@@ -58,6 +58,14 @@ function parseRedisList(text: string): RedisAddress[] | string {
   return list.find((item) => typeof item === 'string') ?? (list as RedisAddress[]);
 }
 
+/** Servers of a cluster name each other by address and port. */
+function parseClusterList(text: string): RedisAddress[] | string {
+  const list = parseRedisList(text);
+  if (typeof list === 'string') return list;
+  if (list.length === 0) return 'no server is named';
+  return list.some((server) => server.kind === 'unix') ? 'servers of a cluster are reached by TCP' : list;
+}
+
 function parseLevels(text: string): string[] | string {
   const names = text.split(/[\s,]+/).filter((part) => part !== '');
   const bad = names.find((name) => !/^[A-Za-z][\w-]{0,30}$/.test(name));
@@ -187,7 +195,14 @@ export const KEYS = {
     'Redis servers; keys are shared out over them',
     parsed(parseRedisList, 'a list', 'absolute socket paths or a.b.c.d:port, with commas between'),
   ),
-  redis_client: key("which Redis client is on the packet's line", oneOf(['native', 'ioredis'])),
+  redis_cluster: key(
+    'some servers of a Redis Cluster, in place of redis; they name the others',
+    parsed(parseClusterList, 'a list', 'a.b.c.d:port, with commas between'),
+  ),
+  redis_client: key(
+    "which Redis client handlers have: hiredis on the packet's line, or ioredis",
+    oneOf(['hiredis', 'ioredis']),
+  ),
   answer: key('iotepserver: what gets a reply', oneOf(['requests', 'all'])),
   reply: key('iotepserver: form of a reply', oneOf(['iot', 'http'])),
   port: key('TCP port to listen on', count(1, 65_535)),

@@ -115,6 +115,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   checks.link();
   checks.addresses();
   checks.times();
+  checks.redis();
   checks.threads(values.num_cores);
   if (faults.length === 0) checks.memory(judges.planner ?? plannedBytes);
   faults.push(...checks.faults);

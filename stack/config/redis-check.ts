@@ -51,8 +51,17 @@ function reasonOf(code: string | undefined): string {
   return reasons[code ?? ''] ?? `it cannot be reached (${code ?? 'unknown'})`;
 }
 
-/** What a first PING comes to: undefined when it is answered as Redis does. */
-function ask(address: RedisAddress): Promise<string | undefined> {
+interface Question {
+  readonly bytes: string;
+  readonly answer: RegExp;
+}
+
+const PING: Question = { bytes: 'PING\r\n', answer: /^(\+PONG$|-LOADING)/ };
+/** 40 digits name a server of a cluster. */
+const MYID: Question = { bytes: 'CLUSTER MYID\r\n', answer: /^(\$40$|-LOADING)/ };
+
+/** What a first question comes to: undefined when it is answered as Redis does. */
+function ask(address: RedisAddress, question: Question): Promise<string | undefined> {
   return new Promise((done) => {
     const socket = connect(options(address));
     const end = (said: string | undefined) => {
@@ -60,11 +69,12 @@ function ask(address: RedisAddress): Promise<string | undefined> {
       done(said);
     };
     socket.setTimeout(ANSWER_MS, () => end(`it does not answer within ${ANSWER_MS / 1_000} s`));
-    socket.once('connect', () => socket.write('PING\r\n'));
+    socket.once('connect', () => socket.write(question.bytes));
     socket.once('data', (bytes) => {
       const answer = bytes.toString('latin1').split('\r\n', 1)[0] ?? '';
-      if (answer === '+PONG' || answer.startsWith('-LOADING')) end(undefined);
+      if (question.answer.test(answer)) end(undefined);
       else if (answer.startsWith('-NOAUTH')) end('it asks for a password, which is not supported');
+      else if (answer.includes('cluster support disabled')) end('it is no server of a cluster');
       else end('what answers there is no Redis');
     });
     socket.once('error', (error: NodeJS.ErrnoException) => end(reasonOf(error.code)));
@@ -72,12 +82,37 @@ function ask(address: RedisAddress): Promise<string | undefined> {
   });
 }
 
-export async function redisFaults(redis: readonly RedisAddress[], where = 'configuration'): Promise<Fault[]> {
-  const said = await Promise.all(redis.map(ask));
+async function faultsOf(redis: readonly RedisAddress[], fault: Omit<Fault, 'fault'>, question: Question) {
+  const said = await Promise.all(redis.map((address) => ask(address, question)));
   return redis.flatMap((address, index) => {
     const reason = said[index];
-    return reason === undefined
-      ? []
-      : [{ where, key: 'redis', fault: `${formatRedis(address)}: ${reason}`, accepts: START_ONE }];
+    return reason === undefined ? [] : [{ ...fault, fault: `${formatRedis(address)}: ${reason}` }];
   });
+}
+
+export async function redisFaults(redis: readonly RedisAddress[], where = 'configuration'): Promise<Fault[]> {
+  return faultsOf(redis, { where, key: 'redis', accepts: START_ONE }, PING);
+}
+
+/** Those of a configuration. Of a cluster one server that answers is enough: it names the others. */
+export async function redisFaultsOf(settings: {
+  redis: readonly RedisAddress[];
+  redisCluster: readonly RedisAddress[];
+}): Promise<Fault[]> {
+  const { redis, redisCluster } = settings;
+  const cluster = { where: 'configuration', key: 'redis_cluster', accepts: '`qstack redis up --cluster` starts one' };
+  const faults = await faultsOf(redisCluster, cluster, MYID);
+  return [...(await redisFaults(redis)), ...(faults.length < redisCluster.length ? [] : faults)];
+}
+
+/** For a line about the start. */
+export function formatRedisOf({
+  redis,
+  redisCluster,
+}: {
+  redis: RedisAddress[];
+  redisCluster: RedisAddress[];
+}): string {
+  const servers = [...redis, ...redisCluster].map(formatRedis).join(' ');
+  return redisCluster.length > 0 ? `cluster ${servers}` : servers || 'none';
 }

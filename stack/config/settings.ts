@@ -80,7 +80,9 @@ export interface StackSettings {
   delayedAckMs: number;
   tcp: TcpSettings;
   redis: RedisAddress[];
-  redisClient: 'native' | 'ioredis';
+  /** Some servers of a Redis Cluster; then `redis` is empty. */
+  redisCluster: RedisAddress[];
+  redisClient: 'hiredis' | 'ioredis';
   answer: 'requests' | 'all';
   reply: 'iot' | 'http';
   port: number;
@@ -241,7 +243,8 @@ export function completeSettings(values: Values, classify: ClassifyLine[], cores
     statPrint: (values.stat_print ?? 0) > 0,
     hugepages: values.hugepages ?? false,
     redis: values.redis ?? [],
-    redisClient: values.redis_client ?? 'native',
+    redisCluster: values.redis_cluster ?? [],
+    redisClient: values.redis_client ?? 'hiredis',
     answer: values.answer ?? 'requests',
     reply: values.reply ?? 'iot',
     port: values.port ?? 80,

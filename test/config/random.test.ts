@@ -14,7 +14,7 @@ const MACHINE = { machine: { cores: 2, memoryBytes: 2 ** 34 } };
 const SAMPLES = [
   ...['0', '1', '-1', '2', '80', '65535', '65536', '1_000', '14M', '1e9', '0x10', '99999999999999999999'],
   ...['30s', '250ms', '1h', '0.5us', '5 s', 'never', 'off', '64KiB', '2GiB', '1.5MB', '16 MiB', '5%', '0.05', '101%'],
-  ...['yes', 'no', 'true', 'yield', 'busy', 'separate', 'inline', 'shared', 'native', 'ioredis', 'all', 'iot', 'http'],
+  ...['yes', 'no', 'true', 'yield', 'busy', 'separate', 'inline', 'shared', 'hiredis', 'ioredis', 'all', 'iot', 'http'],
   ...['10.0.0.1/24', '10.0.0.1', '10.0.0.1/33', '255.255.255.255/8', '10.0.0.0/30', '10.0.0.2 02:00:00:00:00:02'],
   ...['10.0.0.2-10.0.0.9 02:00:00:00:00:02', '10.0.0.0/24 03:00:00:00:00:02', '127.0.0.1:6379', '/run/redis.sock'],
   ...['memif:/run/a.sock?client', 'tap:q0', 'af_packet:eth0', 'net_pcap0,iface=x', 'memif:', 'high, low', 'a b c'],

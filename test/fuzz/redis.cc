@@ -1,7 +1,10 @@
 // The Redis reply reader: the bytes of a server, cut where the script says, give what they give in one piece. Of an
-// array, the items that are written down are walked as stack/redis-reply.ts walks them.
+// array, the items that are written down are walked as stack/redis-reply.ts walks them; an error is read as a
+// redirection of a cluster, whose host lies within its text.
 #include <string>
 
+#include "native/redis/key_slot.hh"
+#include "native/redis/redirect.hh"
 #include "native/redis/reply_reader.hh"
 #include "test/fuzz/require.hh"
 #include "test/fuzz/script.hh"
@@ -34,6 +37,15 @@ size_t skip_item(std::span<const uint8_t> bytes, size_t at) {
   return at + ((length + 3) & ~size_t{3});
 }
 
+void describe_redirect(std::span<const uint8_t> error, std::string& out) {
+  const auto to = redis::parse_redirect(error);
+  if (!to) return;
+  const auto* begin = reinterpret_cast<const uint8_t*>(to->host.data());
+  require(begin >= error.data() && begin + to->host.size() <= error.data() + error.size(), "a host lies in its error");
+  require(to->slot < redis::kSlots && to->port != 0, "a redirection has a slot and a port");
+  out += (to->ask ? " ask " : " moved ") + std::to_string(to->slot) + ' ' + std::to_string(to->port);
+}
+
 /// What a client would see, as text, so that two readings can be compared.
 void describe(const Reply& reply, std::string& out) {
   out += static_cast<char>('0' + static_cast<int>(reply.type));
@@ -41,6 +53,7 @@ void describe(const Reply& reply, std::string& out) {
   out += std::to_string(reply.integer) + ':' + std::to_string(reply.bytes.size());
   if (reply.too_big) return;
   out.append(reinterpret_cast<const char*>(reply.bytes.data()), reply.bytes.size());
+  if (reply.type == abi::RedisType::error) describe_redirect(reply.bytes, out);
   if (reply.type != abi::RedisType::array) return;
   for (size_t at = 0; at < reply.bytes.size();) at = skip_item(reply.bytes, at);
 }
@@ -70,6 +83,15 @@ class Reading {
   std::string text_;
 };
 
+std::string random_error(Script& script, uint32_t length) {
+  if ((length & 64) == 0) return "-ERR " + std::string(length & 63, 'x') + "\r\n";
+  const auto raw = script.bytes(length & 15);
+  std::string host(raw.begin(), raw.end());
+  std::erase_if(host, [](char c) { return c == '\r' || c == '\n'; });
+  const std::string slot = std::to_string(script.u32() % 20'000), port = std::to_string(script.u32() % 70'000);
+  return (length & 32 ? "-ASK " : "-MOVED ") + slot + ' ' + host + ':' + port + "\r\n";
+}
+
 Bytes random_replies(Script& script) {
   Bytes out;
   const auto add = [&](const std::string& text) { out.insert(out.end(), text.begin(), text.end()); };
@@ -78,7 +100,7 @@ Bytes random_replies(Script& script) {
     const uint32_t length = script.u8() * (how & 128 ? 100u : 1u);
     switch (how & 7) {
       case 0: add("+OK\r\n"); break;
-      case 1: add("-ERR " + std::string(length & 63, 'x') + "\r\n"); break;
+      case 1: add(random_error(script, length)); break;
       case 2: add(":" + std::to_string(static_cast<int32_t>(script.u32())) + "\r\n"); break;
       case 3: add("$-1\r\n"); break;
       case 4: add("*" + std::to_string(length & 15) + "\r\n"); break;

@@ -92,7 +92,7 @@ pack("the README's example compiles against it, strictly", () => {
 });
 
 pack("the README's example runs: it answers with what Redis holds, and ends in order", async () => {
-  const redis = await redisUp(2, join(folder, 'redis'), []);
+  const redis = await redisUp(2, join(folder, 'redis'), { foreground: [] });
   const device = `memif:${join(folder, 'memif', 'q.sock')}`;
   const sockets = redis.map(({ socket }) => socket).join(',');
   const args = ['run', 'server.js', '--device', `${device}?server`, '--redis', sockets, '--max-concurrency', '1000'];

@@ -123,7 +123,7 @@ for (const [name, command] of Object.entries(PEERS)) {
     const folder = mkdtempSync(join(tmpdir(), 'qstack-bench-test-'));
     const port = await freePort();
     const processes: ChildProcess[] = [];
-    const servers = await redisUp(2, join(folder, 'redis'), processes);
+    const servers = await redisUp(2, join(folder, 'redis'), { foreground: processes });
     const peer = new End(name, [...command(), `${port}`, ...servers.map(({ socket }) => socket)]);
     try {
       await peer.start();

@@ -1,14 +1,17 @@
 // Private Redis servers: started, found again, ended, and nothing else touched.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { rowsOf } from '../../tools/redis/bench.js';
 import { redisDown, redisStatus, redisUp } from '../../tools/redis/servers.js';
+import { slotsIn } from '../../tools/redis/status.js';
+import { parseCores } from '../../tools/taskset.js';
 
 /** A zombie has ended as well: it only waits for us to take notice. */
 function hasEnded(pid: number): boolean {
@@ -16,6 +19,7 @@ function hasEnded(pid: number): boolean {
   return !existsSync(path) || /\) Z /.test(readFileSync(path, 'utf8'));
 }
 
+const MAIN = fileURLToPath(new URL('../../tools/qstack/main.js', import.meta.url));
 const redis = suite('redis servers');
 let dir = '';
 redis.before.each(() => {
@@ -80,8 +84,7 @@ redis('a server that was killed is started anew over its old socket', async () =
 });
 
 redis('servers in the foreground end with their starter, even one that is killed', async () => {
-  const main = fileURLToPath(new URL('../../tools/qstack/main.js', import.meta.url));
-  const starter = spawn(process.execPath, [main, 'redis', 'up', '--foreground', '--dir', dir], {
+  const starter = spawn(process.execPath, [MAIN, 'redis', 'up', '--foreground', '--dir', dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(starter.stdout, 'data');
@@ -90,6 +93,102 @@ redis('servers in the foreground end with their starter, even one that is killed
   const deadline = Date.now() + 5_000;
   while (redisStatus(dir).length > 0 && Date.now() < deadline) await new Promise((wake) => setTimeout(wake, 20));
   assert.equal(redisStatus(dir), []);
+});
+
+/** `qstack redis …` on this folder. */
+function command(...args: string[]) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [MAIN, 'redis', ...args, '--dir', dir], {
+    encoding: 'utf8',
+  });
+  return { stdout, stderr, status };
+}
+
+redis('the command: up twice is up once, status says what runs, down of nothing is no fault', async () => {
+  const first = command('up', '-n', '2', '--memory', '64MiB', '--cores', '0');
+  assert.is(first.status, 0, first.stderr);
+  assert.equal(command('up', '-n', '2'), first);
+  const { servers } = JSON.parse(command('status', '--json').stdout);
+  const named = (servers as Record<string, unknown>[]).map(({ name, role, slots, memory_max_bytes, tcp }) => [
+    name,
+    role,
+    slots,
+    memory_max_bytes,
+    tcp,
+  ]);
+  const limit = 64 * 2 ** 20;
+  assert.equal(named, [
+    ['redis-0', 'master', 0, limit, null],
+    ['redis-1', 'master', 0, limit, null],
+  ]);
+  const status = readFileSync(`/proc/${servers[0].pid}/status`, 'utf8');
+  assert.match(status, /^Cpus_allowed_list:\t0$/m);
+  assert.match(command('status').stdout, /redis-1 .*master/);
+  assert.match(command('down').stderr, /^2 redis-servers ended/);
+  assert.equal(command('down'), { stdout: '', stderr: '0 redis-servers ended\n', status: 0 });
+  assert.match(command('status').stderr, /no redis-server of ours runs/);
+});
+
+redis('the command: bench asks redis-benchmark for SET and GET of each server', async () => {
+  assert.is(command('bench').status, 1);
+  await redisUp(1, dir);
+  const { stdout, stderr, status } = command('bench', '--requests', '5k', '--pipeline', '16', '--json');
+  assert.is(status, 0, stderr);
+  const { pipeline, results } = JSON.parse(stdout);
+  assert.is(pipeline, 16);
+  assert.equal(
+    results.map(({ server, test }: { server: string; test: string }) => [server, test]),
+    [
+      ['redis-0', 'SET'],
+      ['redis-0', 'GET'],
+    ],
+  );
+  for (const row of results) assert.ok(row.requests_per_s > 0 && row.p99_ms > 0, JSON.stringify(row));
+  assert.match(command('bench', '--requests', '1000').stdout, /redis-0 .* GET /);
+});
+
+redis('the command: a cluster of three masters and three replicas, whose lost member comes back', async () => {
+  const port = String(20_000 + (process.pid % 1_000) * 10 + 6);
+  const first = command('up', '--cluster', '--port', port, '--node-timeout', '2s');
+  assert.is(first.status, 0, first.stderr);
+  assert.is(first.stdout.split('\n')[0], `127.0.0.1:${port}`);
+  const { servers } = JSON.parse(command('status', '--json').stdout);
+  const shape = (servers as Record<string, unknown>[]).map(({ role, slots }) => `${role} ${slots}`);
+  assert.equal(shape, ['master 5461', 'master 5461', 'master 5462', ...Array(3).fill('replica 0')]);
+  const client = new Cluster([{ host: '127.0.0.1', port: Number(port) }]);
+  assert.is(await client.set('key', 'value'), 'OK');
+  assert.is(await client.get('key'), 'value');
+  client.disconnect();
+  process.kill(servers[5].pid, 'SIGKILL');
+  while (!hasEnded(servers[5].pid)) await new Promise((wake) => setTimeout(wake, 10));
+  assert.equal(command('up', '--cluster', '--port', port), first);
+  assert.is(redisStatus(dir).length, 6);
+  assert.is(command('bench', '--requests', '1000', '--json').status, 0);
+});
+
+redis('the command: what is wrong with a flag is a sentence and exit 2', () => {
+  for (const [flags, sentence] of [
+    [['-n', '0'], /a whole number from 1 to 64 is expected/],
+    [['--cores', '4096'], /cores such as 0,2-3/],
+    [['--memory', 'much'], /a size is expected/],
+  ] as const) {
+    const { stderr, status } = command('up', ...flags);
+    assert.is(status, 2);
+    assert.match(stderr, sentence);
+  }
+  assert.match(command('up', '--cluster', '--port', '60000').stderr, /its members also need the ports 10000 above/);
+  assert.equal(redisStatus(dir), []);
+});
+
+redis('lines of redis-benchmark of any version, ranges of slots and lists of cores are read', () => {
+  const old = rowsOf('a', '"SET","1000.50"\n"GET","2000.00"\n');
+  assert.equal(old[0], { server: 'a', test: 'SET', requests_per_s: 1001, p50_ms: null, p99_ms: null });
+  const head = '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms"';
+  const [row] = rowsOf('a', `Cluster has 3 master nodes:\n${head}\n"GET","5.00","1","0","0.5","1","1.5"\n`);
+  assert.equal([row?.requests_per_s, row?.p50_ms, row?.p99_ms], [5, 0.5, 1.5]);
+  const nodes = 'id0 a:1 master - 0 0 1 connected 5-9\nid1 b:2 myself,master - 0 0 2 connected 0-4 7 [93->-id0]\n';
+  assert.is(slotsIn(nodes), 6);
+  assert.equal(parseCores('0,2-3', 4), [0, 2, 3]);
+  assert.equal([parseCores('4', 4), parseCores('3-2', 4), parseCores('x', 4)], [undefined, undefined, undefined]);
 });
 
 redis('a folder that is a file is refused with a sentence', async () => {

@@ -50,7 +50,7 @@ test('every wrong flag is named at once, with what is accepted', () => {
 });
 
 test('the server’s configuration is accepted by the parser', () => {
-  const redis = [{ index: 0, pid: 1, socket: '/tmp/x/redis-0.sock' }];
+  const redis = [{ kind: 'redis' as const, index: 0, pid: 1, socket: '/tmp/x/redis-0.sock', port: 0 }];
   const text = configText({ folder: '/tmp/x', connections: 100_000, priorities: false, redis });
   const { entries, faults } = parseConfText(text, 'a.conf');
   assert.equal(faults, []);

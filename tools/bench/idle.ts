@@ -137,7 +137,7 @@ function ours(connections: number, context: Context): Promise<Pair> {
     const redisFolder = join(folder, 'redis');
     let server: Server | undefined;
     try {
-      const redis = await redisUp(1, redisFolder, processes);
+      const redis = await redisUp(1, redisFolder, { foreground: processes });
       const shape = { folder, connections, redis, packets: PACKETS, priorities: true };
       server = await Server.start({ ...shape, lines: ['drain_timeout = 1s'] }, () => {});
       const { pid } = server.child;

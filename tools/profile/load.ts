@@ -70,7 +70,7 @@ export function underLoad(load: Load, profiled: Profiled, say: Say): Promise<voi
     withFolder(async (folder) => {
       const redisFolder = join(folder, 'redis');
       try {
-        const redis = await redisUp(1, redisFolder, []);
+        const redis = await redisUp(1, redisFolder, { foreground: [] });
         const { connections } = load;
         const { node, lines = [] } = profiled;
         const plan = { folder, connections, priorities: true, redis, packets: PACKETS, lines };

@@ -1,6 +1,7 @@
 // `qstack`: the commands that are not a program of their own.
 import { Command } from 'commander';
 import { iperf3Command } from '../../apps/iperf3/command.js';
+import { doctorCommand } from '../doctor/command.js';
 import { redisCommand } from '../redis/command.js';
 import { classifyCommand } from './classify.js';
 import { configCommand } from './config.js';
@@ -12,6 +13,7 @@ Examples:
   qstack config -f server.conf --port 7000
   qstack classify --explain traffic.pcap -f server.conf
   qstack redis up -n 2
+  qstack doctor
   qstack iperf3 -s --device tap:q0 --host-ip 10.0.0.1/24`;
 
 function program(): Command {
@@ -20,8 +22,16 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .addHelpText('after', EXAMPLES);
-  for (const sub of [runCommand(), configCommand(), classifyCommand(), redisCommand(), iperf3Command()]) {
+  for (const sub of [
+    runCommand(),
+    configCommand(),
+    classifyCommand(),
+    redisCommand(),
+    doctorCommand(),
+    iperf3Command(),
+  ]) {
     command.addCommand(sub.copyInheritedSettings(command));
+    for (const own of sub.commands) own.copyInheritedSettings(sub);
   }
   return command;
 }

@@ -16,7 +16,7 @@ import {
   untilSignal,
 } from '../../apps/launch.js';
 import { formatFault } from '../../stack/config/fault.js';
-import { defaultRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
+import { defaultRedis, formatRedisOf, redisFaultsOf } from '../../stack/config/redis-check.js';
 import { formatSize } from '../../stack/config/units.js';
 import { isServeDefinition, notADefinition } from '../../stack/serve.js';
 import { start } from '../../stack/start.js';
@@ -42,8 +42,8 @@ async function run(path: string, command: Command): Promise<void> {
   const url = pathToFileURL(resolve(path));
   const levels = await levelsOf(url);
   const settings = settingsOf(command, levels.length);
-  if (settings.redis.length === 0) settings.redis = defaultRedis();
-  const faults = await redisFaults(settings.redis);
+  if (settings.redis.length + settings.redisCluster.length === 0) settings.redis = defaultRedis();
+  const faults = await redisFaultsOf(settings);
   if (faults.length > 0) throw new Error(faults.map(formatFault).join('\n'));
   const stack = await start(url, settings);
   const signal = untilSignal();
@@ -57,9 +57,8 @@ async function run(path: string, command: Command): Promise<void> {
   };
   const stats = command.getOptionValue('stats') === true;
   const watch = stats ? setInterval(() => void say(), PERIOD_MS).unref() : undefined;
-  const servers = settings.redis.length === 0 ? 'none' : settings.redis.map(formatRedis).join(' ');
   const planned = `up to ${settings.connectionsMax} connections, ${formatSize(stack.plannedBytes)} planned`;
-  sayListening(stack, `levels ${levels.join(' > ')}, redis ${servers}, ${planned}`);
+  sayListening(stack, `levels ${levels.join(' > ')}, redis ${formatRedisOf(settings)}, ${planned}`);
   await signal;
   clearInterval(watch);
   if (stats) await say();

@@ -93,7 +93,7 @@ export class Soak {
 
   private async startServer(): Promise<{ server: Server; plan: ServerPlan }> {
     const { connections, appThreads } = this.options;
-    const redis = await redisUp(REDIS_SERVERS, this.redisFolder, this.redisProcesses);
+    const redis = await redisUp(REDIS_SERVERS, this.redisFolder, { foreground: this.redisProcesses });
     const plan: ServerPlan = {
       ...{ folder: this.folder, connections: connections * 2, priorities: true, redis, packets: PACKETS, appThreads },
       lines: LINES,

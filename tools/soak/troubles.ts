@@ -74,7 +74,7 @@ export class Troubles {
       throw new Error(`redis-server ${server} did not end after ${signal}`);
     }
     await sleep(downMs);
-    await redisUp(plan.redis.length, redisFolder, redisProcesses);
+    await redisUp(plan.redis.length, redisFolder, { foreground: redisProcesses });
     tellDevices({ type: 'redis', server, isUp: true });
     this.counts.redisRestarts++;
     say(`redis-server ${server} ended by ${signal}, and was there again after ${downMs} ms and its start`);

@@ -54,7 +54,10 @@ export class Demo {
   async measure(): Promise<Measured> {
     const { redisServers } = this.options;
     const folder = join(this.folder, 'redis');
-    this.redis = await redisUp(redisServers, folder, this.redisProcesses, this.layout.cores?.redis);
+    this.redis = await redisUp(redisServers, folder, {
+      foreground: this.redisProcesses,
+      cores: this.layout.cores && [this.layout.cores.redis],
+    });
     this.say(this.layout.text);
     this.say(`${this.redis.length} redis-server${this.redis.length === 1 ? '' : 's'} on private sockets`);
     const phases = mainPhases(this.options);

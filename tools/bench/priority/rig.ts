@@ -107,7 +107,10 @@ export class Rig {
       };
       process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
       try {
-        const redis = await redisUp(servers, redisFolder, processes, layout.cores?.redis);
+        const redis = await redisUp(servers, redisFolder, {
+          foreground: processes,
+          cores: layout.cores && [layout.cores.redis],
+        });
         if (stopped) throw new Stopped();
         rig = new Rig(context, layout, folder, redis);
         return await work(rig);

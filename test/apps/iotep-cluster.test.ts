@@ -1,0 +1,216 @@
+// iotepserver in front of a real Redis Cluster of six processes on loopback: slots that move under load, and a master that is
+// killed under load. Every request is answered or gets an error reply, and both sides count the same.
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Report } from '../../tools/mcc/report.js';
+import { CLUSTER_SIZE, clusterUp } from '../../tools/redis/cluster.js';
+import { type RedisServer, redisDown } from '../../tools/redis/servers.js';
+import { Program } from './program.js';
+
+const RATE = 400;
+const CONNECTIONS = 200;
+/** Each connection has a message twice a second, so within this time each slot in use is asked for. */
+const ALL_ASKED_MS = (CONNECTIONS / RATE) * 1_000 + 250;
+
+interface Context {
+  folder: string;
+  servers: RedisServer[];
+  processes: ChildProcess[];
+  programs: Program[];
+}
+
+const cluster = suite<Context>('iotepserver and a Redis Cluster');
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
+}
+
+/** The first of six ports that are free, as are those of the cluster's bus. */
+async function freePorts(): Promise<number> {
+  for (let base = 20_000 + (process.pid % 1_000) * 10; base < 45_000; base += 10) {
+    const ports = Array.from({ length: CLUSTER_SIZE }, (_, i) => [base + i, base + i + 10_000]).flat();
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base;
+  }
+  throw new Error('no free ports');
+}
+
+cluster.before(async (context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'qstack-cluster-'));
+  context.programs = [];
+  context.processes = [];
+  context.servers = await clusterUp(join(context.folder, 'redis'), {
+    port: await freePorts(),
+    // Shorter, and a machine that is busy with other tests makes masters fail that nobody killed.
+    nodeTimeoutMs: 2_000,
+    foreground: context.processes,
+  });
+});
+cluster.after.each(async ({ programs }) => {
+  await Promise.all(programs.splice(0).map((program) => program.stop('SIGKILL')));
+});
+cluster.after(async ({ folder }) => {
+  await redisDown(join(folder, 'redis'));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const memif = ({ folder }: Context) => join(folder, 'memif', 'q.sock');
+
+function run(context: Context, path: string, flags: readonly string[]): Program {
+  const program = new Program(path, flags);
+  context.programs.push(program);
+  return program;
+}
+
+async function onTheAir(context: Context): Promise<Program> {
+  const seeds = context.servers.slice(1, 3).map(({ port }) => `127.0.0.1:${port}`);
+  const flags = `--host-ip 10.0.0.1/16 --connections 2000 --answer all --drain-timeout 1s --redis-cluster ${seeds}`;
+  const device = `memif:${memif(context)}?server`;
+  const server = run(context, 'apps/iotepserver/main.js', [...flags.split(' '), '--device', device]);
+  await server.said('listening 10.0.0.1:80');
+  assert.match(server.out, /redis cluster 127\.0\.0\.1:\d+/);
+  return server;
+}
+
+function generator(context: Context, seconds: number): Program {
+  const flags = `-c ${CONNECTIONS} -s 1 -w 0 -l 200 -r 0.2 --answer all --rate ${RATE} -d ${seconds} --json`;
+  return run(context, 'tools/mcc/main.js', [...flags.split(' '), '--socket', memif(context)]);
+}
+
+async function sumsOf(mcc: Program) {
+  assert.is(await mcc.ended, 0, mcc.err);
+  const report = JSON.parse(mcc.out) as Report;
+  const sum = (name: 'sent' | 'answered' | 'errors' | 'lost') =>
+    report.levels.reduce((total, level) => total + (level[name] ?? 0), 0);
+  assert.is(report.mismatched, 0);
+  assert.is(report.reconnects, 0);
+  return { sent: sum('sent'), answered: sum('answered'), errors: sum('errors'), lost: sum('lost') };
+}
+
+/** What the server says at its end: messages, and how many of them were without Redis. */
+async function summaryOf(server: Program) {
+  assert.is(await server.stop(), 0, server.err);
+  const numbers = (pattern: RegExp) =>
+    [...server.err.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]?.replaceAll(',', '')), 0);
+  return {
+    messages: numbers(/: ([\d,]+) messages, /g),
+    unavailable: numbers(/([\d,]+) without Redis/g),
+    failures: numbers(/QST_ERR_REDIS_\w+: ([\d,]+)/g),
+    moved: numbers(/([\d,]+) MOVED/g),
+    asked: numbers(/([\d,]+) ASK/g),
+  };
+}
+
+async function on<T>(server: RedisServer, ask: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(server.socket, { maxRetriesPerRequest: 1 });
+  try {
+    return await ask(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+const id = (server: RedisServer) => on(server, async (client) => String(await client.call('CLUSTER', 'MYID')));
+
+/** Slots of the devices that this master keeps, some of them. */
+async function slotsInUse(server: RedisServer, most: number): Promise<number[]> {
+  return on(server, async (client) => {
+    const keys = await client.keys('s:*');
+    const slots = await Promise.all(keys.map((key) => client.call('CLUSTER', 'KEYSLOT', key)));
+    return [...new Set(slots as number[])].slice(0, most);
+  });
+}
+
+async function moveKeys(client: Redis, slot: number, to: RedisServer): Promise<void> {
+  for (;;) {
+    const keys = (await client.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
+    if (keys.length === 0) return;
+    await client.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys);
+  }
+}
+
+cluster(
+  'slots that move to another master under load: MOVED and ASK are followed, no request is lost',
+  async (context) => {
+    const [from, to, other] = context.servers as [RedisServer, RedisServer, RedisServer];
+    const server = await onTheAir(context);
+    const first = await sumsOf(generator(context, 1));
+    assert.is(first.answered, first.sent);
+    const slots = await slotsInUse(from, 20);
+    assert.is(slots.length, 20);
+    const [fromId, toId] = [await id(from), await id(to)];
+    const mcc = generator(context, 4);
+    await mcc.said('running 1 s');
+    await on(to, async (client) => {
+      for (const slot of slots) await client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
+    });
+    await on(from, async (client) => {
+      for (const slot of slots) await client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
+      for (const slot of slots) await moveKeys(client, slot, to);
+    });
+    // In the middle of it the keys are there already, the slots are not: ASK.
+    await sleep(ALL_ASKED_MS);
+    for (const one of [to, from, other]) {
+      await on(one, async (client) => {
+        for (const slot of slots) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+      });
+    }
+    const second = await sumsOf(mcc);
+    assert.equal(second, { sent: 4 * RATE, answered: 4 * RATE, errors: 0, lost: 0 });
+    const summary = await summaryOf(server);
+    assert.is(summary.messages, first.sent + second.sent);
+    assert.is(summary.unavailable, 0);
+    assert.ok(summary.asked >= slots.length, `${summary.asked} ASK`);
+    assert.ok(summary.moved > 0, `${summary.moved} MOVED`);
+  },
+);
+
+/** How long, in ms, until commands for the slots of `lost` are carried out again by its successor. */
+async function failoverMs(context: Context, sinceMs: number): Promise<number> {
+  const replica = context.servers[3] as RedisServer;
+  return on(replica, async (client) => {
+    const field = async (section: string, pattern: RegExp) => pattern.exec(await client.info(section))?.[1];
+    while ((await field('replication', /^role:(\w+)/m)) !== 'master') await sleep(10);
+    const calls = () => field('commandstats', /cmdstat_set:calls=(\d+)/);
+    const before = await calls();
+    while ((await calls()) === before) await sleep(10);
+    return performance.now() - sinceMs;
+  });
+}
+
+cluster(
+  'a master is killed under load: no more is lost than came meanwhile, all of it is counted, and it goes on by itself',
+  async (context) => {
+    const server = await onTheAir(context);
+    const mcc = generator(context, 7);
+    await mcc.said('running 1 s');
+    const killed = performance.now();
+    process.kill((context.servers[0] as RedisServer).pid, 'SIGKILL');
+    const tookMs = await failoverMs(context, killed);
+    const during = await sumsOf(mcc);
+    const after = await sumsOf(generator(context, 1));
+    const summary = await summaryOf(server);
+    const missed = during.errors + during.lost;
+    const text = `${missed} of ${during.sent} requests had no answer, the failover took ${Math.round(tookMs)} ms: ${server.err}`;
+    assert.is(during.sent, 7 * RATE);
+    assert.ok(missed > 0, text);
+    assert.ok(missed <= (RATE * tookMs) / 1_000, text);
+    assert.is(during.answered + missed, during.sent);
+    assert.is(summary.unavailable, during.errors);
+    assert.is(summary.failures, during.errors);
+    assert.is(summary.messages, during.sent + after.sent);
+    assert.equal(after, { sent: RATE, answered: RATE, errors: 0, lost: 0 });
+  },
+);
+
+cluster.run();
