@@ -22,8 +22,13 @@ import { type StageTime, stageTimes } from './sojourn.js';
 /** The keys of a configuration file. */
 export type ConfigObject = Readonly<Record<string, unknown>>;
 
+function isSettings(config: ConfigObject | StackSettings): config is StackSettings {
+  return typeof (config as Partial<StackSettings>).connectionsMax === 'number';
+}
+
 /** Settings, or QST_ERR_CONFIG_INVALID with all faults, one per line. */
-export function settingsOf(config: ConfigObject): StackSettings {
+export function settingsOf(config: ConfigObject | StackSettings): StackSettings {
+  if (isSettings(config)) return config;
   const { settings, faults } = loadSettings({ object: config });
   if (settings !== undefined) return settings;
   throw new QstackError('QST_ERR_CONFIG_INVALID', faults.map(formatFault).join('\n'));
@@ -100,7 +105,7 @@ export interface InlineOptions {
 
 export async function inline<L extends string>(
   definition: ServeDefinition<L>,
-  config: ConfigObject,
+  config: ConfigObject | StackSettings,
   options: InlineOptions = {},
 ): Promise<InlineStack<L>> {
   const settings = { ...settingsOf(config), appThreads: 1 };

@@ -16,10 +16,6 @@ export interface StartOptions {
   onFatal?: () => void;
 }
 
-function isSettings(config: ConfigObject | StackSettings): config is StackSettings {
-  return typeof (config as Partial<StackSettings>).connectionsMax === 'number';
-}
-
 async function definitionOf(module: string): Promise<ServeDefinition> {
   const definition = ((await import(module)) as { default?: unknown }).default;
   if (isServeDefinition(definition)) return definition;
@@ -32,7 +28,7 @@ export async function start(
   options: StartOptions = {},
 ): Promise<Stack> {
   if (!(module instanceof URL) && typeof module !== 'string') throw notADefinition('start() was given no module');
-  const settings = isSettings(config) ? config : settingsOf(config);
+  const settings = settingsOf(config);
   const log = options.log ?? new Log({ level: settings.logLevel });
   const definition = await definitionOf(String(module));
   return Stack.start({ ...options, module: String(module), definition, settings, log });

@@ -45,6 +45,14 @@ export function formatEndpoint(address: IpAddress, port: number): string {
   return typeof address === 'number' ? `${formatIpv4(address)}:${port}` : `[${address}]:${port}`;
 }
 
+/** The opposite of formatEndpoint; undefined when it is none, or the port is 0. */
+export function parseEndpoint(text: string): { address: IpAddress; port: number } | undefined {
+  const [, inBrackets, plain, portText] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(text.trim()) ?? [];
+  const address = inBrackets === undefined ? parseIpv4(plain ?? '') : parseIpv6(inBrackets);
+  const port = Number(portText);
+  return address === undefined || !(port >= 1 && port <= 65_535) ? undefined : { address, port };
+}
+
 export function parseIpv6Prefix(text: string): Prefix<string> | undefined {
   const [addressText = '', lengthText = '', ...rest] = text.trim().split('/');
   const address = parseIpv6(addressText);

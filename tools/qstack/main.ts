@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { iperf3Command } from '../../apps/iperf3/command.js';
 import { doctorCommand } from '../doctor/command.js';
+import { forwardCommand } from '../forward/command.js';
 import { redisCommand } from '../redis/command.js';
 import { classifyCommand } from './classify.js';
 import { configCommand } from './config.js';
@@ -14,6 +15,7 @@ Examples:
   qstack classify --explain traffic.pcap -f server.conf
   qstack redis up -n 2
   qstack doctor
+  qstack forward 8080 10.0.0.1:80
   qstack iperf3 -s --device tap:q0 --host-ip 10.0.0.1/24`;
 
 function program(): Command {
@@ -28,6 +30,7 @@ function program(): Command {
     classifyCommand(),
     redisCommand(),
     doctorCommand(),
+    forwardCommand(),
     iperf3Command(),
   ]) {
     command.addCommand(sub.copyInheritedSettings(command));
