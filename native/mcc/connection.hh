@@ -20,6 +20,14 @@ enum class ConnectionState : uint8_t {
   resting = 3,  ///< refused or lost; waits in the retry list
   closing = 4,  ///< FIN sent by us, at the end of the test
   closed = 5,   ///< for good
+  renewing = 6,  ///< FIN sent by us, to be opened anew
+};
+
+/// How far a connection is towards its last message, where it has one (EngineConfig::reconnect_after).
+enum class Wear : uint8_t {
+  none = 0,
+  last_due = 1,   ///< the last message waits to be sent; others that become due fail
+  last_sent = 2,  ///< it closes when all is answered
 };
 
 inline constexpr uint16_t kNoPartial = 0xffff;
@@ -34,6 +42,7 @@ struct Connection {
   uint16_t attempts = 0;       ///< opens so far; each takes another local port where there are enough
   uint16_t partial = kNoPartial;  ///< reply that has not arrived whole, see Assembler
   ConnectionState state = ConnectionState::fresh;
+  Wear wear = Wear::none;
 };
 static_assert(sizeof(Connection) == 32);
 

@@ -34,8 +34,10 @@ uint32_t Connector::step(Nanos now, uint32_t budget) {
   uint32_t done = 0;
   uint32_t limit = allowed(now);
   while (done < budget && connecting_ < connecting_limit()) {
-    if (retry_due(now)) {
-      open(take_resting(), now);
+    if (again_.first != kNoIndex) {
+      open(pop(again_), now);
+    } else if (retry_due(now)) {
+      open(pop(resting_), now);
     } else if (started_ < limit) {
       open(started_++, now);
     } else {
@@ -70,13 +72,24 @@ bool Connector::opened(uint32_t number, Handle handle) {
   return true;
 }
 
+void Connector::renew(uint32_t number) {
+  table_.at(number).state = ConnectionState::renewing;
+  --connected_;
+}
+
 void Connector::lost(uint32_t number, Nanos now) {
-  if (table_.at(number).state == ConnectionState::connecting) {
-    --connecting_;
-    ++retries_;
-  } else {
-    --connected_;
-    ++reconnects_;
+  switch (table_.at(number).state) {
+    case ConnectionState::renewing:
+      ++renewals_;
+      table_.at(number).state = ConnectionState::resting;
+      return push(again_, number);
+    case ConnectionState::connecting:
+      --connecting_;
+      ++retries_;
+      break;
+    default:
+      --connected_;
+      ++reconnects_;
   }
   rest(number, now);
 }
@@ -84,21 +97,25 @@ void Connector::lost(uint32_t number, Nanos now) {
 void Connector::rest(uint32_t number, Nanos now) {
   Connection& connection = table_.at(number);
   connection.state = ConnectionState::resting;
-  connection.oldest = kNoIndex;
   connection.newest = static_cast<uint32_t>(now / kMillisecond) + config_.retry_ms;
-  (resting_first_ == kNoIndex ? resting_first_ : table_.at(resting_last_).oldest) = number;
-  resting_last_ = number;
+  push(resting_, number);
+}
+
+void Connector::push(List& list, uint32_t number) {
+  table_.at(number).oldest = kNoIndex;
+  (list.first == kNoIndex ? list.first : table_.at(list.last).oldest) = number;
+  list.last = number;
 }
 
 bool Connector::retry_due(Nanos now) const {
-  if (resting_first_ == kNoIndex) return false;
-  return static_cast<int32_t>(static_cast<uint32_t>(now / kMillisecond) - table_.at(resting_first_).newest) >= 0;
+  if (resting_.first == kNoIndex) return false;
+  return static_cast<int32_t>(static_cast<uint32_t>(now / kMillisecond) - table_.at(resting_.first).newest) >= 0;
 }
 
-uint32_t Connector::take_resting() {
-  uint32_t number = resting_first_;
+uint32_t Connector::pop(List& list) {
+  const uint32_t number = list.first;
   Connection& connection = table_.at(number);
-  resting_first_ = connection.oldest;
+  list.first = connection.oldest;
   connection.oldest = connection.newest = kNoIndex;
   return number;
 }

@@ -26,9 +26,11 @@ Engine::Engine(const EngineConfig& config, Network& network)
       table_(config.connections, config.slots),
       addresses_(config.first_address, config.addresses, config.connections),
       connector_(config.connector, table_, addresses_, network),
-      builder_(config.message_length, static_cast<uint8_t>(config.shares.size())),
+      builder_(config.messages.empty() ? IotMessage(config.message_length, static_cast<uint8_t>(config.shares.size()))
+                                       : MessageBuilder(config.messages)),
       choice_(config.seed, config.shares, config.level_per_message),
-      parser_(config.reply, builder_.length()),
+      stream_(make_reply_stream(config.reply, config.connections)),
+      in_order_(stream_ != nullptr || (config.reply.kind == ReplyKind::echo && !builder_.counts())),
       assembler_(kPartials),
       pending_(config.pending_max) {}
 
@@ -82,10 +84,16 @@ uint32_t Engine::step(Nanos now) {
 
 uint32_t Engine::act_on_notes(Nanos now) {
   take_held();
-  uint32_t work = static_cast<uint32_t>(held_.size() + ended_.size() + garbled_.size());
+  uint32_t work = static_cast<uint32_t>(held_.size() + ended_.size() + garbled_.size() + worn_.size());
   for (const Held& held : held_) network_.release(held.handle, held.packet, held.length, now);
   for (Handle handle : ended_) network_.close(handle, now);
   for (Handle handle : garbled_) network_.abort(handle, now);
+  for (uint32_t number : worn_) {
+    if (table_.at(number).state != ConnectionState::open) continue;
+    connector_.renew(number);
+    network_.close(table_.at(number).handle, now);
+  }
+  worn_.clear();
   held_.clear();
   taken_ = 0;
   ended_.clear();
@@ -111,13 +119,14 @@ void Engine::enqueue(const Due& due) {
   Connection& connection = table_.at(due.connection);
   uint8_t level = choice_.level(due.connection, connection.counter);
   ++levels_[level].counts.offered;
-  if (connection.state != ConnectionState::open) {
+  if (connection.state != ConnectionState::open || connection.wear != Wear::none) {
     ++levels_[level].counts.failed;
     return;
   }
   freshen(connection);
+  if (config_.reconnect_after != 0 && connection.counter % config_.reconnect_after == 0) connection.wear = Wear::last_due;
   uint32_t index = pending_.take();
-  pending_.at(index) = {due.intended, kNoIndex, due.connection, connection.counter++, level};
+  pending_.at(index) = {due.intended, kNoIndex, due.connection, connection.counter++, level, due.length};
   due_.push(pending_, index);
   ++waiting_;
 }
@@ -168,15 +177,19 @@ bool Engine::send_first(Nanos now) {
   } else {
     pending_.give(index);
   }
+  if (sent && connection.wear == Wear::last_due && record.counter % config_.reconnect_after == 0) {
+    connection.wear = Wear::last_sent;
+    wear(connection, record.connection);
+  }
   return true;
 }
 
 void Engine::write_message(Packet* packet, const Pending& record) {
   packet->data = PacketRegion::payload_start(packet);
   packet->payload = 0;
-  packet->payload_length = builder_.length();
+  packet->payload_length = static_cast<uint16_t>(length_of(record));
   packet->level = 0;
-  builder_.write(packet->data, record.counter, record.level, junk_);
+  builder_.write(packet->data, packet->payload_length, record.counter, record.level, junk_);
 }
 
 // Phases.
@@ -202,6 +215,7 @@ void Engine::advance_run(Nanos now) {
   if (!answered && now < patience) return;
   abandon_due();
   abandon_waiting();
+  if (!answered) abandon_unanswered();
   // What was sent and not answered stays counted as lost; replies that still come are late, see freshen().
   pending_.clear();
   ++run_;
@@ -223,9 +237,20 @@ void Engine::abandon_waiting() {
   while (!due_.empty()) {
     const uint32_t index = due_.pop(pending_);
     ++levels_[pending_.at(index).level].counts.unsent;
+    table_.at(pending_.at(index).connection).wear = Wear::none;
     pending_.give(index);
   }
   waiting_ = 0;
+}
+
+/// Where replies are told by their order alone, those that still come would answer requests of the next run; and a connection
+/// that waits for its last reply would never be opened anew. Both begin again.
+void Engine::abandon_unanswered() {
+  for (uint32_t number = 0; number < table_.size(); ++number) {
+    const Connection& connection = table_.at(number);
+    if (connection.state != ConnectionState::open || connection.run != run_ || connection.oldest == kNoIndex) continue;
+    if (in_order_ || connection.wear != Wear::none) garbled_.push_back(connection.handle);
+  }
 }
 
 uint32_t Engine::close_some(Nanos now) {
@@ -306,6 +331,7 @@ void Engine::publish(Nanos now) {
   view.retries = connector_.retries();
   view.reconnects = connector_.reconnects();
   view.mismatched = mismatched_;
+  view.renewals = connector_.renewals();
   view.late = late_;
   view.unexpected = unexpected_;
   view.in_flight = pending_.used() - waiting_;

@@ -13,6 +13,7 @@
 #include "native/mcc/message.hh"
 #include "native/mcc/pending.hh"
 #include "native/mcc/reply.hh"
+#include "native/mcc/reply_stream.hh"
 #include "native/mcc/schedule.hh"
 #include "native/mcc/stats.hh"
 
@@ -24,11 +25,13 @@ struct EngineConfig {
   uint32_t first_address = 0;
   uint32_t addresses = 1;
   ConnectorConfig connector;
-  uint16_t message_length = 16;
+  uint16_t message_length = 16;          ///< of MCC's messages
+  std::vector<MessageTemplate> messages;  ///< others, one per level
   std::vector<double> shares{1.0, 0.0};  ///< of the levels, highest first, see LevelChoice
   bool level_per_message = false;
   bool answered_all = false;  ///< heartbeats are answered too; otherwise only requests wait for replies
-  ReplyKind reply = ReplyKind::iot_or_http;
+  ReplyFormat reply;
+  uint32_t reconnect_after = 0;  ///< messages on a connection before it is closed and opened anew; 0: it stays
   uint64_t seed = 0;
   Nanos think_time = 0;        ///< the generator's own work per reply
   Nanos (*clock)() = nullptr;  ///< measures the work of think_time; without one none is done
@@ -61,7 +64,11 @@ class Engine final : public App {
 
   Phase phase() const { return phase_; }
   /// What it keeps by connection and by message.
-  std::array<MemoryRegion, 2> memory() const { return {table_.memory(), pending_.memory()}; }
+  std::vector<MemoryRegion> memory() const {
+    std::vector<MemoryRegion> regions{table_.memory(), pending_.memory()};
+    if (stream_) regions.push_back(stream_->memory());
+    return regions;
+  }
   /// Any thread, any time.
   View view() const { return snapshot_.read(); }
   /// Only while no run is under way, or from the engine's thread.
@@ -90,6 +97,7 @@ class Engine final : public App {
   void write_message(Packet* packet, const Pending& record);
   void abandon_due();
   void abandon_waiting();
+  void abandon_unanswered();
   uint32_t close_some(Nanos now);
   void abort_closing(Nanos now);
   void advance_phase(Nanos now);
@@ -104,9 +112,14 @@ class Engine final : public App {
   void consume(uint32_t number, const uint8_t* bytes, uint32_t length);
   uint32_t consume_part(uint32_t number, const uint8_t* bytes, uint32_t length);
   bool keep_part(Connection& connection, const uint8_t* bytes, uint32_t length);
+  void consume_stream(uint32_t number, const uint8_t* bytes, uint32_t length);
+  Reply parse(uint32_t number, const uint8_t* bytes, uint32_t length);
+  Reply parse_echo(uint32_t number, const uint8_t* bytes, uint32_t length);
+  uint32_t length_of(const Pending& record) const { return record.length ? record.length : builder_.length(record.level); }
   void garbled(Connection& connection);
   void answered(uint32_t number, const Reply& reply);
-  void unmatched(uint32_t number, uint32_t counter);
+  void unmatched(uint32_t number, const Reply& reply);
+  void wear(Connection& connection, uint32_t number);
   void forget(Connection& connection);
   bool awaited(uint8_t level) const { return config_.answered_all || level == 0; }
 
@@ -115,9 +128,10 @@ class Engine final : public App {
   ConnectionTable table_;
   AddressPool addresses_;
   Connector connector_;
-  IotMessage builder_;
+  MessageBuilder builder_;
   LevelChoice choice_;
-  ReplyParser parser_;
+  std::unique_ptr<ReplyStream> stream_;  ///< of replies without a counter
+  bool in_order_;  ///< replies are told by their order alone
   Assembler assembler_;
   PendingPool pending_;
   PendingQueue due_;  ///< in the order of the schedule
@@ -126,6 +140,7 @@ class Engine final : public App {
   std::vector<Held> held_;
   size_t taken_ = 0;  ///< of held_: their replies were read
   std::vector<Handle> ended_, garbled_;
+  std::vector<uint32_t> worn_;  ///< connections that have had their messages, see reconnect_after
 
   Phase phase_ = Phase::idle;
   Nanos now_ = 0;  ///< of the turn whose callbacks arrive

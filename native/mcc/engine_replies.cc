@@ -16,6 +16,8 @@ bool Engine::opened(const Opened& event) {
   connection.oldest = connection.newest = kNoIndex;
   connection.run = run_;
   connection.base = connection.counter;
+  connection.wear = Wear::none;
+  if (stream_) stream_->restart(static_cast<uint32_t>(event.token));
   return true;
 }
 
@@ -65,7 +67,8 @@ bool Engine::closed(Handle handle, CloseReason) {
   if (connection.state == ConnectionState::closing) {
     connection.state = ConnectionState::closed;
     --closing_;
-  } else if (connection.state == ConnectionState::open || connection.state == ConnectionState::connecting) {
+  } else if (connection.state == ConnectionState::open || connection.state == ConnectionState::connecting ||
+             connection.state == ConnectionState::renewing) {
     connector_.lost(number, now_);
   }
   return true;
@@ -96,13 +99,14 @@ void Engine::forget(Connection& connection) {
 void Engine::consume(uint32_t number, const uint8_t* bytes, uint32_t length) {
   Connection& connection = table_.at(number);
   freshen(connection);
+  if (stream_) return consume_stream(number, bytes, length);
   if (connection.partial != kNoPartial) {
     uint32_t used = consume_part(number, bytes, length);
     bytes += used;
     length -= used;
   }
   while (length > 0) {
-    Reply reply = parser_.parse(bytes, length);
+    Reply reply = parse(number, bytes, length);
     if (reply.status == Reply::Status::whole) {
       answered(number, reply);
       bytes += reply.length;
@@ -122,7 +126,7 @@ uint32_t Engine::consume_part(uint32_t number, const uint8_t* bytes, uint32_t le
   uint32_t added = std::min(length, kReplyMax - before);
   std::memcpy(part.bytes + before, bytes, added);
   part.length = static_cast<uint16_t>(before + added);
-  Reply reply = parser_.parse(part.bytes, part.length);
+  Reply reply = parse(number, part.bytes, part.length);
   if (reply.status == Reply::Status::more && part.length < kReplyMax) return length;
   assembler_.give(connection.partial);
   connection.partial = kNoPartial;
@@ -132,6 +136,40 @@ uint32_t Engine::consume_part(uint32_t number, const uint8_t* bytes, uint32_t le
   }
   answered(number, reply);
   return reply.length - before;
+}
+
+void Engine::consume_stream(uint32_t number, const uint8_t* bytes, uint32_t length) {
+  while (length > 0) {
+    const Reply reply = stream_->read(number, bytes, length);
+    if (reply.status == Reply::Status::bad) return garbled(table_.at(number));
+    if (reply.status == Reply::Status::whole) answered(number, reply);
+    bytes += reply.length;
+    length -= reply.length;
+  }
+}
+
+Reply Engine::parse(uint32_t number, const uint8_t* bytes, uint32_t length) {
+  return config_.reply.kind == ReplyKind::echo ? parse_echo(number, bytes, length) : parse_reply(bytes, length);
+}
+
+/// A message that comes back: which one its counter says, or else the order.
+Reply Engine::parse_echo(uint32_t number, const uint8_t* bytes, uint32_t length) {
+  const Connection& connection = table_.at(number);
+  Reply reply{Reply::Status::whole, false, 0, 0, !in_order_};
+  uint32_t index = connection.oldest;
+  if (!in_order_) {
+    const MessageTemplate& message = builder_.of(0);
+    if (length < uint32_t{message.counter_at} + counter_width(message.counter_form)) return {};
+    if (!read_counter(bytes + message.counter_at, message.counter_form, reply.counter)) return {Reply::Status::bad};
+    index = find_sent(pending_, connection, reply.counter);
+  }
+  if (index != kNoIndex) {
+    reply.length = length_of(pending_.at(index));
+  } else {
+    if (in_order_) return {Reply::Status::bad};
+    reply.length = builder_.length(choice_.level(number, reply.counter));
+  }
+  return length < reply.length ? Reply{} : reply;
 }
 
 bool Engine::keep_part(Connection& connection, const uint8_t* bytes, uint32_t length) {
@@ -153,8 +191,14 @@ void Engine::garbled(Connection& connection) {
 void Engine::answered(uint32_t number, const Reply& reply) {
   ++replies_to_think_about_;
   last_answer_ = read_at_;
-  uint32_t index = unlink_sent(pending_, table_.at(number), reply.counter);
-  if (index == kNoIndex) return unmatched(number, reply.counter);
+  Connection& connection = table_.at(number);
+  uint32_t index = connection.oldest;
+  if (reply.counted) {
+    index = unlink_sent(pending_, connection, reply.counter);
+  } else if (index != kNoIndex) {
+    unlink_sent(pending_, connection, pending_.at(index).counter);
+  }
+  if (index == kNoIndex) return unmatched(number, reply);
   const Pending& record = pending_.at(index);
   LevelStats& level = levels_[record.level];
   if (reply.error) {
@@ -168,11 +212,22 @@ void Engine::answered(uint32_t number, const Reply& reply) {
     level.last_answer = read_at_;
   }
   pending_.give(index);
+  wear(connection, number);
+}
+
+/// The last message of a connection was sent, and perhaps answered.
+void Engine::wear(Connection& connection, uint32_t number) {
+  if (connection.wear == Wear::last_sent && connection.oldest == kNoIndex) worn_.push_back(number);
 }
 
 /// A reply whose request is not waiting: of an earlier run, to a message that the server should not answer, or wrong.
-void Engine::unmatched(uint32_t number, uint32_t counter) {
+void Engine::unmatched(uint32_t number, const Reply& reply) {
   const Connection& connection = table_.at(number);
+  if (!reply.counted) {
+    ++(config_.answered_all ? mismatched_ : unexpected_);
+    return;
+  }
+  const uint32_t counter = reply.counter;
   bool sent = static_cast<int32_t>(connection.counter - counter) > 0;
   if (static_cast<int32_t>(counter - connection.base) < 0) {
     ++late_;

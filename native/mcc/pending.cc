@@ -8,6 +8,12 @@ void link_sent(PendingPool& pool, Connection& connection, uint32_t index) {
   connection.newest = index;
 }
 
+uint32_t find_sent(PendingPool& pool, const Connection& connection, uint32_t counter) {
+  uint32_t index = connection.oldest;
+  while (index != kNoIndex && pool.at(index).counter != counter) index = pool.at(index).next;
+  return index;
+}
+
 uint32_t unlink_sent(PendingPool& pool, Connection& connection, uint32_t counter) {
   uint32_t before = kNoIndex;
   uint32_t index = connection.oldest;

@@ -18,6 +18,7 @@ struct Pending {
   uint32_t connection;
   uint32_t counter;
   uint8_t level;
+  uint16_t length = 0;  ///< 0: what the builder makes
 };
 static_assert(sizeof(Pending) == 24);
 
@@ -84,6 +85,9 @@ struct PendingQueue {
 
 /// Appends a sent message to its connection's list.
 void link_sent(PendingPool& pool, Connection& connection, uint32_t index);
+
+/// The message with this counter on the connection's list; kNoIndex when it is not there.
+uint32_t find_sent(PendingPool& pool, const Connection& connection, uint32_t counter);
 
 /// Takes the message with this counter out of the connection's list; kNoIndex when it is not there.
 uint32_t unlink_sent(PendingPool& pool, Connection& connection, uint32_t counter);

@@ -5,33 +5,20 @@
 #include <string_view>
 
 #include "native/mcc/connection.hh"
+#include "native/mcc/message.hh"
 
 namespace qstack::mcc {
 
 namespace {
 
 constexpr Reply kMore{};
-constexpr Reply kBad{Reply::Status::bad, false, 0, 0};
+constexpr Reply kBad{Reply::Status::bad, false, 0, 0, false};
 
-int hex_digit(uint8_t c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool parse_hex(const uint8_t* at, uint32_t& out) {
-  out = 0;
-  for (int i = 0; i < 8; ++i) {
-    int digit = hex_digit(at[i]);
-    if (digit < 0) return false;
-    out = out << 4 | static_cast<uint32_t>(digit);
-  }
-  return true;
-}
+bool parse_hex(const uint8_t* at, uint32_t& out) { return read_counter(at, CounterForm::hexadecimal, out); }
 
 Reply parse_iot(const uint8_t* bytes, uint32_t length) {
   if (length < kIotReply) return kMore;
-  Reply reply{Reply::Status::whole, bytes[9] != '2', kIotReply, 0};
+  Reply reply{Reply::Status::whole, bytes[9] != '2', kIotReply, 0, true};
   return parse_hex(bytes + kIotCounterAt, reply.counter) ? reply : kBad;
 }
 
@@ -74,17 +61,12 @@ Reply parse_http(const uint8_t* bytes, uint32_t length) {
   uint32_t whole = static_cast<uint32_t>(end) + 4 + body;
   if (whole > kReplyMax) return kBad;
   if (length < whole) return kMore;
-  return {Reply::Status::whole, bytes[9] != '2', whole, counter};
+  return {Reply::Status::whole, bytes[9] != '2', whole, counter, true};
 }
 
 }  // namespace
 
-Reply ReplyParser::parse(const uint8_t* bytes, uint32_t length) const {
-  if (kind_ == ReplyKind::echo) {
-    if (length < echo_length_) return kMore;
-    uint32_t counter = bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<uint32_t>(bytes[3]) << 24;
-    return {Reply::Status::whole, false, echo_length_, counter};
-  }
+Reply parse_reply(const uint8_t* bytes, uint32_t length) {
   if (std::memcmp(bytes, "HTTP/1", std::min(length, 6u)) != 0) return kBad;
   if (length < 10) return kMore;
   if (bytes[6] == 3) return parse_iot(bytes, length);

@@ -2,8 +2,8 @@
 //
 //   iot   146 bytes of a status line and headers, byte 6 = 0x03, at 126 the request's counter as 8 hex digits
 //   http  headers with Content-Length and X-Counter (8 hex digits), then the body; at most kReplyMax bytes
-//   echo  the request itself: its length, the counter in bytes 0..3
-// iot and http are told apart by byte 6. Reads stay inside the given bytes whatever they hold.
+// iot and http are told apart by byte 6. Reads stay inside the given bytes whatever they hold. What has no counter: an echo of
+// a message without one (engine_replies.cc), and reply_stream.hh.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,17 @@ inline constexpr uint32_t kReplyMax = 1536;
 inline constexpr uint32_t kIotReply = 146;
 inline constexpr uint32_t kIotCounterAt = 126;
 
-enum class ReplyKind : uint8_t { iot_or_http = 0, echo = 1 };
+/// echo: the request itself comes back.
+enum class ReplyKind : uint8_t { iot_or_http = 0, echo = 1, fixed = 2, length_prefix = 3 };
+
+struct ReplyFormat {
+  ReplyKind kind = ReplyKind::iot_or_http;
+  uint32_t length = 1;  ///< fixed: bytes; length_prefix: the most bytes
+  uint16_t offset = 0;  ///< of the length field, from the reply's first byte
+  uint8_t width = 2;    ///< of the length field, in bytes: up to 4
+  bool little_endian = false;
+  int32_t adjust = 0;  ///< added to what stands there to get the bytes of the whole reply
+};
 
 struct Reply {
   enum class Status : uint8_t { more, whole, bad };
@@ -23,18 +33,11 @@ struct Reply {
   bool error = false;
   uint32_t length = 0;
   uint32_t counter = 0;
+  bool counted = false;  ///< there is a counter; otherwise it answers the oldest request
 };
 
-class ReplyParser {
- public:
-  ReplyParser(ReplyKind kind, uint16_t echo_length) : kind_(kind), echo_length_(echo_length) {}
-  /// Looks at the first `length` bytes of a reply. `whole`: the reply's own length and counter are set.
-  Reply parse(const uint8_t* bytes, uint32_t length) const;
-
- private:
-  ReplyKind kind_;
-  uint16_t echo_length_;
-};
+/// Looks at the first `length` bytes of an iot or http reply. `whole`: the reply's own length and counter are set.
+Reply parse_reply(const uint8_t* bytes, uint32_t length);
 
 /// Holds the beginnings of replies that a segment cut in two; a bounded number of them.
 class Assembler {

@@ -1,5 +1,6 @@
 #include "native/mcc/schedule.hh"
 
+#include <cmath>
 #include <numeric>
 
 #include "native/mcc/seed.hh"
@@ -12,6 +13,10 @@ std::unique_ptr<Arrivals> make_arrivals(const Plan& plan, Nanos start) {
       return std::make_unique<WaveArrivals>(plan, start);
     case ArrivalKind::paced:
       return std::make_unique<PacedArrivals>(plan, start);
+    case ArrivalKind::poisson:
+      return std::make_unique<PoissonArrivals>(plan, start);
+    case ArrivalKind::replay:
+      return std::make_unique<ReplayArrivals>(plan, start);
     case ArrivalKind::window:
       break;
   }
@@ -29,7 +34,7 @@ WaveArrivals::WaveArrivals(const Plan& plan, Nanos start)
 
 bool WaveArrivals::next(Nanos now, uint64_t, Due& out) {
   if (next_at_ > now) return false;
-  out = {connection_, next_at_};
+  out = {connection_, next_at_, 0};
   if (++connection_ == connections_ || connection_ % burst_ == 0) advance();
   return true;
 }
@@ -69,12 +74,67 @@ PacedArrivals::PacedArrivals(const Plan& plan, Nanos start)
 
 bool PacedArrivals::next(Nanos now, uint64_t, Due& out) {
   if (next_at_ > now) return false;
-  out = {connection_, next_at_};
+  out = {connection_, next_at_, 0};
   connection_ = static_cast<uint32_t>((uint64_t{connection_} + stride_) % connections_);
   ++count_;
   next_at_ = start_ + count_ / rate_ * kSecond + count_ % rate_ * kSecond / rate_;
   if (next_at_ >= end_) next_at_ = kNever;
   return true;
+}
+
+PoissonArrivals::PoissonArrivals(const Plan& plan, Nanos start)
+    : end_(start + plan.duration),
+      mean_ns_(static_cast<double>(kSecond) / static_cast<double>(plan.rate)),
+      seed_(plan.seed),
+      connections_(plan.connections),
+      next_at_(start) {
+  advance();
+}
+
+bool PoissonArrivals::next(Nanos now, uint64_t, Due& out) {
+  if (next_at_ > now) return false;
+  out = {static_cast<uint32_t>(mix(seed_, count_, 1) % connections_), next_at_, 0};
+  advance();
+  return true;
+}
+
+/// Adds a gap by inversion: -ln(u) of a u in (0, 1) that 53 bits are drawn for.
+void PoissonArrivals::advance() {
+  constexpr double kUnit = 1.0 / (uint64_t{1} << 53);
+  const double u = (static_cast<double>(mix(seed_, ++count_, 0) >> 11) + 0.5) * kUnit;
+  fraction_ += -std::log(u) * mean_ns_;
+  const double whole = std::floor(fraction_);
+  fraction_ -= whole;
+  next_at_ += static_cast<Nanos>(whole);
+  if (next_at_ >= end_) next_at_ = kNever;
+}
+
+ReplayArrivals::ReplayArrivals(const Plan& plan, Nanos start)
+    : start_(start),
+      end_(start + plan.duration),
+      trace_(plan.trace),
+      connections_(plan.connections),
+      stride_(stride_for(plan.connections, plan.seed)),
+      turn_(static_cast<uint32_t>(mix(plan.seed) % plan.connections)),
+      next_at_(trace_->times.front() < plan.duration ? start + trace_->times.front() : kNever) {}
+
+bool ReplayArrivals::next(Nanos now, uint64_t, Due& out) {
+  if (next_at_ > now) return false;
+  out = {connection(), next_at_, trace_->lengths.empty() ? uint16_t{0} : trace_->lengths[at_]};
+  if (++at_ == trace_->times.size()) {
+    at_ = 0;
+    ++round_;
+  }
+  next_at_ = start_ + round_ * trace_->cycle + trace_->times[at_];
+  if (next_at_ >= end_) next_at_ = kNever;
+  return true;
+}
+
+uint32_t ReplayArrivals::connection() {
+  if (!trace_->flows.empty()) return trace_->flows[at_] % connections_;
+  const uint32_t number = turn_;
+  turn_ = static_cast<uint32_t>((uint64_t{turn_} + stride_) % connections_);
+  return number;
 }
 
 WindowArrivals::WindowArrivals(const Plan& plan, Nanos start)
@@ -83,7 +143,7 @@ WindowArrivals::WindowArrivals(const Plan& plan, Nanos start)
 bool WindowArrivals::next(Nanos now, uint64_t in_flight, Due& out) {
   over_ = over_ || now >= end_;
   if (over_ || now < start_ || in_flight >= window_) return false;
-  out = {connection_, now};
+  out = {connection_, now, 0};
   if (++connection_ == connections_) connection_ = 0;
   return true;
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "native/mempool/packet.hh"
 
@@ -18,9 +19,18 @@ inline constexpr Nanos kNever = ~Nanos{0};
 struct Due {
   uint32_t connection = 0;
   Nanos intended = 0;
+  uint16_t length = 0;  ///< of the message; 0: what the builder makes
 };
 
-enum class ArrivalKind : uint8_t { wave = 0, paced = 1, window = 2 };
+enum class ArrivalKind : uint8_t { wave = 0, paced = 1, window = 2, poisson = 3, replay = 4 };
+
+/// What a replay sends, in rounds: message n of round r at start + r * cycle + times[n].
+struct Trace {
+  std::vector<Nanos> times;       ///< ascending; at least one
+  Nanos cycle = 1;                ///< of a round; more than the last of `times`
+  std::vector<uint16_t> lengths;  ///< of each message; empty: what the builder makes
+  std::vector<uint32_t> flows;    ///< of each message, which takes connection flow % connections; empty: in turns
+};
 
 /// What one run sends. Fields that a kind does not use are ignored.
 struct Plan {
@@ -28,10 +38,11 @@ struct Plan {
   uint32_t connections = 1;
   uint32_t burst = 1;        ///< wave: messages per block
   Nanos epoch = kSecond;     ///< wave: time in which each connection sends once
-  uint64_t rate = 1;         ///< paced: messages per second over all connections
+  uint64_t rate = 1;         ///< paced, poisson: messages per second over all connections
   uint32_t window = 1;       ///< window: messages in flight over all connections (closed loop)
   Nanos duration = kSecond;  ///< sends are intended in [start, start + duration)
   uint64_t seed = 0;
+  std::shared_ptr<const Trace> trace;  ///< replay
 };
 
 class Arrivals {
@@ -43,7 +54,7 @@ class Arrivals {
   virtual Nanos next_at() const = 0;
 };
 
-/// `plan.connections`, `burst`, `epoch`, `rate` and `window` are at least 1.
+/// `plan.connections`, `burst`, `epoch`, `rate` and `window` are at least 1; a replay has a trace.
 std::unique_ptr<Arrivals> make_arrivals(const Plan& plan, Nanos start);
 
 /// MCC's waves: block i of `burst` connections sends at start + i * epoch / blocks, and again every epoch.
@@ -78,6 +89,43 @@ class PacedArrivals final : public Arrivals {
   uint64_t rate_;
   uint32_t connections_, stride_, connection_;
   uint64_t count_ = 0;
+  Nanos next_at_;
+};
+
+/// A Poisson process: exponential gaps of mean 1 / rate, each message on a connection drawn anew, so that each connection has a
+/// Poisson process of its own. The same seed gives the same times: gaps are whole nanoseconds and a fraction that is carried on.
+class PoissonArrivals final : public Arrivals {
+ public:
+  PoissonArrivals(const Plan& plan, Nanos start);
+  bool next(Nanos now, uint64_t in_flight, Due& out) override;
+  Nanos next_at() const override { return next_at_; }
+
+ private:
+  void advance();
+
+  Nanos end_;
+  double mean_ns_;
+  uint64_t seed_, count_ = 0;
+  uint32_t connections_;
+  double fraction_ = 0;  ///< of a nanosecond, not yet in next_at_
+  Nanos next_at_;
+};
+
+/// A trace, again and again until the duration is over.
+class ReplayArrivals final : public Arrivals {
+ public:
+  ReplayArrivals(const Plan& plan, Nanos start);
+  bool next(Nanos now, uint64_t in_flight, Due& out) override;
+  Nanos next_at() const override { return next_at_; }
+
+ private:
+  uint32_t connection();
+
+  Nanos start_, end_;
+  std::shared_ptr<const Trace> trace_;
+  uint32_t connections_, stride_, turn_;
+  uint64_t round_ = 0;
+  size_t at_ = 0;  ///< in the round
   Nanos next_at_;
 };
 

@@ -60,7 +60,7 @@ struct View {
   uint64_t run = 0;         ///< number of the current or last run
   uint64_t elapsed_ns = 0;   ///< since the run's start
   uint64_t answered_ns = 0;  ///< from the run's start to its last answer
-  uint64_t connected = 0, retries = 0, reconnects = 0;
+  uint64_t connected = 0, retries = 0, reconnects = 0, renewals = 0;
   uint64_t mismatched = 0, late = 0, unexpected = 0;
   uint64_t in_flight = 0, waiting = 0;
   uint64_t level_count = 2;  ///< of `levels`, those that are in use

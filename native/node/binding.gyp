@@ -14,6 +14,7 @@
         'control_values.cc',
         'device.cc',
         'mcc.cc',
+        'mcc_forms.cc',
         'options.cc',
         'poller.cc',
         'poller_object.cc',

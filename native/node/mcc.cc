@@ -13,6 +13,7 @@
 #include "native/mcc/host.hh"
 #include "native/node/device.hh"
 #include "native/node/env_data.hh"
+#include "native/node/mcc_forms.hh"
 #include "native/node/options.hh"
 #include "native/node/touch_progress.hh"
 #include "native/port/eal.hh"
@@ -52,15 +53,6 @@ std::shared_ptr<Instance> find(const Napi::CallbackInfo& info) {
   return found->second;
 }
 
-std::vector<double> read_shares(const OptionReader& options) {
-  const Napi::Value value = options.value("levelShares");
-  const uint32_t count = value.IsArray() ? value.As<Napi::Array>().Length() : 0;
-  if (count < 1 || count > mcc::kLevels) options.fail("levelShares", "1 to 8 numbers are expected");
-  std::vector<double> shares;
-  for (uint32_t i = 0; i < count; ++i) shares.push_back(value.As<Napi::Array>().Get(i).ToNumber().DoubleValue());
-  return shares;
-}
-
 EngineConfig read_engine(const OptionReader& options) {
   EngineConfig config;
   config.connections = static_cast<uint32_t>(options.required("connections", 1, 1u << 24));
@@ -73,7 +65,9 @@ EngineConfig read_engine(const OptionReader& options) {
   config.shares = read_shares(options);
   config.level_per_message = options.boolean("levelPerMessage", false);
   config.answered_all = options.boolean("answeredAll", false);
-  config.reply = options.boolean("echo", false) ? mcc::ReplyKind::echo : mcc::ReplyKind::iot_or_http;
+  config.messages = read_messages(options, config.shares.size());
+  config.reply = read_reply(options.object("reply"));
+  config.reconnect_after = options.u32("reconnectAfter", 0);
   config.seed = options.integer("seed", 1, 0, (uint64_t{1} << 53) - 1);
   config.think_time = options.integer("thinkNs", 0, 0, kSecond);
   config.clock = monotonic_now;
@@ -167,7 +161,9 @@ mcc::ArrivalKind read_kind(const OptionReader& options) {
   const std::string kind = options.text("kind", "");
   if (kind == "wave") return mcc::ArrivalKind::wave;
   if (kind == "paced") return mcc::ArrivalKind::paced;
-  if (kind != "window") options.fail("kind", "wave, paced or window is expected");
+  if (kind == "poisson") return mcc::ArrivalKind::poisson;
+  if (kind == "replay") return mcc::ArrivalKind::replay;
+  if (kind != "window") options.fail("kind", "wave, paced, poisson, replay or window is expected");
   return mcc::ArrivalKind::window;
 }
 
@@ -182,6 +178,7 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   plan.rate = options.integer("rate", 1, 1, kSecond);
   plan.window = options.u32("window", 1, 1);
   plan.duration = options.integer("durationNs", kSecond, 1, kYear);
+  if (plan.kind == mcc::ArrivalKind::replay) plan.trace = read_trace(options.object("trace"));
   if (!instance->host->run(plan)) throw CodedError("QST_ERR_MCC_BUSY", "mccRun: connections are not ready");
   return info.Env().Undefined();
 }
@@ -231,6 +228,7 @@ Napi::Value view(const Napi::CallbackInfo& info) {
   put(object, "connected", view.connected);
   put(object, "retries", view.retries);
   put(object, "reconnects", view.reconnects);
+  put(object, "renewals", view.renewals);
   put(object, "mismatched", view.mismatched);
   put(object, "late", view.late);
   put(object, "unexpected", view.unexpected);

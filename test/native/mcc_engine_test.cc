@@ -20,6 +20,7 @@ struct Sent {
   uint32_t counter;
   uint8_t level;
   Nanos at;
+  uint16_t length = 0;
 };
 
 class FakeNetwork final : public Network {
@@ -40,7 +41,7 @@ class FakeNetwork final : public Network {
     uint32_t counter;
     std::memcpy(&counter, bytes, 4);
     const uint8_t level = bytes[5] == 1 ? 0 : 1;  // a request is high
-    sent.push_back({handle, counter, level, now});
+    sent.push_back({handle, counter, level, now, packet->payload_length});
     pool_.release(packet);
     return alive;
   }
@@ -525,4 +526,117 @@ TEST_CASE("as many levels as there are shares, each with counts of its own") {
   }
   CHECK(sent == 60);
   CHECK(bench.counts(3).offered == 0);
+}
+
+namespace {
+
+EngineConfig fixed_replies(uint32_t connections) {
+  EngineConfig settings = config(connections);
+  settings.reply.kind = ReplyKind::fixed;
+  settings.reply.length = 4;
+  settings.answered_all = true;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("replies without a counter answer the messages of a connection in order") {
+  Bench bench(fixed_replies(1));
+  bench.open_all();
+  bench.run(ArrivalKind::paced, 3, kSecond, 0);
+  bench.engine.step(kSecond);
+  REQUIRE(bench.net.sent.size() == 3);
+  const Handle handle = bench.net.sent[0].handle;
+  bench.answer(handle, "aaaabb", kSecond);
+  bench.answer(handle, "bbcccc", kSecond);
+  bench.engine.step(kSecond);
+  CHECK(bench.counts(0).answered == 3);
+  CHECK(bench.engine.phase() == Phase::ready);
+  bench.answer(handle, "dddd", kSecond);
+  bench.engine.step(2 * kSecond);
+  CHECK(bench.engine.view().mismatched == 1);
+}
+
+TEST_CASE("a connection that is owed a reply when its run is over begins again: the reply would be taken for another's") {
+  Bench bench(fixed_replies(2));
+  bench.send_wave(2);
+  bench.answer(bench.net.sent[0].handle, "aaaa", 10);
+  bench.engine.step(6 * kSecond);
+  REQUIRE(bench.engine.phase() == Phase::ready);
+  bench.engine.step(6 * kSecond);
+  REQUIRE(bench.net.aborts.size() == 1);
+  CHECK(bench.net.aborts[0] == bench.net.sent[1].handle);
+}
+
+TEST_CASE("an echo is told by the counter of its template, and has the length of its message") {
+  EngineConfig settings = config(1);
+  settings.shares = {0.5, 0.5};
+  settings.level_per_message = true;
+  settings.answered_all = true;
+  settings.reply.kind = ReplyKind::echo;
+  settings.messages.resize(2);
+  for (size_t level = 0; level < 2; ++level) {
+    settings.messages[level].bytes.assign(level == 0 ? 20 : 40, 'm');
+    settings.messages[level].counter_at = 0;
+  }
+  Bench bench(settings);
+  bench.open_all();
+  bench.run(ArrivalKind::paced, 20, kSecond, 0);
+  bench.engine.step(kSecond);
+  REQUIRE(bench.net.sent.size() == 20);
+  std::string stream;
+  for (const Sent& sent : bench.net.sent) {
+    stream += std::string(reinterpret_cast<const char*>(&sent.counter), 4) + std::string(sent.length - 4, 'm');
+  }
+  for (size_t at = 0; at < stream.size(); at += 33) bench.answer(bench.net.sent[0].handle, stream.substr(at, 33), kSecond);
+  bench.engine.step(kSecond);
+  CHECK(bench.counts(0).answered + bench.counts(1).answered == 20);
+  CHECK(bench.counts(0).answered > 0);
+  CHECK(bench.counts(1).answered > 0);
+  CHECK(bench.engine.view().mismatched == 0);
+}
+
+TEST_CASE("a replay's messages have the lengths of its trace") {
+  Bench bench(config(1));
+  bench.open_all();
+  Plan plan;
+  plan.kind = ArrivalKind::replay;
+  plan.duration = 30;
+  plan.trace = std::make_shared<const Trace>(Trace{{0, 10, 20}, 30, {10, 500, 12}, {}});
+  bench.engine.run(plan, 100, 100);
+  bench.engine.step(200);
+  REQUIRE(bench.net.sent.size() == 3);
+  CHECK(bench.net.sent[0].length == 10);
+  CHECK(bench.net.sent[1].length == 500);
+  CHECK(bench.net.sent[2].length == 12);
+}
+
+TEST_CASE("a connection that has had its messages is closed when all are answered, and opened anew at once") {
+  EngineConfig settings = config(1);
+  settings.reconnect_after = 3;
+  Bench bench(settings);
+  bench.open_all();
+  bench.run(ArrivalKind::paced, 8, kSecond, 0);
+  bench.engine.step(300'000'000);  // messages 1 to 3
+  REQUIRE(bench.net.sent.size() == 3);
+  const Handle first = bench.net.sent[0].handle;
+  bench.answer(first, reply(1) + reply(3), 300'000'000);
+  bench.engine.step(300'000'000);
+  CHECK(bench.net.closes.empty());
+  bench.answer(first, reply(2), 310'000'000);
+  bench.engine.step(310'000'000);
+  REQUIRE(bench.net.closes.size() == 1);
+  bench.engine.step(380'000'000);  // the fourth is due while it is being closed
+  CHECK(bench.counts(0).failed == 1);
+  bench.engine.closed(first, CloseReason::finished);
+  bench.engine.step(390'000'000);
+  REQUIRE(bench.net.connects.size() == 2);
+  CHECK_FALSE(bench.net.locals[0] == bench.net.locals[1]);
+  bench.engine.opened(bench.net.connects[1]);
+  bench.engine.step(880'000'000);  // 5 to 8
+  CHECK(bench.net.sent.size() == 6);
+  CHECK(bench.counts(0).failed == 2);  // one more behind the third of its messages
+  bench.engine.step(kSecond + 1);
+  CHECK(bench.engine.view().renewals == 1);
+  CHECK(bench.engine.view().reconnects == 0);
 }

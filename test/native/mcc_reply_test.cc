@@ -4,21 +4,22 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "native/mcc/reply.hh"
+#include "native/mcc/reply_stream.hh"
 #include "native/mcc/seed.hh"
 
 using namespace qstack::mcc;
 
 namespace {
 
-const ReplyParser parser(ReplyKind::iot_or_http, 0);
-
 /// Parses a copy of exact size, so that the address sanitizer sees a read past the end.
-Reply parse(const std::string& text, const ReplyParser& with = parser) {
+Reply parse(const std::string& text) {
   auto exact = std::make_unique<uint8_t[]>(text.size());
   std::memcpy(exact.get(), text.data(), text.size());
-  return with.parse(exact.get(), static_cast<uint32_t>(text.size()));
+  return parse_reply(exact.get(), static_cast<uint32_t>(text.size()));
 }
 
 std::string iot(const char* status, const char* counter) {
@@ -68,14 +69,6 @@ TEST_CASE("http: without length or counter, or with a body that is too long, it 
 
 TEST_CASE("anything else is bad at its first byte") { CHECK(parse("S").status == Reply::Status::bad); }
 
-TEST_CASE("echo: the request's length and counter") {
-  ReplyParser echo(ReplyKind::echo, 16);
-  std::string text("\x01\x02\x03\x04", 4);
-  text.resize(16, 'x');
-  CHECK(parse(text.substr(0, 15), echo).status == Reply::Status::more);
-  CHECK(parse(text, echo).counter == 0x04030201);
-}
-
 TEST_CASE("random bytes behind a right beginning never read past their end") {
   for (uint64_t seed = 0; seed < 20'000; ++seed) {
     std::string text = seed % 2 ? "HTTP/1.1 200 OK\r\n" : std::string("HTTP/1\x03") + "1 2";
@@ -84,6 +77,63 @@ TEST_CASE("random bytes behind a right beginning never read past their end") {
     Reply reply = parse(text);
     if (reply.status == Reply::Status::whole) CHECK(reply.length <= text.size());
   }
+}
+
+namespace {
+
+/// Reads a stream in pieces of `size` bytes; lengths of the replies that were whole, -1 for a bad one.
+std::vector<int> lengths_of(ReplyStream& stream, const std::string& text, size_t size) {
+  std::vector<int> out;
+  int length = 0;
+  for (size_t at = 0; at < text.size(); at += size) {
+    const std::string piece = text.substr(at, size);
+    const auto exact = std::make_unique<uint8_t[]>(piece.size());
+    std::memcpy(exact.get(), piece.data(), piece.size());
+    for (uint32_t used = 0; used < piece.size();) {
+      const Reply reply = stream.read(1, exact.get() + used, static_cast<uint32_t>(piece.size()) - used);
+      if (reply.status == Reply::Status::bad) return out.push_back(-1), out;
+      used += reply.length;
+      length += static_cast<int>(reply.length);
+      if (reply.status == Reply::Status::whole) out.push_back(std::exchange(length, 0));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("fixed: a reply ends behind its bytes, whatever pieces they come in") {
+  ReplyFormat format{ReplyKind::fixed, 4000};
+  const auto stream = make_reply_stream(format, 2);
+  const std::string text(12'000, 'x');
+  for (size_t size : {1u, 7u, 1448u, 4000u, 12'000u}) CHECK(lengths_of(*stream, text, size) == std::vector{4000, 4000, 4000});
+}
+
+TEST_CASE("length prefix: replies say in either order of bytes how long they are") {
+  ReplyFormat format{ReplyKind::length_prefix, 3000, 1, 2, false, 3};
+  std::string text = std::string("t\x00\x02", 3) + "ab" + std::string("t\x00\x00", 3) + "t\x07\xd0" + std::string(2000, 'y');
+  for (size_t size : {1u, 2u, 5u, 3000u}) {
+    const auto stream = make_reply_stream(format, 2);
+    CHECK(lengths_of(*stream, text, size) == std::vector{5, 3, 2003});
+  }
+  format.little_endian = true;
+  const auto stream = make_reply_stream(format, 2);
+  CHECK(lengths_of(*stream, std::string("t\x02\x00" "ab", 5), 1) == std::vector{5});
+}
+
+TEST_CASE("length prefix: a length above the most, or too small for its own field, is bad; another connection is not concerned") {
+  ReplyFormat format{ReplyKind::length_prefix, 100, 0, 1, false, 0};
+  const auto stream = make_reply_stream(format, 2);
+  CHECK(lengths_of(*stream, "\x65", 1) == std::vector{-1});
+  stream->restart(1);
+  CHECK(lengths_of(*stream, std::string(1, '\0'), 1) == std::vector{-1});
+  stream->restart(1);
+  CHECK(lengths_of(*stream, "\x02z", 1) == std::vector{2});
+}
+
+TEST_CASE("replies with a counter need no stream") {
+  CHECK(make_reply_stream({ReplyKind::iot_or_http}, 1) == nullptr);
+  CHECK(make_reply_stream({ReplyKind::echo}, 1) == nullptr);
 }
 
 TEST_CASE("assembler: a bounded number of parts") {

@@ -3,7 +3,10 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "native/mcc/message.hh"
@@ -148,6 +151,88 @@ TEST_CASE("window: a message is due only while fewer than the window are in flig
   CHECK(arrivals.next_at() == kNever);
 }
 
+namespace {
+
+Plan poisson(uint64_t rate, Nanos duration, uint64_t seed) {
+  Plan plan;
+  plan.kind = ArrivalKind::poisson;
+  plan.connections = 50;
+  plan.rate = rate;
+  plan.duration = duration;
+  plan.seed = seed;
+  return plan;
+}
+
+Plan replay(Trace trace, Nanos duration, uint32_t connections) {
+  Plan plan;
+  plan.kind = ArrivalKind::replay;
+  plan.connections = connections;
+  plan.duration = duration;
+  plan.trace = std::make_shared<const Trace>(std::move(trace));
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("poisson: exponential gaps of the rate's mean, as many in a second as a Poisson process has, on all connections") {
+  const auto arrivals = make_arrivals(poisson(100'000, kSecond, 7), 100);
+  const auto due = all(*arrivals);
+  CHECK(due.size() > 100'000 - 5 * 317);  // five standard deviations, by this seed
+  CHECK(due.size() < 100'000 + 5 * 317);
+  std::set<uint32_t> seen;
+  uint32_t above_mean = 0, above_three = 0;
+  Nanos before = 100;
+  for (const Due& d : due) {
+    seen.insert(d.connection);
+    above_mean += d.intended - before > 10'000;
+    above_three += d.intended - before > 30'000;
+    CHECK(d.intended >= before);
+    before = d.intended;
+  }
+  CHECK(seen.size() == 50);
+  CHECK(before < 100 + kSecond);
+  const auto share = [&](uint32_t count) { return count / static_cast<double>(due.size()); };
+  CHECK(share(above_mean) == doctest::Approx(0.3679).epsilon(0.03));
+  CHECK(share(above_three) == doctest::Approx(0.0498).epsilon(0.1));
+}
+
+TEST_CASE("poisson: the same seed gives the same times, another seed others") {
+  const auto times = [](uint64_t seed) {
+    std::vector<Nanos> out;
+    for (const Due& d : all(*make_arrivals(poisson(1000, kSecond, seed), 0))) out.push_back(d.intended);
+    return out;
+  };
+  CHECK(times(1) == times(1));
+  CHECK(times(1) != times(2));
+}
+
+TEST_CASE("poisson: gaps below a nanosecond's fraction are not rounded away") {
+  // 3 × 10^8 a second: gaps of 3.33 ns on average. Truncated to whole nanoseconds they would come to a fifth more messages.
+  CHECK(all(*make_arrivals(poisson(300'000'000, 1'000'000, 3), 0)).size() == doctest::Approx(300'000).epsilon(0.01));
+}
+
+TEST_CASE("replay: the trace's times in each round, exactly, up to the end of the duration") {
+  const auto due = all(*make_arrivals(replay({{0, 5, 5, 11}, 20, {}, {}}, 45, 8), 1000));
+  std::vector<Nanos> times;
+  std::set<uint32_t> seen;
+  for (const Due& d : due) {
+    times.push_back(d.intended);
+    seen.insert(d.connection);
+    CHECK(d.length == 0);
+  }
+  CHECK(times == std::vector<Nanos>{1000, 1005, 1005, 1011, 1020, 1025, 1025, 1031, 1040});
+  CHECK(seen.size() == 8);
+}
+
+TEST_CASE("replay: messages of one flow take one connection, with the lengths that were seen") {
+  const auto due = all(*make_arrivals(replay({{0, 1, 2}, 3, {10, 200, 30}, {0, 1, 4}}, 6, 4), 0));
+  REQUIRE(due.size() == 6);
+  for (size_t n = 0; n < 6; ++n) {
+    CHECK(due[n].connection == std::array{0u, 1u, 0u}[n % 3]);
+    CHECK(due[n].length == std::array{10, 200, 30}[n % 3]);
+  }
+}
+
 TEST_CASE("levels per connection stay, levels per message change, both near the ratio") {
   const std::array shares{0.05, 0.95};
   LevelChoice flow(7, shares, false), message(7, shares, true);
@@ -206,4 +291,27 @@ TEST_CASE("an iot message has counter, class, direction and heartbeat mark at MC
   CHECK(bytes[6] == 2);
   CHECK(bytes[8] == 8);
   CHECK(bytes[15] == 0);
+}
+
+TEST_CASE("a template is filled in: the counter in each of its forms, cut off or with zeros behind it") {
+  MessageTemplate message;
+  message.bytes.assign(12, 0xee);
+  message.counter_at = 2;
+  uint8_t bytes[16];
+  const auto written = [&](CounterForm form, uint16_t length) {
+    message.counter_form = form;
+    MessageBuilder({message}).write(bytes, length, 0x0a0b0c0d, 0, 0);
+    return std::string(reinterpret_cast<char*>(bytes), length);
+  };
+  CHECK(written(CounterForm::little_endian, 7) == "\xee\xee\x0d\x0c\x0b\x0a\xee");
+  CHECK(written(CounterForm::big_endian, 7) == "\xee\xee\x0a\x0b\x0c\x0d\xee");
+  CHECK(written(CounterForm::hexadecimal, 14) == std::string("\xee\xee" "0a0b0c0d" "\xee\xee\0\0", 14));
+  for (CounterForm form : {CounterForm::little_endian, CounterForm::big_endian, CounterForm::hexadecimal}) {
+    written(form, 12);
+    uint32_t counter = 0;
+    CHECK(read_counter(bytes + 2, form, counter));
+    CHECK(counter == 0x0a0b0c0d);
+  }
+  uint32_t counter = 0;
+  CHECK_FALSE(read_counter(reinterpret_cast<const uint8_t*>("0000000g"), CounterForm::hexadecimal, counter));
 }

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { mccCommand } from '../../tools/mcc/command.js';
 import { readOptions } from '../../tools/mcc/options.js';
 import { PHASE_SYNTAX } from '../../tools/mcc/phases.js';
+import { THRESHOLD_SYNTAX } from '../../tools/mcc/thresholds.js';
 
 const PAGE = readFileSync(fileURLToPath(new URL('../../../docs/mcc.md', import.meta.url)), 'utf8');
 const OPTIONS = mccCommand().options.filter(({ hidden }) => !hidden);
@@ -31,7 +32,8 @@ test('flags in sentences and examples are known as well', () => {
 });
 
 test('each phase is explained, and none that there is not', () => {
-  const phases = CELLS.filter((cell) => /^`[a-z]+:[A-Z[]/.test(cell)).map((cell) => cell.slice(1, cell.indexOf(':')));
+  const [table = ''] = PAGE.slice(PAGE.indexOf('| phase |')).split('\n\n');
+  const phases = [...table.matchAll(/^\| `([a-z]+):/gm)].map((match) => match[1]);
   const known = new Set([...PHASE_SYNTAX.matchAll(/([a-z]+):/g)].map((match) => match[1]));
   assert.equal(new Set(phases), known);
 });
@@ -40,6 +42,14 @@ test('each phase is explained, and none that there is not', () => {
 function words(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');
 }
+
+test('each metric of --fail-if is explained, and none that there is not', () => {
+  const known = [...(/METRIC is one of (.*)$/.exec(THRESHOLD_SYNTAX)?.[1] ?? '').split(', ')].sort();
+  const table = PAGE.slice(PAGE.indexOf('| metric |'));
+  const cells = [...table.matchAll(/^\| (`.*?`) \| [^|]* \| [^|]* \|$/gm)].map((match) => match[1] ?? '');
+  const written = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ''));
+  assert.equal(written.sort(), known);
+});
 
 test('the examples of the page and of --help are accepted', () => {
   const help = mccCommand().configureOutput({ writeOut: () => {} });

@@ -46,7 +46,17 @@ test('the whole runs while one runs, and is ready when all are', () => {
 
 test('views are added up; of latencies the slowest counts', () => {
   const view = (part: Partial<View>): View => ({
-    ...{ number: 1, phase: 3, run: 1, elapsedNs: 5, answeredNs: 4, connected: 10, retries: 1, reconnects: 2 },
+    ...{
+      number: 1,
+      phase: 3,
+      run: 1,
+      elapsedNs: 5,
+      answeredNs: 4,
+      connected: 10,
+      retries: 1,
+      reconnects: 2,
+      renewals: 3,
+    },
     ...{ mismatched: 3, late: 4, unexpected: 5, inFlight: 6, waiting: 7 },
     levels: [{ offered: 1, sent: 1, answered: 1, errors: 0, failed: 0, unsent: 0, p50Ns: 5, p99Ns: 6, maxNs: 7 }],
     ...part,

@@ -30,6 +30,7 @@ function view(part: Partial<View>, answered = 0): View {
     connected: 10,
     retries: 0,
     reconnects: 0,
+    renewals: 0,
   };
   const rest = { mismatched: 0, late: 0, unexpected: 0, inFlight: 0, waiting: 0 };
   return {
@@ -214,7 +215,13 @@ test("the README's epoch survives the way through the interval", async () => {
 
 test('sent = answered + errors + lost, where the level is answered', () => {
   const phase = options('-c 1').phases[0] as Run;
-  const context = { phase, durationMs: 2_000, answeredAll: false, levels: twoLevels(0.5), reconnectsBefore: 1 };
+  const context = {
+    phase,
+    durationMs: 2_000,
+    answeredAll: false,
+    levels: twoLevels(0.5),
+    before: { reconnects: 1, renewals: 0 },
+  };
   const result = { levels: [level({}), level({ answered: 0, errors: 0 })], hiccupP99Ns: 1_000, hiccupMaxNs: 2_000 };
   const report = runReport(result, view({ reconnects: 3, mismatched: 2 }), context);
   const [high, low] = report.levels;
@@ -230,7 +237,13 @@ test('sent = answered + errors + lost, where the level is answered', () => {
 
 test('answers that came behind the last send are not credited to the time before it', () => {
   const phase = options('-c 1').phases[0] as Run;
-  const context = { phase, durationMs: 2_000, answeredAll: true, levels: twoLevels(1), reconnectsBefore: 0 };
+  const context = {
+    phase,
+    durationMs: 2_000,
+    answeredAll: true,
+    levels: twoLevels(1),
+    before: { reconnects: 0, renewals: 0 },
+  };
   const result = { levels: [level({ answered: 100 })], hiccupP99Ns: 0, hiccupMaxNs: 0 };
   const perS = (answeredNs: number) => runReport(result, view({ answeredNs }), context).answered_per_s;
   assert.equal([perS(1.9e9), perS(5e9)], [50, 20]);

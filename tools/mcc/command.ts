@@ -12,7 +12,12 @@ Examples:
   mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
   mcc -c 10000 -s 5 --answer all --flood syn --capacity 300k/s --phases paced:50%/30s    a share of a known capacity
   mcc -c 10368000 --ips 230 --plan                                 memory for ten million connections
+  mcc -c 10000 --arrival poisson --rate 10k..500k/30s --steps 20 --answer all     latency against load
+  mcc -c 1000 --levels alarm=1%,normal=19%,bulk -p 2 --rate 50k/s -d 30s --fail-if 'p99(alarm)>2ms' --fail-if 'lost>0'
+  mcc -c 1000 --message 'hex:{counter}0005{level}ffff' --reply echo --reconnect-after 10 --rate 5k/s -d 10s
 Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits.`;
+
+const collect = (text: string, before: readonly string[] = []) => [...before, text];
 
 export function mccCommand(): Command {
   return new Command('mcc')
@@ -23,19 +28,35 @@ export function mccCommand(): Command {
     .option('-s, --setup-time <time>', 'connections open in equal batches, one a second (seconds)', '1')
     .option('--connect-limit <time>', 'how long after the set-up time connections may still be opening (seconds)', '60')
     .option('-w, --wait-time <time>', 'pause between the last open and the first message (seconds)', '1')
-    .option('-d, --duration <time>', 'length of the run (seconds)', '1000000')
-    .option('-l, --length <bytes>', 'message length', '16')
+    .option(
+      '-d, --duration <time>',
+      'length of the run, or of each step (seconds; default: 1000000, of a replay one round)',
+    )
+    .option('-l, --length <bytes>', 'message length (default: 16)')
     .option('-p, --priority-level <n>', '1: fixed per connection, 2: drawn per message', '1')
     .option('-r, --request-ratio <share>', 'share of requests, the high level (default: 1)')
     .option('--levels <list>', 'up to 8 levels with their shares, highest first, instead of -r: high=0.05,low=0.95')
     .option('-t, --think-time <ns>', "the generator's own work per reply", '0')
-    .option('--rate <rate>', 'constant rate over all connections instead of waves')
+    .option('--arrival <kind>', 'wave | paced | poisson | replay (default: what the flags below ask for)')
+    .option('--rate <rate>', 'over all connections, instead of waves; 10k..500k/30s: steps of 30 s each')
+    .option('--steps <n>', 'of --rate FROM..TO (default: 10)')
+    .option('--traffic-model <file>', 'replay: gaps in nanoseconds, or a capture whose client is played')
     .option('--flood <kind>', 'syn: SYNs from random addresses of the network, from before the first connection on')
     .option('--flood-rate <rate>', 'of the flood, beside messages; without it --rate is the rate of the flood')
     .option('--phases <list>', 'several runs on the same connections')
     .option('--capacity <rate>', 'known from an earlier run; what is measured counts where it is more')
     .option('--answer <what>', 'what the server answers: requests | all', 'requests')
-    .option('--reply <form>', 'auto (iot or http) | echo', 'auto')
+    .option('--message <what>', 'iot | http[:PATH] | hex:BYTES | file:PATH, with {counter} and {level} in it (default: iot)')
+    .option(
+      '--reply <form>',
+      'auto (iot, or http with X-Counter) | echo | fixed:N | lengthPrefix:… (default: auto, else echo)',
+    )
+    .option('--reconnect-after <n>', 'a connection is closed and opened anew when so many messages are answered')
+    .option(
+      '--fail-if <condition>',
+      "exit 99 when 'p99(high)>2ms', 'lost>0.1%', 'rate<50k/s' …; may be repeated",
+      collect,
+    )
     .option('--dest <address>', "server's address", '10.0.0.1')
     .option('--port <n>', "server's port", '80')
     .option('--ips <n>', 'local addresses (as many as the connections need)')

@@ -6,17 +6,17 @@ import { parseCount, parseDurationMs, parseRatePerS } from '../../stack/config/u
 /** The longest time that a flag takes; MCC's own default of `-d`. */
 const TIME_MAX_MS = 1_000_000_000;
 
-export type FlagTexts = Record<string, string | boolean | undefined>;
+export type FlagTexts = Record<string, string | readonly string[] | boolean | undefined>;
 
 /** Reads flags one by one and keeps every fault. */
 export class FlagReader {
   readonly faults: string[] = [];
   readonly warnings: string[] = [];
 
-  constructor(private readonly texts: FlagTexts) {}
+  constructor(private readonly values: FlagTexts) {}
 
   text(name: string): string | undefined {
-    const value = this.texts[name];
+    const value = this.values[name];
     return typeof value === 'string' ? value : undefined;
   }
 
@@ -47,12 +47,12 @@ export class FlagReader {
   }
 
   /** Bare numbers are seconds, as in MCC. */
-  seconds(name: string, flag: string, leastMs = 0): number {
+  seconds(name: string, flag: string, leastMs = 0, fallbackMs = 0): number {
     const inRange = (text: string) => {
       const ms = parseDurationMs(text, 1_000);
       return ms !== undefined && ms >= leastMs && ms <= TIME_MAX_MS ? ms : undefined;
     };
-    return this.number(name, flag, inRange, 'a time such as 30s, 250ms or a number of seconds');
+    return this.number(name, flag, inRange, 'a time such as 30s, 250ms or a number of seconds', fallbackMs);
   }
 
   address(name: string, flag: string): number | undefined {
@@ -61,6 +61,12 @@ export class FlagReader {
     const address = parseIpv4(text);
     if (address === undefined) this.refuse(flag, text, 'an address a.b.c.d');
     return address;
+  }
+
+  /** Of a flag that may be given several times. */
+  texts(name: string): readonly string[] {
+    const value = this.values[name];
+    return Array.isArray(value) ? value : [];
   }
 
   choice(name: string, flag: string, accepted: readonly string[]): string {

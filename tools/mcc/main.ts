@@ -1,5 +1,5 @@
 // mcc: the command. Reads flags, starts DPDK and one generator, prints progress on stderr and results on stdout.
-// Exit 0 ok, 1 the run failed, 2 usage. With an IPC channel (`fork`) every view and run is sent to the parent as well.
+// Exit 0 ok, 1 the run failed, 2 usage, 99 a condition of --fail-if came true. With an IPC channel (`fork`) every view and run is sent to the parent as well.
 import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
 import { loadNative } from '../../stack/native.js';
@@ -9,7 +9,9 @@ import { loadMcc } from './native.js';
 import { type MccOptions, readOptions } from './options.js';
 import { memoryFault, planText } from './plan.js';
 import { formatRun, type Report } from './report.js';
-import { type Events, Runner } from './run.js';
+import { type Events, Runner, UnfinishedTest } from './run.js';
+import { formatSteps } from './steps-table.js';
+import { failureLine } from './thresholds.js';
 
 function optionsOrExit(argv: readonly string[]): MccOptions {
   const command = mccCommand().exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
@@ -88,16 +90,33 @@ async function main(argv: readonly string[]): Promise<number> {
     qstack: '0.1.0',
     node: process.versions.node,
   });
+  return conclude(options, report);
+}
+
+/** Prints what is left to say, and returns the exit status. */
+function conclude(options: MccOptions, report: Report): number {
+  const failures = options.thresholds.flatMap((threshold, index) => {
+    const verdict = report.thresholds[index];
+    return (verdict === undefined ? undefined : failureLine(threshold, verdict)) ?? [];
+  });
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-  return report.connected === options.connections ? 0 : 1;
+  else if (report.phases.length > 1) process.stdout.write(`${formatSteps(report.phases)}\n`);
+  for (const line of failures) (options.json ? process.stderr : process.stdout).write(`--fail-if ${line}\n`);
+  if (report.connected !== options.connections) return 1;
+  return failures.length > 0 ? 99 : 0;
+}
+
+/** A program that reads --json gets an object in any case. */
+function fail(error: Error, isJson: boolean): void {
+  process.stderr.write(`mcc: ${error.message}\n`);
+  const reached = error instanceof UnfinishedTest ? error.reached : {};
+  if (isJson) process.stdout.write(`${JSON.stringify({ error: error.message, ...reached, phases: [] })}\n`);
+  process.exitCode = 1;
 }
 
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
   },
-  (error: Error) => {
-    process.stderr.write(`mcc: ${error.message}\n`);
-    process.exitCode = 1;
-  },
+  (error: Error) => fail(error, process.argv.includes('--json')),
 );

@@ -100,6 +100,7 @@ export function mergeViews(parts: readonly View[]): View {
     connected: sum(parts, (part) => part.connected),
     retries: sum(parts, (part) => part.retries),
     reconnects: sum(parts, (part) => part.reconnects),
+    renewals: sum(parts, (part) => part.renewals),
     mismatched: sum(parts, (part) => part.mismatched),
     late: sum(parts, (part) => part.late),
     unexpected: sum(parts, (part) => part.unexpected),

@@ -1,6 +1,8 @@
 // What native/node/mcc.cc exports: control calls of the load generator, plain numbers, times in nanoseconds.
 // One generator is one engine thread with its own stack and port. Nothing here is called per message.
 import { loadNative } from '../../stack/native.js';
+import type { MessageTemplate, ReplyForm } from './message-options.js';
+import type { Trace } from './trace.js';
 
 export interface NativeMccOptions {
   readonly device: string;
@@ -19,12 +21,17 @@ export interface NativeMccOptions {
   /** Control blocks of the stack, and blocks of connections with something under way. */
   readonly slots: number;
   readonly busy: number;
+  /** Of MCC's messages. */
   readonly messageLength: number;
+  /** Others, one for each level. */
+  readonly templates?: readonly MessageTemplate[];
+  readonly reply: ReplyForm;
+  /** Messages on a connection before it is closed and opened anew; 0: it stays. */
+  readonly reconnectAfter: number;
   /** Of each level, highest first. */
   readonly levelShares: readonly number[];
   readonly levelPerMessage: boolean;
   readonly answeredAll: boolean;
-  readonly echo: boolean;
   readonly seed: number;
   readonly thinkNs: number;
   readonly pendingMax: number;
@@ -36,7 +43,7 @@ export interface NativeMccOptions {
   readonly floodAddresses: number;
 }
 
-export type RunKind = 'wave' | 'paced' | 'window';
+export type RunKind = 'wave' | 'paced' | 'poisson' | 'replay' | 'window';
 
 export interface NativeRun {
   readonly kind: RunKind;
@@ -45,6 +52,8 @@ export interface NativeRun {
   readonly rate: number;
   readonly window: number;
   readonly durationNs: number;
+  /** replay */
+  readonly trace?: Trace;
 }
 
 export const PHASES = ['idle', 'connecting', 'ready', 'running', 'draining', 'closing', 'closed'] as const;
@@ -80,6 +89,7 @@ export interface View {
   readonly connected: number;
   readonly retries: number;
   readonly reconnects: number;
+  readonly renewals: number;
   readonly mismatched: number;
   readonly late: number;
   readonly unexpected: number;

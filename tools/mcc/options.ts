@@ -4,9 +4,11 @@ import { availableParallelism, cpus } from 'node:os';
 import type { Device } from '../../stack/config/device.js';
 import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
 import { FlagReader, type FlagTexts } from './flag-reader.js';
+import type { Level } from './levels.js';
 import { readFlood, readPhases } from './load-options.js';
 import { readDevice, readNetworkStack, readSource, readThreads } from './network-options.js';
 import type { Phase } from './phases.js';
+import { parseThreshold, type Threshold } from './thresholds.js';
 import { readTraffic, type TrafficOptions } from './traffic-options.js';
 
 /** Ports 1025 … 65535 of each local address. */
@@ -38,6 +40,7 @@ export interface MccOptions extends TrafficOptions {
   core: number;
   seed: number;
   logMs: number;
+  thresholds: readonly Threshold[];
   json: boolean;
   quiet: boolean;
   /** Only threads and memory are printed. */
@@ -48,6 +51,16 @@ export interface Parsed {
   options?: MccOptions;
   faults: string[];
   warnings: string[];
+}
+
+function readThresholds(reader: FlagReader, levels: readonly Level[]): Threshold[] {
+  const names = levels.map(({ name }) => name);
+  return reader.texts('failIf').flatMap((expression) => {
+    const threshold = parseThreshold(expression, names);
+    if (typeof threshold !== 'string') return [threshold];
+    reader.faults.push(`--fail-if: ${threshold}`);
+    return [];
+  });
 }
 
 /** `cores` is the machine's number. */
@@ -99,6 +112,7 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism()): P
     core: reader.count('core', '--core', 0, cpus().length - 1, -1),
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
     logMs: Math.max(1_000, reader.seconds('logDuration', '--log-duration')),
+    thresholds: readThresholds(reader, traffic.levels),
     json: texts.json === true,
     quiet: texts.quiet === true,
     plan: texts.plan === true,

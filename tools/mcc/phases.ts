@@ -2,15 +2,18 @@
 // In: `wave:20000/1s/10s,capacity:3s,paced:150%/5s`. Out: typed phases, or the sentence that says what is wrong.
 //   wave:BURST/INTERVAL/DURATION   a block of BURST connections sends every INTERVAL
 //   paced:RATE/DURATION            RATE messages a second; `150%` is a share of the capacity measured before
+//   poisson:RATE/DURATION          the same on average, as a Poisson process
 //   capacity:[WINDOW/]DURATION     closed loop, WINDOW messages in flight: how much is answered a second
 //   pause:DURATION
 //   flood:RATE                     from here on RATE SYNs a second come from random addresses as well; 0 ends it
 import { parseCount, parseDurationMs, parseRatePerS } from '../../stack/config/units.js';
+import type { Trace } from './trace.js';
 
 export type Phase =
   | { kind: 'wave'; burst: number; intervalMs: number; durationMs: number }
-  | { kind: 'paced'; ratePerS: number; durationMs: number }
-  | { kind: 'paced'; ofCapacity: number; durationMs: number }
+  | { kind: 'paced' | 'poisson'; ratePerS: number; durationMs: number }
+  | { kind: 'paced' | 'poisson'; ofCapacity: number; durationMs: number }
+  | { kind: 'replay'; name: string; trace: Trace; durationMs: number }
   | { kind: 'capacity'; window: number; durationMs: number }
   | { kind: 'pause'; durationMs: number }
   | { kind: 'flood'; ratePerS: number };
@@ -19,7 +22,7 @@ export type Phase =
 export type Run = Exclude<Phase, { kind: 'pause' | 'flood' }>;
 
 export const PHASE_SYNTAX =
-  'wave:BURST/INTERVAL/DURATION, paced:RATE/DURATION, paced:PERCENT%/DURATION, capacity:[WINDOW/]DURATION, pause:DURATION, flood:RATE';
+  'wave:BURST/INTERVAL/DURATION, paced:RATE/DURATION, paced:PERCENT%/DURATION, poisson:RATE/DURATION, poisson:PERCENT%/DURATION, capacity:[WINDOW/]DURATION, pause:DURATION, flood:RATE';
 const WINDOW_DEFAULT = 2_048;
 
 function duration(text: string | undefined): number | undefined {
@@ -36,14 +39,14 @@ function wave([burstText, intervalText, durationText, ...rest]: string[]): Phase
 }
 
 /** The rate may hold a slash itself: `5k/s/10s`. */
-function paced(parts: string[]): Phase | undefined {
+function paced(kind: 'paced' | 'poisson', parts: string[]): Phase | undefined {
   const durationMs = duration(parts.at(-1));
   const rate = parts.slice(0, -1).join('/');
   if (durationMs === undefined || rate === '') return undefined;
   const percent = /^(\d+(?:\.\d+)?)%$/.exec(rate);
-  if (percent !== null) return { kind: 'paced', ofCapacity: Number(percent[1]) / 100, durationMs };
+  if (percent !== null) return { kind, ofCapacity: Number(percent[1]) / 100, durationMs };
   const ratePerS = Math.round(parseRatePerS(rate) ?? 0);
-  return ratePerS >= 1 ? { kind: 'paced', ratePerS, durationMs } : undefined;
+  return ratePerS >= 1 ? { kind, ratePerS, durationMs } : undefined;
 }
 
 function capacity(parts: string[]): Phase | undefined {
@@ -55,11 +58,13 @@ function capacity(parts: string[]): Phase | undefined {
 function parsePhase(text: string): Phase | undefined {
   const at = text.indexOf(':');
   const parts = text.slice(at + 1).split('/');
-  switch (at < 0 ? '' : text.slice(0, at)) {
+  const kind = text.slice(0, Math.max(0, at));
+  switch (kind) {
     case 'wave':
       return wave(parts);
     case 'paced':
-      return paced(parts);
+    case 'poisson':
+      return paced(kind, parts);
     case 'capacity':
       return capacity(parts);
     case 'pause': {
@@ -83,7 +88,7 @@ export function parsePhases(text: string, capacityKnown: boolean): Phase[] | str
   for (const part of parts) {
     const phase = parsePhase(part);
     if (phase === undefined) return `"${part}" is no phase`;
-    const needsCapacity = phase.kind === 'paced' && 'ofCapacity' in phase;
+    const needsCapacity = 'ofCapacity' in phase;
     if (needsCapacity && !capacityKnown && !phases.some((before) => before.kind === 'capacity')) {
       return `"${part}" is a share of the capacity, which no phase before it measures, nor --capacity tells`;
     }

@@ -2,9 +2,11 @@
 // In: the engine's result and last view. Out: microseconds, highest level first. Nothing is estimated: a level without an
 // answer has no percentiles.
 import Table from 'cli-table3';
+import { Histogram } from '../histogram/histogram.js';
 import type { Level } from './levels.js';
 import type { LevelResult, RunResult, View } from './native.js';
 import type { Run } from './phases.js';
+import type { Verdict } from './thresholds.js';
 
 export interface LevelReport {
   name: string;
@@ -22,6 +24,7 @@ export interface LevelReport {
   p90_us: number | null;
   p99_us: number | null;
   p999_us: number | null;
+  p9999_us: number | null;
   max_us: number | null;
   /** How long after its intended time a message left at the latest: of a wave, when the last of it had. */
   send_delay_max_us: number;
@@ -42,7 +45,10 @@ export interface RunReport {
   /** Replies to messages that the server should not answer, see --answer. */
   unexpected: number;
   failed_sends: number;
+  /** Connections that were lost and opened again. */
   reconnects: number;
+  /** Connections that were closed and opened anew, see --reconnect-after. */
+  renewals: number;
   hiccup_p99_us: number;
   hiccup_max_us: number;
 }
@@ -59,6 +65,8 @@ export interface Report extends RunReport {
   versions: Record<string, string>;
   command: string;
   phases: RunReport[];
+  /** Of --fail-if, in their order. */
+  thresholds: readonly Verdict[];
 }
 
 function us(ns: number): number {
@@ -80,6 +88,7 @@ function levelReport(level: LevelResult, name: string, awaited: boolean): LevelR
     p90_us: some ? us(level.p90Ns) : null,
     p99_us: some ? us(level.p99Ns) : null,
     p999_us: some ? us(level.p999Ns) : null,
+    p9999_us: some ? us(Histogram.of(level.cells, level.maxNs).percentileNs(0.9999) ?? level.maxNs) : null,
     max_us: some ? us(level.maxNs) : null,
     send_delay_max_us: us(level.sendDelayNs),
     silence_max_us: some ? us(level.silenceNs) : null,
@@ -93,7 +102,9 @@ function total(levels: readonly LevelResult[], of: (level: LevelResult) => numbe
 export function phaseName(phase: Run): string {
   if (phase.kind === 'wave') return `wave:${phase.burst}/${phase.intervalMs}ms`;
   if (phase.kind === 'capacity') return `capacity:${phase.window}`;
-  return 'ratePerS' in phase ? `paced:${phase.ratePerS}` : `paced:${Math.round(phase.ofCapacity * 100)}%`;
+  if (phase.kind === 'replay') return `replay:${phase.name}`;
+  const { kind } = phase;
+  return 'ratePerS' in phase ? `${kind}:${phase.ratePerS}` : `${kind}:${Math.round(phase.ofCapacity * 100)}%`;
 }
 
 export interface RunContext {
@@ -102,7 +113,8 @@ export interface RunContext {
   durationMs: number;
   answeredAll: boolean;
   levels: readonly Level[];
-  reconnectsBefore: number;
+  /** The view before the run. */
+  before: Pick<View, 'reconnects' | 'renewals'>;
 }
 
 export function runReport(result: RunResult, view: View, context: RunContext): RunReport {
@@ -122,7 +134,8 @@ export function runReport(result: RunResult, view: View, context: RunContext): R
     late: view.late,
     unexpected: view.unexpected,
     failed_sends: total(result.levels, (level) => level.failed),
-    reconnects: view.reconnects - context.reconnectsBefore,
+    reconnects: view.reconnects - context.before.reconnects,
+    renewals: view.renewals - context.before.renewals,
     hiccup_p99_us: us(result.hiccupP99Ns),
     hiccup_max_us: us(result.hiccupMaxNs),
   };
@@ -155,6 +168,7 @@ export function formatRun(run: RunReport): string {
     `mismatched ${count(run.mismatched)}`,
     `failed sends ${count(run.failed_sends)}`,
     `reconnects ${count(run.reconnects)}`,
+    ...(run.renewals > 0 ? [`renewals ${count(run.renewals)}`] : []),
     `hiccup p99 ${formatUs(run.hiccup_p99_us)}`,
   ];
   const hints = run.unexpected > 0 ? [`${count(run.unexpected)} heartbeats were answered: say --answer all`] : [];

@@ -12,6 +12,8 @@ import { epochMs, type Phase, type Run } from './phases.js';
 import { planOf } from './plan.js';
 import { poolsOf } from './pools.js';
 import { type Report, type RunReport, runReport } from './report.js';
+import { judge } from './thresholds.js';
+import type { Trace } from './trace.js';
 
 const POLL_MS = 20;
 const LINK_NOTE_MS = 1_000;
@@ -29,14 +31,15 @@ export interface Events {
 
 export function nativeOptions(options: MccOptions): NativeMccOptions {
   const { destination, port, prefixLength, gateway, vlan, connections, batches, seed, core } = options;
-  const { messageLength, levels, levelPerMessage, answeredAll, echo, thinkNs } = options;
+  const { messageLength, messages, reply, reconnectAfter, levels, levelPerMessage, answeredAll, thinkNs } = options;
   return {
     device: formatDevice(options.device),
     ...(options.mac === undefined ? {} : { mac: options.mac }),
     firstAddress: options.source,
     addressCount: options.ips,
     ...{ destination, port, prefixLength, gateway, vlan, connections, batches, seed, core },
-    ...{ messageLength, levelPerMessage, answeredAll, echo, thinkNs },
+    ...{ messageLength, reply, reconnectAfter, levelPerMessage, answeredAll, thinkNs },
+    ...(messages === undefined ? {} : { templates: messages }),
     levelShares: levels.map(({ share }) => share),
     // Every address of the network; the server's own and the generator's are left out.
     floodAddress: networkOf(destination, prefixLength) + 1,
@@ -45,14 +48,22 @@ export function nativeOptions(options: MccOptions): NativeMccOptions {
   };
 }
 
-function nativeRun(phase: Run, connections: number, capacityPerS: number): NativeRun {
-  const run = { kind: 'wave' as const, burst: 1, epochNs: 1e9, rate: 1, window: 1, durationNs: phase.durationMs * 1e6 };
+/** Lengths of a capture are those of MCC's messages, unless -l has said it. */
+function traceFor(trace: Trace, { lengthGiven, messages }: MccOptions): Trace {
+  const { lengths, ...rest } = trace;
+  return lengths === undefined || lengthGiven || messages !== undefined ? rest : { ...rest, lengths };
+}
+
+function nativeRun(phase: Run, options: MccOptions, capacityPerS: number): NativeRun {
+  const durationNs = Math.round(phase.durationMs * 1e6);
+  const run = { kind: 'wave' as const, burst: 1, epochNs: 1e9, rate: 1, window: 1, durationNs };
   if (phase.kind === 'wave') {
-    return { ...run, burst: phase.burst, epochNs: Math.round(epochMs(phase, connections) * 1e6) };
+    return { ...run, burst: phase.burst, epochNs: Math.round(epochMs(phase, options.connections) * 1e6) };
   }
   if (phase.kind === 'capacity') return { ...run, kind: 'window', window: phase.window };
+  if (phase.kind === 'replay') return { ...run, kind: 'replay', trace: traceFor(phase.trace, options) };
   const rate = 'ratePerS' in phase ? phase.ratePerS : Math.max(1, Math.round(phase.ofCapacity * capacityPerS));
-  return { ...run, kind: 'paced', rate };
+  return { ...run, kind: phase.kind, rate };
 }
 
 function answeredOf(view: View): number {
@@ -72,10 +83,36 @@ export function capacityOf(views: readonly View[]): number | undefined {
   return rates.length === 0 ? undefined : Math.round(middle / 2);
 }
 
+interface Facts {
+  connected: number;
+  setupMs: number;
+  retries: number;
+  stack: Record<string, number>;
+  command: string;
+  versions: Record<string, string>;
+}
+
+/** What a test that has measured nothing has reached. */
+export type Reached = Pick<
+  Report,
+  'connections' | 'connected' | 'setup_s' | 'retries' | 'seed' | 'stack' | 'versions' | 'command'
+>;
+
+/** The test ended before its first run: not all connections stood, or ^C. */
+export class UnfinishedTest extends Error {
+  constructor(
+    message: string,
+    readonly reached: Reached,
+  ) {
+    super(message);
+  }
+}
+
 export class Runner {
   private readonly id: number;
   private lastView = 0;
   private stopped = false;
+  private wasStopped = false;
   private readonly runs: RunReport[] = [];
   private capacityPerS: number | undefined;
   private floodPerS = 0;
@@ -96,24 +133,29 @@ export class Runner {
   /** Ends the current phase and leaves out the rest; the summary follows. */
   stop(): void {
     this.stopped = true;
+    this.wasStopped = true;
     this.native.mccStopRun(this.id);
   }
 
   async measure(command: string, versions: Record<string, string>): Promise<Report> {
+    const facts: Facts = { connected: 0, setupMs: 0, retries: 0, stack: {}, command, versions };
     try {
       await this.linkUp();
       const startMs = Date.now();
       this.flood(this.options.floodPerS);
       this.native.mccConnect(this.id);
-      await this.connected();
-      const setupMs = Date.now() - startMs;
-      const connected = this.native.mccView(this.id).connected;
-      await this.pause(this.options.waitMs);
-      for (const phase of this.options.phases) await this.make(phase);
-      const retries = this.native.mccView(this.id).retries;
+      const stand = await this.connected();
+      facts.setupMs = Date.now() - startMs;
+      facts.connected = this.native.mccView(this.id).connected;
+      if (stand) {
+        await this.pause(this.options.waitMs);
+        for (const phase of this.options.phases) await this.make(phase);
+      }
+      facts.retries = this.native.mccView(this.id).retries;
       const counters = Object.entries(this.native.mccCounters(this.id)).filter(([, count]) => count > 0);
+      facts.stack = Object.fromEntries(counters);
       await this.close();
-      return this.report({ connected, setupMs, retries, stack: Object.fromEntries(counters), command, versions });
+      return this.report(facts);
     } finally {
       this.native.destroyMcc(this.id);
     }
@@ -132,13 +174,12 @@ export class Runner {
     }
   }
 
-  private async connected(): Promise<void> {
-    const { connections, batches, connectLimitMs } = this.options;
+  /** False: the time was over, or the test stopped, before all of them stood. */
+  private async connected(): Promise<boolean> {
+    const { batches, connectLimitMs } = this.options;
     const endMs = Date.now() + batches * 1_000 + connectLimitMs;
     await this.until((phase) => phase !== 'connecting' || Date.now() >= endMs);
-    const { phase, connected } = this.native.mccView(this.id);
-    if (PHASES[phase] !== 'connecting' || this.stopped) return;
-    throw new Error(`only ${connected} of ${connections} connections stood after the set-up time and --connect-limit`);
+    return PHASES[this.native.mccView(this.id).phase] !== 'connecting';
   }
 
   private async make(phase: Phase): Promise<void> {
@@ -166,13 +207,13 @@ export class Runner {
 
   /** One run; `answeredPerS` is 0 when it was too short to tell. */
   private async load(phase: Run): Promise<{ report: RunReport; answeredPerS: number }> {
-    const reconnectsBefore = this.native.mccView(this.id).reconnects;
+    const before = this.native.mccView(this.id);
     const startMs = Date.now();
-    this.native.mccRun(this.id, nativeRun(phase, this.options.connections, this.capacityPerS ?? 0));
+    this.native.mccRun(this.id, nativeRun(phase, this.options, this.capacityPerS ?? 0));
     const views = await this.until((name) => name !== 'running' && name !== 'draining', true);
     const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
     const { answeredAll, levels } = this.options;
-    const context = { phase, durationMs, answeredAll, levels, reconnectsBefore };
+    const context = { phase, durationMs, answeredAll, levels, before };
     const report = runReport(this.native.mccResult(this.id), this.native.mccView(this.id), context);
     const answeredPerS = capacityOf(views) ?? 0;
     if (phase.kind === 'capacity') {
@@ -214,29 +255,30 @@ export class Runner {
     }
   }
 
-  private report(facts: {
-    connected: number;
-    setupMs: number;
-    retries: number;
-    stack: Record<string, number>;
-    command: string;
-    versions: Record<string, string>;
-  }): Report {
+  private report(facts: Facts): Report {
+    const { connected, setupMs, retries, stack, versions, command } = facts;
+    const { connections, seed, thresholds } = this.options;
+    const reached = { connections, connected, setup_s: Math.round(setupMs) / 1_000, retries, seed };
     // What a single-phase test measured stands at the top; of several phases, the first that is no capacity search.
     const first = this.runs.find((run) => !run.phase.startsWith('capacity')) ?? this.runs[0];
-    if (first === undefined) throw new Error('the test was stopped before its first message');
+    if (first === undefined) {
+      throw new UnfinishedTest(this.whyUnfinished(connected), { ...reached, stack, versions, command });
+    }
     return {
-      connections: this.options.connections,
-      connected: facts.connected,
-      setup_s: Math.round(facts.setupMs) / 1_000,
-      retries: facts.retries,
-      seed: this.options.seed,
+      ...reached,
       ...first,
       ...(this.capacityPerS === undefined ? {} : { capacity_per_s: this.capacityPerS }),
-      stack: facts.stack,
-      versions: facts.versions,
-      command: facts.command,
+      stack,
+      versions,
+      command,
       phases: this.runs,
+      thresholds: thresholds.map((threshold) => judge(threshold, this.runs)),
     };
+  }
+
+  private whyUnfinished(connected: number): string {
+    const { connections } = this.options;
+    if (connected >= connections || this.wasStopped) return 'the test was stopped before its first message';
+    return `only ${connected} of ${connections} connections stood after the set-up time and --connect-limit; is the server at --dest and --port, with room for them?`;
   }
 }
