@@ -52,7 +52,14 @@ void Engine::take_held() {
   }
 }
 
+/// A reply without a length of its own ends with the connection.
 bool Engine::ended(Handle handle) {
+  const uint32_t number = table_.find(handle);
+  if (stream_ && number != kNoIndex) {
+    take_held();
+    if (stream_->ends_here(number)) answered(number, {Reply::Status::whole});
+    stream_->restart(number);
+  }
   ended_.push_back(handle);
   return true;
 }

@@ -15,8 +15,8 @@ inline constexpr uint32_t kReplyMax = 1536;
 inline constexpr uint32_t kIotReply = 146;
 inline constexpr uint32_t kIotCounterAt = 126;
 
-/// echo: the request itself comes back.
-enum class ReplyKind : uint8_t { iot_or_http = 0, echo = 1, fixed = 2, length_prefix = 3 };
+/// echo: the request itself comes back. http: any response of HTTP/1.
+enum class ReplyKind : uint8_t { iot_or_http = 0, echo = 1, fixed = 2, length_prefix = 3, http = 4 };
 
 struct ReplyFormat {
   ReplyKind kind = ReplyKind::iot_or_http;

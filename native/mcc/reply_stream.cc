@@ -1,7 +1,10 @@
 #include "native/mcc/reply_stream.hh"
 
 #include <algorithm>
+#include <memory>
 #include <span>
+
+#include "native/mcc/http_reader.hh"
 
 namespace qstack::mcc {
 
@@ -31,6 +34,7 @@ class RecordStream final : public ReplyStream {
     return {Reply::Status::whole, false, used, 0};
   }
 
+  bool ends_here(uint32_t) const override { return false; }
   void restart(uint32_t connection) override { places_[connection] = {}; }
   MemoryRegion memory() const override { return memory_.region(); }
 
@@ -58,10 +62,39 @@ class RecordStream final : public ReplyStream {
   std::span<Place> places_;
 };
 
+/// Responses of HTTP/1; one of 400 or above is an error.
+class HttpStream final : public ReplyStream {
+ public:
+  explicit HttpStream(uint32_t connections)
+      : memory_(size_t{connections} * sizeof(HttpReader)),
+        readers_(reinterpret_cast<HttpReader*>(memory_.data()), connections) {
+    std::uninitialized_value_construct(readers_.begin(), readers_.end());
+  }
+
+  Reply read(uint32_t connection, const uint8_t* bytes, uint32_t length) override {
+    HttpReader& reader = readers_[connection];
+    Reply reply;
+    const HttpReader::Status status = reader.read(bytes, length, reply.length);
+    if (status == HttpReader::Status::bad) reply.status = Reply::Status::bad;
+    if (status == HttpReader::Status::whole) reply.status = Reply::Status::whole;
+    reply.error = reader.code() >= 400;
+    return reply;
+  }
+
+  bool ends_here(uint32_t connection) const override { return readers_[connection].ends_here(); }
+  void restart(uint32_t connection) override { readers_[connection].restart(); }
+  MemoryRegion memory() const override { return memory_.region(); }
+
+ private:
+  Mapping memory_;
+  std::span<HttpReader> readers_;
+};
+
 }  // namespace
 
 std::unique_ptr<ReplyStream> make_reply_stream(const ReplyFormat& format, uint32_t connections) {
   if (format.kind == ReplyKind::iot_or_http || format.kind == ReplyKind::echo) return nullptr;
+  if (format.kind == ReplyKind::http) return std::make_unique<HttpStream>(connections);
   return std::make_unique<RecordStream>(format, connections);
 }
 

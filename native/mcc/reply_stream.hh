@@ -16,12 +16,14 @@ class ReplyStream {
   virtual ~ReplyStream() = default;
   /// Takes bytes up to the end of a reply. The result's `length` says how many, whole or not.
   virtual Reply read(uint32_t connection, const uint8_t* bytes, uint32_t length) = 0;
+  /// The connection's end is the reply's.
+  virtual bool ends_here(uint32_t connection) const = 0;
   /// The connection is a new one.
   virtual void restart(uint32_t connection) = 0;
   virtual MemoryRegion memory() const = 0;
 };
 
-/// Of ReplyKind::fixed and length_prefix; nullptr for the others.
+/// Of ReplyKind::fixed, length_prefix and http; nullptr for the others.
 std::unique_ptr<ReplyStream> make_reply_stream(const ReplyFormat& format, uint32_t connections);
 
 }  // namespace qstack::mcc

@@ -116,7 +116,7 @@ ReplayArrivals::ReplayArrivals(const Plan& plan, Nanos start)
       connections_(plan.connections),
       stride_(stride_for(plan.connections, plan.seed)),
       turn_(static_cast<uint32_t>(mix(plan.seed) % plan.connections)),
-      next_at_(trace_->times.front() < plan.duration ? start + trace_->times.front() : kNever) {}
+      next_at_(!trace_->times.empty() && trace_->times.front() < plan.duration ? start + trace_->times.front() : kNever) {}
 
 bool ReplayArrivals::next(Nanos now, uint64_t, Due& out) {
   if (next_at_ > now) return false;

@@ -26,7 +26,7 @@ enum class ArrivalKind : uint8_t { wave = 0, paced = 1, window = 2, poisson = 3,
 
 /// What a replay sends, in rounds: message n of round r at start + r * cycle + times[n].
 struct Trace {
-  std::vector<Nanos> times;       ///< ascending; at least one
+  std::vector<Nanos> times;       ///< ascending
   Nanos cycle = 1;                ///< of a round; more than the last of `times`
   std::vector<uint16_t> lengths;  ///< of each message; empty: what the builder makes
   std::vector<uint32_t> flows;    ///< of each message, which takes connection flow % connections; empty: in turns

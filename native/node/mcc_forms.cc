@@ -68,8 +68,9 @@ mcc::ReplyFormat read_reply(const OptionReader& options) {
   const std::string kind = options.text("kind", "");
   if (kind == "echo") format.kind = mcc::ReplyKind::echo;
   else if (kind == "fixed") format.kind = mcc::ReplyKind::fixed;
+  else if (kind == "http") format.kind = mcc::ReplyKind::http;
   else if (kind == "lengthPrefix") format.kind = mcc::ReplyKind::length_prefix;
-  else if (kind != "auto") options.fail("kind", "auto, echo, fixed or lengthPrefix is expected");
+  else if (kind != "auto") options.fail("kind", "auto, http, echo, fixed or lengthPrefix is expected");
   format.length = options.u32("length", 1, 1, 1u << 30);
   format.offset = options.u16("offset", 0, 0, 255);
   format.width = static_cast<uint8_t>(options.u32("width", 2, 1, 4));
@@ -85,9 +86,9 @@ std::shared_ptr<const mcc::Trace> read_trace(const OptionReader& options) {
   trace->lengths = read_numbers<uint16_t>(options, "lengths", 1448);
   trace->flows = read_numbers<uint32_t>(options, "flows", UINT32_MAX);
   const size_t messages = trace->times.size();
-  if (messages == 0 || !std::ranges::is_sorted(trace->times)) options.fail("times", "ascending times are expected");
+  if (!std::ranges::is_sorted(trace->times)) options.fail("times", "ascending times are expected");
   trace->cycle = options.required("cycleNs", 1, uint64_t{1} << 53);
-  if (trace->cycle <= trace->times.back()) options.fail("cycleNs", "more than the last of the times is expected");
+  if (messages > 0 && trace->cycle <= trace->times.back()) options.fail("cycleNs", "more than the last of the times is expected");
   const auto fits = [&](size_t count) { return count == 0 || count == messages; };
   if (!fits(trace->lengths.size()) || !fits(trace->flows.size())) options.fail("lengths", "one for each time is expected");
   const auto too_short = [](uint16_t length) { return length != 0 && length < mcc::kMessageMin; };

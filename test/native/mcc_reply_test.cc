@@ -131,6 +131,30 @@ TEST_CASE("length prefix: a length above the most, or too small for its own fiel
   CHECK(lengths_of(*stream, "\x02z", 1) == std::vector{2});
 }
 
+TEST_CASE("http: a response ends where it says, in whatever pieces; 400 and above is an error") {
+  const std::string found = "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n" + std::string(3000, 'b');
+  const std::string missing = "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  const std::vector<int> lengths{static_cast<int>(found.size()), static_cast<int>(missing.size())};
+  for (size_t size : {1u, 13u, 1448u, 5000u}) {
+    const auto stream = make_reply_stream({ReplyKind::http}, 2);
+    CHECK(lengths_of(*stream, found + missing, size) == lengths);
+  }
+  const auto stream = make_reply_stream({ReplyKind::http}, 2);
+  const auto read = [&](const std::string& text) {
+    return stream->read(0, reinterpret_cast<const uint8_t*>(text.data()), static_cast<uint32_t>(text.size()));
+  };
+  CHECK_FALSE(read(found).error);
+  CHECK(read(missing).error);
+  CHECK(read("SSH-2.0-x\r\n").status == Reply::Status::bad);
+}
+
+TEST_CASE("http: without a length a response lasts as long as the connection") {
+  const auto stream = make_reply_stream({ReplyKind::http}, 2);
+  CHECK(lengths_of(*stream, "HTTP/1.1 200 OK\r\n\r\nabc", 5).empty());
+  CHECK(stream->ends_here(1));
+  CHECK_FALSE(stream->ends_here(0));
+}
+
 TEST_CASE("replies with a counter need no stream") {
   CHECK(make_reply_stream({ReplyKind::iot_or_http}, 1) == nullptr);
   CHECK(make_reply_stream({ReplyKind::echo}, 1) == nullptr);

@@ -121,7 +121,7 @@ forms('messages: bytes with the place of the counter, and the level filled in', 
   assert.equal([...(high?.bytes ?? [])], [0, 1, 0, 0, 0, 0, 0, 255]);
   assert.equal([...(low?.bytes ?? [])], [0, 1, 0, 0, 0, 0, 1, 255]);
   assert.equal([high?.counterAt, high?.counterForm], [2, 'be']);
-  const http = options('--message', 'http:/{level}/x', '--dest', '10.0.0.9', '--reply', 'auto').messages?.[0];
+  const http = options('--message', 'http:/{level}/x', '--dest', '10.0.0.9').messages?.[0];
   const head = 'GET /high/x HTTP/1.1\r\nHost: 10.0.0.9\r\nX-Counter: ';
   assert.ok(text(http?.bytes).startsWith(head));
   assert.ok(text(http?.bytes).endsWith('X-Level: high\r\n\r\n'));
@@ -143,7 +143,7 @@ forms('what is no message or reply, or does not go together, is refused', () => 
     [`--message hex:${'00'.repeat(1_449)}`, /1 to 1448 bytes, not 1449/],
     ['--message hex:00 -l 5', /^-l:/],
     ['--message hex:00 -l 50', /^-l: --message has a length of its own/],
-    ['--reply maybe', /^--reply: "maybe" is no reply; auto, echo, fixed:BYTES or lengthPrefix/],
+    ['--reply maybe', /^--reply: "maybe" is no reply; auto, http, echo, fixed:BYTES or lengthPrefix/],
     ['--reply fixed:0', /^--reply: a message has 1 to 1664 bytes/],
     ['--reply lengthPrefix:offset=0,width=3', /the width is 3/],
     ['--reply fixed:4 -r 0.5', /told by their order, so all have to be answered: --answer all/],
@@ -154,6 +154,7 @@ forms('what is no message or reply, or does not go together, is refused', () => 
   const { reply } = options('--reply', 'lengthPrefix:offset=1,width=4,order=le,adjust=5,maximum=900');
   assert.equal(reply, { kind: 'lengthPrefix', offset: 1, width: 4, littleEndian: true, adjust: 5, length: 900 });
   assert.is(options('--message', 'hex:00').reply.kind, 'echo');
+  assert.is(options('--message', 'http:/x').reply.kind, 'http');
   assert.is(options().reply.kind, 'auto');
 });
 

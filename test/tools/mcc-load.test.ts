@@ -9,7 +9,7 @@ import { type Context, line, run, start, stop } from './echo-rig.js';
 import { pcapFile } from './pcap-file.js';
 
 const mcc = suite<Context>('load models of mcc');
-mcc.before((context) => start(context));
+mcc.before((context) => start(context, '--http-port', '80'));
 mcc.after(stop);
 
 const COMMON = '-c 20 -s 1 -w 0 --json --quiet';
@@ -87,6 +87,16 @@ mcc('--message file: the counter is written into it, and the echo told by that',
   );
   assertAnswered(report, 250);
   assert.ok(report.levels.every(({ answered }) => answered > 50));
+});
+
+mcc('--message http: responses of HTTP/1, by order; one of 400 or above is an error', async (context) => {
+  const found = await measure(context, '--port 80 --reply http --message http --rate 300/s -d 500ms');
+  const answered = found.levels[0]?.answered ?? 0;
+  const errors = found.levels[0]?.errors ?? 0;
+  assert.is(answered + errors, 150);
+  const missing = await measure(context, '--port 80 --reply http --message http:/no/{level} --rate 300/s -d 500ms');
+  assert.is(missing.levels[0]?.errors, 150);
+  assert.is(missing.mismatched, 0);
 });
 
 mcc('--reconnect-after: connections are closed after so many answers, and opened anew', async (context) => {

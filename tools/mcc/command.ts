@@ -46,10 +46,13 @@ export function mccCommand(): Command {
     .option('--phases <list>', 'several runs on the same connections')
     .option('--capacity <rate>', 'known from an earlier run; what is measured counts where it is more')
     .option('--answer <what>', 'what the server answers: requests | all', 'requests')
-    .option('--message <what>', 'iot | http[:PATH] | hex:BYTES | file:PATH, with {counter} and {level} in it (default: iot)')
+    .option(
+      '--message <what>',
+      'iot | http[:PATH] | hex:BYTES | file:PATH, with {counter} and {level} in it (default: iot)',
+    )
     .option(
       '--reply <form>',
-      'auto (iot, or http with X-Counter) | echo | fixed:N | lengthPrefix:… (default: auto, else echo)',
+      'auto (iot, or http with X-Counter) | http | echo | fixed:N | lengthPrefix:… (default: as the message)',
     )
     .option('--reconnect-after <n>', 'a connection is closed and opened anew when so many messages are answered')
     .option(

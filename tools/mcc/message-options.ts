@@ -1,4 +1,4 @@
-// What a message and its reply look like: `--message iot|http|hex:…|file:…`, `--reply auto|echo|fixed:N|lengthPrefix:…`.
+// What a message and its reply look like: `--message iot|http|hex:…|file:…`, `--reply auto|http|echo|fixed:N|lengthPrefix:…`.
 // In: flags and levels. Out: bytes of a message of each level with the place of its counter, and how replies are told apart.
 import { readFileSync } from 'node:fs';
 import { parseFraming } from '../../stack/framing.js';
@@ -14,7 +14,7 @@ export interface MessageTemplate {
 }
 
 export interface ReplyForm {
-  readonly kind: 'auto' | 'echo' | 'fixed' | 'lengthPrefix';
+  readonly kind: 'auto' | 'http' | 'echo' | 'fixed' | 'lengthPrefix';
   /** fixed: bytes; lengthPrefix: the most bytes. */
   readonly length: number;
   readonly offset: number;
@@ -28,7 +28,7 @@ export const MESSAGE_MAX = 1_448;
 export const MESSAGE_SYNTAX =
   'iot, http[:PATH], hex:BYTES or file:PATH, of which the bytes may hold {counter}, {counter:be}, {counter:hex} and {level}';
 export const REPLY_SYNTAX =
-  'auto, echo, fixed:BYTES or lengthPrefix:offset=0,width=2[,order=le][,adjust=N][,maximum=N]';
+  'auto, http, echo, fixed:BYTES or lengthPrefix:offset=0,width=2[,order=le][,adjust=N][,maximum=N]';
 const COUNTER_BYTES: Record<CounterForm, number> = { le: 4, be: 4, hex: 8 };
 const PLACE = /\{(counter(?::(?:be|hex))?|level)\}/;
 
@@ -114,7 +114,7 @@ export const DEFAULT_REPLY: ReplyForm = {
 };
 
 export function readReply(text: string): ReplyForm | string {
-  if (text === 'auto' || text === 'echo') return { ...DEFAULT_REPLY, kind: text };
+  if (text === 'auto' || text === 'http' || text === 'echo') return { ...DEFAULT_REPLY, kind: text };
   const framing = parseFraming(text.replace(/[:,]/g, ' '));
   if (typeof framing === 'string') return `${framing}; ${REPLY_SYNTAX}`;
   if (framing?.kind === 'fixed') return { ...DEFAULT_REPLY, kind: 'fixed', length: framing.length };
@@ -127,7 +127,7 @@ export function readReply(text: string): ReplyForm | string {
 
 /** Replies that say nothing of their request answer the requests of a connection in order. */
 export function isInOrder(reply: ReplyForm, messages: readonly MessageTemplate[] | undefined): boolean {
-  if (reply.kind === 'fixed' || reply.kind === 'lengthPrefix') return true;
+  if (reply.kind === 'fixed' || reply.kind === 'lengthPrefix' || reply.kind === 'http') return true;
   if (reply.kind === 'auto' || messages === undefined) return false;
   const [first] = messages;
   const same = ({ counterAt, counterForm }: MessageTemplate) =>

@@ -15,8 +15,8 @@ const CONNECTION = 32;
 const NUMBER = 4;
 /** Pending of native/mcc/pending.hh. */
 const PENDING = 24;
-/** RecordStream::Place of native/mcc/reply_stream.cc. */
-const REPLY_PLACE = 8;
+/** By kind of reply: RecordStream::Place of native/mcc/reply_stream.cc, and HttpReader. */
+const REPLY_PLACE = { fixed: 8, lengthPrefix: 8, http: 32, auto: 0, echo: 0 };
 /** As native/node/mcc.cc and native/tcp/config.hh: nobody connects to the generator. */
 const HALF_OPEN = 64;
 const TIME_WAIT = 16_384;
@@ -35,9 +35,8 @@ export function planOf(options: MccOptions): MccPlan {
   list.add('connections', options.connections, CONNECTION, 'what the generator keeps of each');
   list.add('numbers', slots, NUMBER, 'which connection a control block is of');
   list.add('pending messages', pendingMax, PENDING, 'from the intended time to the answer');
-  if (options.reply.kind === 'fixed' || options.reply.kind === 'lengthPrefix') {
-    list.add('replies', options.connections, REPLY_PLACE, 'where in a reply each connection is');
-  }
+  const place = REPLY_PLACE[options.reply.kind];
+  if (place > 0) list.add('replies', options.connections, place, 'where in a reply each connection is');
   list.addPackets(rxPackets + txPackets, DPDK_STRIDE);
   if (options.device.kind === 'memif') list.addMemif();
   return { items: list.items, bytes: list.sum(false) };

@@ -45,7 +45,9 @@ function readLevels(reader: FlagReader): readonly Level[] {
 function readForms(reader: FlagReader, levels: readonly Level[], answeredAll: boolean) {
   const message = reader.text('message') ?? 'iot';
   const messages = readMessages(message, levels, reader.text('dest') ?? '');
-  const reply = readReply(reader.text('reply') ?? (message === 'iot' ? 'auto' : 'echo'));
+  const reply = readReply(
+    reader.text('reply') ?? (message === 'iot' ? 'auto' : message.startsWith('http') ? 'http' : 'echo'),
+  );
   if (typeof messages === 'string') reader.faults.push(`--message: ${messages}`);
   if (typeof reply === 'string') reader.faults.push(`--reply: ${reply}`);
   if (message !== 'iot' && reader.text('length') !== undefined)
