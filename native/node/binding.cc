@@ -58,6 +58,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_control(env, exports);
   register_poller(env, exports);
   register_mcc(env, exports);
+  register_monitor(env, exports);
   register_redis(env, exports);
   register_classify(env, exports);
   return exports;

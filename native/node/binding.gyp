@@ -15,6 +15,7 @@
         'device.cc',
         'mcc.cc',
         'mcc_forms.cc',
+        'monitor.cc',
         'options.cc',
         'poller.cc',
         'poller_object.cc',
@@ -33,6 +34,7 @@
       # The libraries below are compiled for optimization by the linker (meson.build).
       'ldflags': ['-flto=auto', '-O3', '-fno-strict-aliasing'],
       'libraries': [
+        '<(meson_build)/native/monitor/libqstack_monitor.a',
         '<(meson_build)/native/mcc/libqstack_mcc.a',
         '<(meson_build)/native/redis/libqstack_redis.a',
         '<(meson_build)/native/port/dpdk/libqstack_port.a',

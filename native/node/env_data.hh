@@ -22,6 +22,7 @@ inline EnvData& env_data(Napi::Env env) { return *env.GetInstanceData<EnvData>()
 void register_control(Napi::Env env, Napi::Object exports);
 void register_poller(Napi::Env env, Napi::Object exports);
 void register_mcc(Napi::Env env, Napi::Object exports);
+void register_monitor(Napi::Env env, Napi::Object exports);
 void register_redis(Napi::Env env, Napi::Object exports);
 void register_classify(Napi::Env env, Napi::Object exports);
 

@@ -1,0 +1,36 @@
+// Source: where frames come from. A mirror of a server, a device, an interface or a file is one of these each.
+//
+// In: nothing, or a path or a name. Out: frames (their first bytes, their length on the wire) with the time at which they
+// passed, since the epoch. Used by the capture's thread alone, from open() on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stdexcept>
+
+#include "native/mempool/packet.hh"
+
+namespace qstack::monitor {
+
+using FrameSink = std::function<void(Nanos time, uint32_t length, std::span<const uint8_t> bytes)>;
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// std::runtime_error with one sentence.
+  virtual void open() {}
+  /// Some frames, at most a few hundred; how many. -1: there are no more, ever. std::runtime_error.
+  virtual int read(const FrameSink& sink) = 0;
+  /// Waits for frames, a few milliseconds at most.
+  virtual void rest() = 0;
+  /// Its frames wait for us: nothing is lost where we are slow, and their times are not those of our clock.
+  virtual bool patient() const { return false; }
+  /// Frames that the device or the kernel had no room for.
+  virtual uint64_t missed() { return 0; }
+};
+
+/// CLOCK_REALTIME in nanoseconds.
+Nanos wall_clock();
+
+}  // namespace qstack::monitor
