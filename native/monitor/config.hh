@@ -27,7 +27,7 @@ struct Labels {
 
 enum class LevelBy : uint8_t {
   none,    ///< one level
-  byte,    ///< a byte of the message: level 0 where it has the value, else level 1
+  byte,    ///< a byte of the message: the level whose value it has, else the last
   length,  ///< a message of more than so many bytes has level 0, others level 1
   rules,   ///< a classifier, asked with the frame in which the message begins
 };
@@ -35,7 +35,7 @@ enum class LevelBy : uint8_t {
 struct LevelRule {
   LevelBy by = LevelBy::none;
   uint16_t offset = 0;
-  uint8_t value = 1;
+  std::vector<uint8_t> values{1};  ///< of all levels but the last
   uint32_t length = 0;
   bool of_response = false;  ///< the response's byte or length decides
   uint8_t levels = 1;

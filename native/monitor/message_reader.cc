@@ -1,6 +1,7 @@
 #include "native/monitor/message_reader.hh"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <string_view>
 
@@ -26,6 +27,26 @@ bool begins_http(Way way, Bytes message) {
   return std::any_of(std::begin(kMethods), std::end(kMethods), [&](std::string_view method) { return starts_with(message, method); });
 }
 
+std::optional<uint32_t> read_hex(Bytes digits) {
+  if (digits.size() < 8) return std::nullopt;
+  const auto* const text = reinterpret_cast<const char*>(digits.data());
+  uint32_t value = 0;
+  const auto [end, fault] = std::from_chars(text, text + 8, value, 16);
+  return fault == std::errc() && end == text + 8 ? std::optional(value) : std::nullopt;
+}
+
+/// Of the iot form at its place; of HTTP behind the name of the header, as iotepserver writes it (native/mcc/reply.hh).
+std::optional<uint32_t> counter_of_reply(Bytes reply) {
+  constexpr std::string_view kHeader = "\r\nX-Counter: ";
+  constexpr uint8_t kIotLabel = 3;
+  if (reply[6] == kIotLabel) {
+    return reply.size() < mcc::kIotReply ? std::nullopt : read_hex(reply.subspan(mcc::kIotCounterAt));
+  }
+  const std::string_view text(reinterpret_cast<const char*>(reply.data()), reply.size());
+  const size_t at = text.find(kHeader);
+  return at == std::string_view::npos ? std::nullopt : read_hex(reply.subspan(at + kHeader.size()));
+}
+
 }  // namespace
 
 MessageReader::MessageReader(const MatchConfig& config)
@@ -49,11 +70,18 @@ uint8_t MessageReader::level(Bytes message, uint32_t length, const Segment& segm
   const LevelRule& rule = config_.level;
   switch (rule.by) {
     case LevelBy::none: return 0;
-    case LevelBy::byte: return rule.offset < message.size() && message[rule.offset] == rule.value ? 0 : 1;
+    case LevelBy::byte: return level_by_byte(message);
     case LevelBy::length: return length > rule.length ? 0 : 1;
     case LevelBy::rules: return level_by_rules(segment, frame);
   }
   return 0;
+}
+
+uint8_t MessageReader::level_by_byte(Bytes message) const {
+  const std::vector<uint8_t>& values = config_.level.values;
+  const uint16_t offset = config_.level.offset;
+  if (offset >= message.size()) return static_cast<uint8_t>(values.size());
+  return static_cast<uint8_t>(std::find(values.begin(), values.end(), message[offset]) - values.begin());
 }
 
 uint8_t MessageReader::level_by_rules(const Segment& segment, Bytes frame) {
@@ -70,11 +98,7 @@ uint8_t MessageReader::level_by_rules(const Segment& segment, Bytes frame) {
 
 std::optional<uint32_t> MessageReader::counter(Way way, Bytes message) const {
   if (!config_.iot || message.size() < mcc::kMessageMin) return std::nullopt;
-  if (way == Way::response) {
-    const mcc::ReplyParser parser(mcc::ReplyKind::iot_or_http, 0);
-    const mcc::Reply reply = parser.parse(message.data(), static_cast<uint32_t>(message.size()));
-    return reply.status == mcc::Reply::Status::whole ? std::optional(reply.counter) : std::nullopt;
-  }
+  if (way == Way::response) return counter_of_reply(message);
   return message[0] | message[1] << 8 | message[2] << 16 | static_cast<uint32_t>(message[3]) << 24;
 }
 

@@ -26,6 +26,7 @@ class MessageReader {
   std::optional<uint32_t> counter(Way way, Bytes message) const;
 
  private:
+  uint8_t level_by_byte(Bytes message) const;
   uint8_t level_by_rules(const Segment& segment, Bytes frame);
 
   const MatchConfig& config_;

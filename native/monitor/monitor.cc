@@ -42,17 +42,22 @@ Monitor::Monitor(const MonitorConfig& config, std::unique_ptr<Source> source, co
 }
 
 Monitor::~Monitor() {
-  stop();
+  for (stop(); !captured_; wake()) nap(1'000'000);
   capture_thread_.join();
   for (const auto& shard : shards_) shard->thread.join();
 }
 
 void Monitor::stop() {
   stop_ = true;
+  wake();
+}
+
+/// Again with each take(): the signal may come just before the read that it is to end.
+void Monitor::wake() {
   if (!source_->patient() || captured_) return;
-  struct sigaction wake {};
-  wake.sa_handler = [](int) {};
-  sigaction(kWake, &wake, nullptr);
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  sigaction(kWake, &action, nullptr);
   pthread_kill(capture_thread_.native_handle(), kWake);
 }
 
@@ -204,6 +209,7 @@ void Monitor::match(Shard& shard) {
 }
 
 Taken Monitor::take() {
+  if (stop_) wake();
   Taken taken;
   taken.opened = opened_;
   taken.ended = captured_;

@@ -66,6 +66,7 @@ class Monitor {
     std::thread thread;
   };
 
+  void wake();
   void capture();
   void capture_frames();
   void frame(Nanos time, uint32_t length, Bytes bytes);

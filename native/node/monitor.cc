@@ -94,10 +94,13 @@ void read_level(const OptionReader& options, MatchConfig& config) {
   if (by == "byte") {
     config.level.by = LevelBy::byte;
     config.level.offset = level.u16("offset", 0);
-    config.level.value = static_cast<uint8_t>(level.u32("value", 1, 0, 255));
+    config.level.values = read_numbers<uint8_t>(level, "values");
+    if (config.level.values.empty() || config.level.values.size() >= kLevelsMax) level.fail("values", "1 to 7 are expected");
+    config.level.levels = static_cast<uint8_t>(config.level.values.size() + 1);
   } else if (by == "length") {
     config.level.by = LevelBy::length;
     config.level.length = level.u32("length", 0);
+    config.level.levels = 2;
   } else if (by == "rules") {
     config.level.by = LevelBy::rules;
     const Napi::Value table = level.value("table");
@@ -109,7 +112,6 @@ void read_level(const OptionReader& options, MatchConfig& config) {
   } else if (by != "none") {
     level.fail("by", "none, byte, length or rules is expected");
   }
-  if (config.level.by != LevelBy::none && config.level.by != LevelBy::rules) config.level.levels = 2;
 }
 
 MatchConfig read_match(const OptionReader& options) {

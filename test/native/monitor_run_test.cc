@@ -168,6 +168,59 @@ TEST_CASE("what is counted as sent again is what both stacks have sent again, at
   }
 }
 
+namespace {
+
+/// Frames at once, faster than any shard takes them.
+class Flood final : public Source {
+ public:
+  int read(const FrameSink& sink) override {
+    if (left_ == 0) return -1;
+    for (uint32_t i = 0; i < 1'000; ++i) sink(wall_clock(), static_cast<uint32_t>(frame_.size()), frame_);
+    return --left_ + 1;
+  }
+  void rest() override {}
+  uint64_t missed() override { return 7; }
+
+ private:
+  std::vector<uint8_t> frame_ = frame_of({true, 1, 0, "x"});
+  int left_ = 200;
+};
+
+}  // namespace
+
+TEST_CASE("a live source does not wait for its shards: what finds no room is counted, and so is what the device lost") {
+  MonitorConfig config = lossless_config();
+  config.ring = 64;
+  Monitor monitor(config, std::make_unique<Flood>(), {3, 4});
+  uint64_t segments = 0;
+  Taken taken;
+  do {
+    taken = monitor.take();
+    for (const Tick& tick : taken.ticks) segments += tick.counts[static_cast<size_t>(Count::segments)];
+  } while (!taken.ended);
+  CHECK(taken.opened);
+  CHECK(taken.capture.frames == 200'000);
+  CHECK(taken.capture.dropped > 0);
+  CHECK(segments + taken.capture.dropped == 200'000);
+  CHECK(taken.capture.missed == 7);
+}
+
+TEST_CASE("a capture that waits for a pipe on which nothing comes ends when it is stopped") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  {
+    Monitor monitor(lossless_config(), std::make_unique<FileSource>("/dev/fd/" + std::to_string(ends[0])), {3, 4});
+    usleep(20'000);
+    monitor.stop();
+    Taken taken;
+    do taken = monitor.take();
+    while (!taken.ended);
+    CHECK(taken.fault == "");
+  }
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST_CASE("what the monitor sees is counted, and a file that is none is a fault with a sentence") {
   TemporaryFile out;
   CaptureFile capture(out.file);

@@ -8,7 +8,7 @@ import Ajv2020 from 'ajv/dist/2020.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Report } from '../../tools/monitor/report.js';
-import { capture, iotConversation, type Segment } from './monitor-frames.js';
+import { capture, iotConversation, iotRequest, type Segment } from './monitor-frames.js';
 
 const BIN = fileURLToPath(new URL('../../../bin/monitor.mjs', import.meta.url));
 const SCHEMA = fileURLToPath(new URL('../../../docs/schema/monitor.json', import.meta.url));
@@ -94,6 +94,32 @@ monitor(
     }
   },
 );
+
+monitor('--iot --levels: more levels than two, as mcc writes them', ({ folder }) => {
+  const level = (value: number) => {
+    const bytes = iotRequest(value, false);
+    bytes[5] = value;
+    return bytes;
+  };
+  const values = [1, 2, 0, 3].map((value, i) => ({
+    us: i,
+    from: 'client' as const,
+    seq: i * 200,
+    ack: 0,
+    payload: level(value),
+  }));
+  const path = fileOf(folder, 'levels.pcap', values);
+  const { levels } = report(['--pcap', path, '--iot', '--levels', 'alarm,normal,bulk', '--quiet']);
+  assert.equal(
+    levels.map(({ name, requests }) => [name, requests]),
+    [
+      ['alarm', 1],
+      ['normal', 1],
+      ['bulk', 2],
+    ],
+  );
+  assert.match(run(['--pcap', path, '--levels', 'a,b']).err, /--levels: they are those of --rule, --classify or --iot/);
+});
 
 monitor('--pcap -: standard input; a table without --json', ({ iot }) => {
   const { status, out, err } = run(['--pcap', '-', '--iot'], readFileSync(iot));

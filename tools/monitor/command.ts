@@ -26,7 +26,7 @@ export function monitorCommand(): Command {
     .option('--port <list>', "servers' ports (80)")
     .option('--framing <what>', "segment, fixed N, 'lengthPrefix offset=0 width=2', http, https (segment)")
     .option('--iot', 'messages of mcc and iotepserver: matched by counter, levels high and low')
-    .option('--levels <names>', 'of rules, highest first (high,low)')
+    .option('--levels <names>', 'of rules or --iot, highest first (high,low)')
     .option('--rule <line>', 'gives requests a level, as in a configuration; may be repeated', collected)
     .option('--classify <file>', 'levels and rules of a configuration')
     .option('--high-above <bytes>', 'messages longer than this have level high, others low')

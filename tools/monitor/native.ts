@@ -13,7 +13,8 @@ export interface NativePrefix {
 export interface NativeLevelRule {
   readonly by: 'none' | 'byte' | 'length' | 'rules';
   readonly offset?: number;
-  readonly value?: number;
+  /** Of all levels but the last, which others have. */
+  readonly values?: readonly number[];
   /** Messages above it have level 0. */
   readonly length?: number;
   /** Of stack/classifier-table.ts. */
