@@ -5,6 +5,9 @@ import { addConfigFlags, flagEntries, type ShortFlags } from '../stack/config/fl
 import { type Sources, settingsOrExit } from '../stack/config/load.js';
 import type { StackSettings } from '../stack/config/settings.js';
 import type { Stack } from '../stack/control.js';
+import { Dashboard } from '../stack/dashboard/dashboard.js';
+import { programFacts } from '../stack/dashboard/program-facts.js';
+import { StackSource } from '../stack/dashboard/stack-source.js';
 import { planText } from '../stack/native-options.js';
 import type { LevelOverload } from '../stack/overload.js';
 import type { RuleHits } from '../stack/rule-set.js';
@@ -12,7 +15,7 @@ import type { StageTime } from '../stack/sojourn.js';
 import { reload } from './reload.js';
 
 /** Flags that the short help shows; the others of the configuration work as well. */
-const SHOWN = ['workers', 'payload_at', 'host_ip', 'device', 'port', 'max_concurrency', 'log_level'];
+const SHOWN = ['workers', 'payload_at', 'host_ip', 'device', 'port', 'max_concurrency', 'dashboard', 'log_level'];
 
 export function programFlags(command: Command, shown: readonly string[] = [], short?: ShortFlags): Command {
   addConfigFlags(command, [...SHOWN, ...shown], short);
@@ -42,6 +45,18 @@ export function settingsOf(
 /** `listening 10.0.0.1:80 …`: the one line that says that packets are answered from now on; on stderr where stdout is JSON. */
 export function sayListening(stack: Stack, more: string, json = false): void {
   (json ? process.stderr : process.stdout).write(`listening ${stack.addresses.join(' ')} ${more}\n`);
+}
+
+/**
+ * The control socket, and with --dashboard the page. Its address is said like `listening`, with the token behind `#`: on stderr
+ * where stdout is JSON.
+ */
+export async function openDashboard(stack: Stack, name: string, json = false): Promise<Dashboard> {
+  const { dashboard: at, dashboardToken: token } = stack.settings;
+  const source = new StackSource(stack, programFacts(name, stack.addresses.join(' ')));
+  const dashboard = await Dashboard.open(source, { at, token });
+  if (dashboard.url !== undefined) (json ? process.stderr : process.stdout).write(`dashboard ${dashboard.url}\n`);
+  return dashboard;
 }
 
 /** Resolves at SIGTERM or the first ^C; the second one quits at once. */

@@ -34,7 +34,7 @@ import {
   RINGS_PER_APP,
 } from '../stack/abi.js';
 import { QstackError } from '../stack/errors.js';
-import { RingConsumer, type RingPlace, RingProducer } from './ring.js';
+import { RingConsumer, type RingPlace, RingProducer, RingWindow } from './ring.js';
 import { Slabs } from './slabs.js';
 
 /** Node's fast string codecs; Buffer has them, its public types do not. */
@@ -128,6 +128,11 @@ export class Arena {
       capacity: this.header(entry + RING_ENTRY_CAPACITY_U32),
       recordBytes: this.header(entry + RING_ENTRY_RECORD_BYTES_U32),
     };
+  }
+
+  /** To look at a ring from any thread. */
+  window(app: number, ring: number): RingWindow {
+    return new RingWindow(this.i32, this.place(app, ring));
   }
 
   /** Room of an app thread for the bytes of messages whose handlers wait. */

@@ -117,3 +117,26 @@ export class RingProducer extends RingEnd {
     Atomics.store(this.words, this.tailAt, this.tail);
   }
 }
+
+/** A ring as a third party sees it: how full it is, and the records that its producer wrote last. It takes and writes nothing. */
+export class RingWindow extends RingEnd {
+  /** Running number behind the last record. */
+  get tailCount(): number {
+    return Atomics.load(this.words, this.tailAt);
+  }
+
+  /** Records that the consumer has not given back yet. */
+  get depth(): number {
+    const count = (this.tailCount - Atomics.load(this.words, this.headAt)) | 0;
+    return count < 0 || count > this.capacity ? 0 : count;
+  }
+
+  /**
+   * Word indices of the last records up to `tail`, at most `most`, the newest first. They stay as they are until the producer
+   * has gone round once; half a ring is left to it meanwhile.
+   */
+  *latest(tail: number, most: number): Generator<number> {
+    const count = Math.min(most, this.capacity / 2);
+    for (let back = 1; back <= count; back++) yield this.record((tail - back) | 0);
+  }
+}

@@ -17,6 +17,7 @@ import {
   APP_LINE_WANT_BUFFERS_U32,
   EVENT_RECORD_COOKIE_U32,
   EVENT_RECORD_GENERATION_U32,
+  EVENT_RECORD_LENGTH_U32,
   EVENT_RECORD_LOCAL_ADDRESS_U32,
   EVENT_RECORD_LOCAL_PORT_U16,
   EVENT_RECORD_REASON_U32,
@@ -49,6 +50,7 @@ import {
   STREAM,
 } from './connection-table.js';
 import { type ConnectOp, Connector } from './connector.js';
+import { diagnostics } from './diagnostics.js';
 import { Dispatcher, type DispatcherHost } from './dispatcher.js';
 import { QstackError } from './errors.js';
 import { InfoDesk } from './info-desk.js';
@@ -297,10 +299,22 @@ export class AppCore<L extends string = string>
     table.remotePort[slot] = ports & 0xffff;
     table.localPort[slot] = ports >>> 16;
     if (listener?.sendBuffer !== undefined) this.sender.setWindow(slot, generation, listener.sendBuffer);
+    if (diagnostics.opened.hasSubscribers) diagnostics.opened.publish(this.factsOf(slot, generation));
     if (connecting !== null) this.connected(slot, generation, connecting);
     else if (listener === undefined) this.abort(slot, generation);
     else if (listener.onConnect !== null)
       this.call(listener.onConnect, new Connection<L>(this, slot, generation), 'onConnect');
+  }
+
+  /** For whoever subscribes. */
+  private factsOf(slot: number, generation: number) {
+    const remote = this.addressOf(slot, generation, true);
+    return { slot, generation, remote, local: this.addressOf(slot, generation, false) };
+  }
+
+  private publishMessage(slot: number, generation: number, word: number, length: number): void {
+    const level = this.levelNames[(word >>> 8) & 0xff] as L;
+    diagnostics.message.publish({ slot, generation, level, length });
   }
 
   /** The slot has a new owner: the end of the old connection comes first. */
@@ -337,6 +351,9 @@ export class AppCore<L extends string = string>
     const { table } = this;
     if (!table.isOpen(slot, generation)) this.openByMessage(words, at, slot, generation);
     this.messages++;
+    if (diagnostics.message.hasSubscribers) {
+      this.publishMessage(slot, generation, words[at] as number, words[at + EVENT_RECORD_LENGTH_U32] as number);
+    }
     this.releaser.take(words, at, table.has(slot, STREAM));
     const listener = this.listenerOf(slot);
     if (!table.isOpen(slot, generation) || table.has(slot, CLOSING) || listener === undefined) {
@@ -403,6 +420,7 @@ export class AppCore<L extends string = string>
   }
 
   private forget(slot: number, generation: number, reason: CloseReason): void {
+    if (diagnostics.closed.hasSubscribers) diagnostics.closed.publish({ ...this.factsOf(slot, generation), reason });
     const readable = reason === 'finished' && !this.table.has(slot, CLOSING);
     if (readable && !this.dispatcher.pending.isEmpty(slot) && this.table.has(slot, READ))
       this.readerOf(slot, generation);

@@ -6,6 +6,7 @@ import type { RunWatchOptions } from '../coroutine/run-watch.js';
 import { Arena } from '../mempool/arena.js';
 import { App } from './app.js';
 import { AppCore } from './app-core.js';
+import type { UserCounts } from './app-protocol.js';
 import type { StackSettings } from './config/settings.js';
 import { waitedForCoreUs } from './core-wait.js';
 import { QstackError } from './errors.js';
@@ -177,6 +178,11 @@ export class AppHost<L extends string> {
       log.error('ON_ERROR_FAILED', `onError threw: ${second instanceof Error ? second.stack : String(second)}`);
     }
     return true;
+  }
+
+  counts(user: boolean): UserCounts {
+    const redis = this.redis?.stats() ?? null;
+    return { ...this.core.counts(), user: user ? this.app.reported() : {}, redis };
   }
 
   get nativePoller(): NativePoller | null {

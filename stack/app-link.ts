@@ -3,6 +3,7 @@
 // reported any more.
 import { Worker } from 'node:worker_threads';
 import type { AppThreadData, FromApp, ToApp, UserCounts } from './app-protocol.js';
+import type { ConnectionQuery, ConnectionsFound } from './connection-list.js';
 import { QstackError } from './errors.js';
 import type { ListenOptions } from './native.js';
 import type { RedisTopology } from './redis-topology.js';
@@ -12,7 +13,9 @@ export interface AppLink {
   setUp(): Promise<ListenOptions[]>;
   /** Starts the poller. */
   begin(numbers: number[]): Promise<void>;
-  counts(): Promise<UserCounts>;
+  /** `user`: with what the program itself reports. */
+  counts(user?: boolean): Promise<UserCounts>;
+  connections(query: ConnectionQuery): Promise<ConnectionsFound>;
   /** Another slot map of the Redis Cluster. */
   followRedis(topology: RedisTopology): void;
   drain(limitMs: number): Promise<void>;
@@ -69,7 +72,7 @@ export class ThreadLink implements AppLink {
       this.fault = new QstackError(message.code, message.text);
       return;
     }
-    const key = message.type === 'counts' ? `counts ${message.id}` : message.type;
+    const key = 'id' in message ? `${message.type} ${message.id}` : message.type;
     const settle = this.waiting.get(key);
     this.waiting.delete(key);
     settle?.resolve(message as never);
@@ -91,9 +94,16 @@ export class ThreadLink implements AppLink {
     await this.answer('on-air', { type: 'begin', numbers });
   }
 
-  async counts(): Promise<UserCounts> {
+  async counts(user = true): Promise<UserCounts> {
     const id = ++this.lastId;
-    return (await this.answer<Extract<FromApp, { type: 'counts' }>>(`counts ${id}`, { type: 'counts', id })).counts;
+    return (await this.answer<Extract<FromApp, { type: 'counts' }>>(`counts ${id}`, { type: 'counts', id, user }))
+      .counts;
+  }
+
+  async connections(query: ConnectionQuery): Promise<ConnectionsFound> {
+    type Answer = Extract<FromApp, { type: 'connections' }>;
+    const id = ++this.lastId;
+    return (await this.answer<Answer>(`connections ${id}`, { type: 'connections', id, query })).found;
   }
 
   followRedis(topology: RedisTopology): void {

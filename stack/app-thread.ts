@@ -6,6 +6,7 @@ import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppHost } from './app-host.js';
 import type { AppThreadData, FromApp, ToApp } from './app-protocol.js';
+import { listConnections } from './connection-list.js';
 import { QstackError } from './errors.js';
 import type { ListenerControl } from './listener.js';
 import { Log } from './log.js';
@@ -69,7 +70,10 @@ async function obey(host: AppHost<string>, control: CollectedListeners, message:
       tell({ type: 'on-air' });
       break;
     case 'counts':
-      tell({ type: 'counts', id: message.id, counts: host.app.counts() });
+      tell({ type: 'counts', id: message.id, counts: host.counts(message.user) });
+      break;
+    case 'connections':
+      tell({ type: 'connections', id: message.id, found: await listConnections(host.core, message.query) });
       break;
     case 'redis':
       host.followRedis(message.topology);

@@ -188,7 +188,12 @@ export class App<L extends string = string> {
   }
 
   counts(): AppCounts & { user: Record<string, unknown> } {
-    return { ...this.core.counts(), user: Object.assign({}, ...this.reports.map((report) => report())) };
+    return { ...this.core.counts(), user: this.reported() };
+  }
+
+  /** What the program's onReport() functions say. */
+  reported(): Record<string, unknown> {
+    return Object.assign({}, ...this.reports.map((report) => report()));
   }
 
   async stop(): Promise<void> {

@@ -7,7 +7,9 @@ import type { UserCounts } from './app-protocol.js';
 import type { Rule } from './classifier.js';
 import { formatEndpoint } from './config/address.js';
 import type { ClassifyLine, StackSettings } from './config/settings.js';
+import type { ConnectionQuery, ConnectionsFound } from './connection-list.js';
 import { checkDevice } from './device-check.js';
+import { DropWatch } from './drop-watch.js';
 import { ensureEal } from './eal.js';
 import { QstackError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
@@ -29,7 +31,7 @@ import type { RedisTopology } from './redis-topology.js';
 import type { RedisWatch } from './redis-watch.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
-import { type StageTime, stageTimes } from './sojourn.js';
+import { type StageCells, type StageTime, stageCells, stageTimes } from './sojourn.js';
 
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 60_000;
@@ -44,6 +46,17 @@ export interface StackParts {
   ring?: RingDevice;
   /** An app died too often; by default the process ends with exit 1. */
   onFatal?: () => void;
+}
+
+/** What a stack has counted since its start. */
+export interface StackFigures {
+  atMs: number;
+  apps: UserCounts[];
+  counters: StackCounters;
+  stages: StageCells[];
+  rules: RuleHits[];
+  /** Since they were last read with a reset. */
+  hiccups: Hiccups;
 }
 
 export class Stack implements AsyncDisposable {
@@ -61,6 +74,7 @@ export class Stack implements AsyncDisposable {
   private rules: StackRules | null = null;
   private heartbeat: Heartbeat | null = null;
   private redis: RedisWatch | null = null;
+  private drops: DropWatch | null = null;
   private stopping: Promise<void> | null = null;
 
   private constructor(parts: StackParts) {
@@ -97,6 +111,7 @@ export class Stack implements AsyncDisposable {
     this.memory.placed();
     this.makeListeners(lists);
     await Promise.all(this.apps.map((app) => app.begin(this.numbers)));
+    this.drops = new DropWatch(() => this.counters());
     if (settings.arrangement === 'inline') return;
     this.native.run(this.id, { name: 'qstack-stack0', poll: settings.poll });
     this.heartbeat = new Heartbeat(this.native.attachArena(this.id), settings.appThreads, this.parts.log);
@@ -171,6 +186,11 @@ export class Stack implements AsyncDisposable {
     );
   }
 
+  /** What the program's module exports. */
+  get definition(): ServeDefinition {
+    return this.parts.definition;
+  }
+
   get plannedBytes(): number {
     return planOf(this.settings, this.levels.length).bytes;
   }
@@ -208,7 +228,7 @@ export class Stack implements AsyncDisposable {
 
   /** How long messages were in each stage since the start, by level (docs/priority.md). */
   async sojourn(): Promise<StageTime[]> {
-    const apps = await this.counts();
+    const apps = await this.counts(false);
     return stageTimes(
       this.levels,
       this.native.sojourn(this.id),
@@ -218,12 +238,45 @@ export class Stack implements AsyncDisposable {
 
   /** What too much work has led to since the start, by level (docs/priority.md). */
   async overload(): Promise<LevelOverload[]> {
-    return overloadOf(this.levels, this.counters().deferredByLevel, await this.counts());
+    return overloadOf(this.levels, this.counters().deferredByLevel, await this.counts(false));
   }
 
-  /** What the apps count, one entry per app thread; one that has just died is left out. */
-  async counts(): Promise<UserCounts[]> {
-    const answers = await Promise.allSettled(this.apps.map((app) => app.counts()));
+  /** Everything that is counted, read once; without what the program itself reports, which may begin anew when it is read. */
+  async figures(): Promise<StackFigures> {
+    const apps = await this.counts(false);
+    const cells = apps.map((counts) => counts.sojourn);
+    return {
+      atMs: Date.now(),
+      apps,
+      counters: this.counters(),
+      stages: stageCells(this.levels, this.native.sojourn(this.id), cells),
+      rules: this.ruleHits(),
+      hiccups: this.hiccups(),
+    };
+  }
+
+  /** Connections that a filter lets pass, at most `limit` of each app thread. */
+  async connections(query: ConnectionQuery): Promise<ConnectionsFound> {
+    const answers = await Promise.allSettled(this.apps.map((app) => app.connections(query)));
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const lines = found.flatMap((one) => one.lines);
+    const more = found.some((one) => one.more) || lines.length > query.limit;
+    return { lines: lines.slice(0, query.limit), more };
+  }
+
+  /** The shared memory, to look at: rings and what stands in them. */
+  attachArena(): ArrayBuffer {
+    return this.native.attachArena(this.id);
+  }
+
+  /** Rules of the configuration that are in force, as its lines have them. */
+  get classifyTexts(): readonly string[] {
+    return this.runningRules().lineTexts;
+  }
+
+  /** What the apps count, one entry per app thread; one that has just died is left out. `user`: with App.onReport(). */
+  async counts(user = true): Promise<UserCounts[]> {
+    const answers = await Promise.allSettled(this.apps.map((app) => app.counts(user)));
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
@@ -246,6 +299,7 @@ export class Stack implements AsyncDisposable {
     this.stopping ??= Promise.resolve();
     this.heartbeat?.stop();
     this.redis?.close();
+    this.drops?.stop();
     await Promise.allSettled(this.apps.map((app) => app.close()));
     this.native.stop(this.id);
     this.native.destroy(this.id);

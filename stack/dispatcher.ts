@@ -16,6 +16,7 @@ import {
   EVENT_RECORD_SLOT_U32,
 } from './abi.js';
 import { type ConnectionTable, STREAM } from './connection-table.js';
+import { diagnostics } from './diagnostics.js';
 import { type ListenerState, ORDER_CONNECTION, ORDER_LEVEL } from './listener-state.js';
 import { Message, type MessageHost } from './message.js';
 import { PendingLists } from './pending.js';
@@ -123,6 +124,9 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     const maxAge = (this.maxAges as Float64Array)[level] as number;
     if (age <= maxAge || age > STAMP_MAX || this.table.has(slot, STREAM)) return false;
     this.shedByLevel[level] = (this.shedByLevel[level] as number) + 1;
+    if (diagnostics.drop.hasSubscribers) {
+      diagnostics.drop.publish({ reason: 'max_age', count: 1, level: this.host.levelNames[level] as string });
+    }
     return true;
   }
 

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   QST_ERR_CLASSIFIER_INVALID: 'A rule of the classifier cannot be understood or compiled.',
   QST_ERR_CONFIG_INVALID: 'The configuration has faults; each is listed with its place and the accepted range.',
   QST_ERR_CONNECTION_CLOSED: 'The connection was closed while something waited for it.',
+  QST_ERR_DASHBOARD: 'The dashboard cannot listen where it was told to.',
   QST_ERR_DEVICE: 'The network device cannot be opened or used.',
   QST_ERR_EAL: "DPDK's environment could not be started, or was started twice.",
   QST_ERR_HANDLER_NOT_A_MODULE: 'A function was handed to a stack with threads; it takes the URL of a module.',

@@ -8,6 +8,7 @@ import { formatFault } from './config/fault.js';
 import { loadSettings } from './config/load.js';
 import type { StackSettings } from './config/settings.js';
 import { checkDevice } from './device-check.js';
+import { DropWatch } from './drop-watch.js';
 import { ensureEal } from './eal.js';
 import { QstackError } from './errors.js';
 import type { ListenerControl } from './listener.js';
@@ -42,6 +43,7 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
   private readonly rules: StackRules<L>;
   private readonly drainMs: number;
   private readonly redis: RedisWatch | undefined;
+  private readonly drops = new DropWatch(() => this.counters());
   private stopped = false;
 
   constructor(
@@ -84,6 +86,7 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
   async stop(limitMs = this.drainMs): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
+    this.drops.stop();
     const native = loadNative();
     for (const number of this.listeners) native.unlisten(this.id, number);
     await this.host.drain(limitMs);

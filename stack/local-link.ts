@@ -3,6 +3,7 @@
 import { AppHost, type AppHostOptions } from './app-host.js';
 import type { AppLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
+import { type ConnectionQuery, type ConnectionsFound, listConnections } from './connection-list.js';
 import { type ListenOptions, loadNative } from './native.js';
 import type { RedisTopology } from './redis-topology.js';
 
@@ -35,8 +36,12 @@ export class LocalLink implements AppLink {
     this.host.begin();
   }
 
-  async counts(): Promise<UserCounts> {
-    return this.host.app.counts();
+  async counts(user = true): Promise<UserCounts> {
+    return this.host.counts(user);
+  }
+
+  connections(query: ConnectionQuery): Promise<ConnectionsFound> {
+    return listConnections(this.host.core, query);
   }
 
   followRedis(topology: RedisTopology): void {

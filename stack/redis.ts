@@ -30,6 +30,7 @@ import {
   REDIS_COMPLETION_OFFSET_U32,
   REDIS_COMPLETION_OP_U32,
   REDIS_COMPLETION_PLACE_U32,
+  REDIS_COMPLETION_SHARD_U16,
   REDIS_COMPLETION_STATUS_U8,
   REDIS_COMPLETION_VALUE_HIGH_U32,
   REDIS_COMPLETION_VALUE_LOW_U32,
@@ -45,6 +46,7 @@ import {
 } from './abi.js';
 import type { TurnSource } from './app-core.js';
 import { formatEndpoint } from './config/address.js';
+import { diagnostics } from './diagnostics.js';
 import { QstackError } from './errors.js';
 import type { NativePoller } from './native.js';
 import { policyWords } from './policy.js';
@@ -71,7 +73,7 @@ import {
   type ValuesOf,
 } from './redis-template.js';
 import type { RedisTopology } from './redis-topology.js';
-import { type AppSojourn, REDIS } from './sojourn.js';
+import { type AppSojourn, CELLS, cellOf, REDIS, US_PER_STAMP } from './sojourn.js';
 
 const COMMAND_BYTES_MAX = 512 * 1024;
 const TIMEOUT_MS = 1_000;
@@ -111,6 +113,8 @@ export interface RedisLevelStats {
 }
 
 export interface RedisStats extends NativeRedisStats {
+  /** By server, in the cells of sojourn.ts: from the start of the op to its outcome. */
+  readonly latency: readonly Float64Array[];
   readonly levels: readonly RedisLevelStats[];
   /** Ops that wait in JavaScript for room. */
   readonly queued: number;
@@ -137,6 +141,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   private readonly queues: WaitingLine<RedisOp>[] = [];
   private readonly policy: SchedulingPolicy;
   private readonly latency: RecordableHistogram[] = [];
+  private readonly shardCells: Float64Array[] = [];
   private underWay = 0;
   private readonly crowd = new RedisCrowd();
   private inTurn = false;
@@ -417,10 +422,25 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     this.freeId(op);
     (this.latency[op.level] as RecordableHistogram).record(Math.max(1, elapsed * NS_PER_STAMP));
     this.sojourn?.record(REDIS, op.level, 0, elapsed);
+    const server = this.block.u16[at * 2 + REDIS_COMPLETION_SHARD_U16] as number;
+    this.countShard(server, elapsed);
+    if (diagnostics.redis.hasSubscribers) {
+      const elapsedUs = elapsed * US_PER_STAMP;
+      diagnostics.redis.publish({ server, level: op.level, ok: status === REDIS_STATUS_OK, elapsedUs });
+    }
     if (status === REDIS_STATUS_OK) {
       this.crowd.reply(this.scheduler.stamp, elapsed);
       this.succeed(op, at);
     } else this.fail(op, status, at);
+  }
+
+  /** A refused command has come to no server; those of a cluster become more. */
+  private countShard(shard: number, elapsed: number): void {
+    if (shard === REDIS_BY_KEY) return;
+    this.shardCells[shard] ??= new Float64Array(CELLS);
+    const cells = this.shardCells[shard];
+    const cell = cellOf(elapsed);
+    cells[cell] = (cells[cell] as number) + 1;
   }
 
   private fail(op: RedisOp, status: number, at: number): void {
@@ -476,7 +496,13 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
       p99Us: histogram.percentile(99) / 1_000,
       maxUs: histogram.count === 0 ? 0 : histogram.max / 1_000,
     }));
-    return { ...this.native.stats(), levels, queued: this.queues.reduce((sum, queue) => sum + queue.length, 0) };
+    const latency = Array.from(this.shardCells, (cells) => cells?.slice() ?? new Float64Array(CELLS));
+    return {
+      ...this.native.stats(),
+      latency,
+      levels,
+      queued: this.queues.reduce((sum, queue) => sum + queue.length, 0),
+    };
   }
 
   /** Forgets the latencies recorded so far. */

@@ -50,6 +50,11 @@ export class StackRules<L extends string = string> {
     return this.put(this.definition, textsOf(lines));
   }
 
+  /** Of the configuration. */
+  get lineTexts(): readonly string[] {
+    return this.lines;
+  }
+
   hits(): RuleHits<L>[] {
     return this.named(this.version, this.native.ruleHits(this.stack));
   }

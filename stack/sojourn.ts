@@ -18,7 +18,7 @@ const EXACT_BITS = 4;
 const EXACT = 1 << EXACT_BITS;
 const PER_DOUBLING = EXACT / 2;
 export const CELLS = EXACT + (32 - EXACT_BITS) * PER_DOUBLING;
-const US_PER_STAMP = 0.064;
+export const US_PER_STAMP = 0.064;
 
 export interface StageTime {
   stage: Stage;
@@ -60,8 +60,19 @@ export class AppSojourn {
   }
 }
 
+/** Counts of one stage and level, by cell. */
+export interface StageCells {
+  stage: Stage;
+  level: string;
+  cells: Float64Array;
+}
+
 /** Adds up the app threads; `stack` and `apps` are as native sojourn() and AppSojourn give them. */
-export function stageTimes(levels: readonly string[], stack: Float64Array, apps: readonly Float64Array[]): StageTime[] {
+export function stageCells(
+  levels: readonly string[],
+  stack: Float64Array,
+  apps: readonly Float64Array[],
+): StageCells[] {
   const sum = new Float64Array(APP_STAGES.length * levels.length * CELLS);
   for (const cells of apps) for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (cells[i] as number);
   return STAGES.flatMap((stage) => {
@@ -69,12 +80,16 @@ export function stageTimes(levels: readonly string[], stack: Float64Array, apps:
     const first = (inApp ? APP_STAGES : STACK_STAGES).indexOf(stage) * levels.length;
     return levels.map((level, index) => {
       const at = (first + index) * CELLS;
-      return timeOf(stage, level, (inApp ? sum : stack).subarray(at, at + CELLS));
+      return { stage, level, cells: (inApp ? sum : stack).subarray(at, at + CELLS) };
     });
   });
 }
 
-function timeOf(stage: Stage, level: string, cells: Float64Array): StageTime {
+export function stageTimes(levels: readonly string[], stack: Float64Array, apps: readonly Float64Array[]): StageTime[] {
+  return stageCells(levels, stack, apps).map(({ stage, level, cells }) => timeOf(stage, level, cells));
+}
+
+export function timeOf(stage: Stage, level: string, cells: Float64Array): StageTime {
   const count = cells.reduce((all, n) => all + n, 0);
   const us = (share: number) => Math.round(quantile(cells, count, share) * US_PER_STAMP * 1000) / 1000;
   return { stage, level, count, p50_us: us(0.5), p99_us: us(0.99), p999_us: us(0.999), max_us: us(1) };

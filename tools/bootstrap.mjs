@@ -13,6 +13,7 @@ import { installMissing } from '../deps/install.mjs';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const STAMPS = join(ROOT, 'build/stamps');
 const NODE_OLDEST = [20, 19];
+const TSC = 'node_modules/typescript/bin/tsc';
 const SKIPPED = new Set(['node_modules', 'build', 'dist', '.git']);
 
 /** @param {string} text */
@@ -189,7 +190,14 @@ function typescript() {
       'package-lock.json',
     ],
     outputs: ['dist/index.js'],
-    command: [process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
+    command: [process.execPath, TSC, '-p', 'tsconfig.json'],
+  });
+  step({
+    name: 'page',
+    says: "compiling the dashboard's page",
+    inputs: ['stack/dashboard/page', 'stack/dashboard/snapshot.ts', 'tsconfig.json', 'package-lock.json'],
+    outputs: ['dist/stack/dashboard/page/main.js'],
+    command: [process.execPath, TSC, '-p', 'stack/dashboard/page'],
   });
 }
 

@@ -7,6 +7,7 @@ import { formatSize } from '../../stack/config/units.js';
 import type { Stack } from '../../stack/control.js';
 import { start } from '../../stack/start.js';
 import {
+  openDashboard,
   programFlags,
   reloadOnHangup,
   ruleHitsText,
@@ -26,6 +27,7 @@ const EXAMPLES = `
 Examples:
   iotepserver -f iotepserver.conf -w 4 -i 32
   iotepserver --host-ip 10.0.0.1/16 --redis /tmp/redis-0.sock --answer all
+  iotepserver -f iotepserver.conf --dashboard
   iotepserver -f iotepserver.conf --connections 10368000 --plan
 ^C stops in order and prints a summary, a second ^C quits.`;
 
@@ -112,11 +114,13 @@ async function main(): Promise<void> {
       `${formatSize(stack.plannedBytes)} planned`,
     statsJson,
   );
+  const dashboard = await openDashboard(stack, 'iotepserver', statsJson);
   const watch = new Watch(stack, { human: human && statsJson !== true, json: statsJson === true });
   void watch.run();
   await signal;
   const last = await watch.stop();
   const hits = stack.ruleHits();
+  await dashboard.close();
   await stack.stop();
   process.stderr.write(
     `${summaryText(last)}\nframes by rule:\n${ruleHitsText(hits)}\ntime by stage:\n${stagesText(last.stages)}\n`,

@@ -3,7 +3,7 @@
 // succeeds another one brings its own.
 import { type Command, Option } from 'commander';
 import type { Entry } from './fault.js';
-import { KEY_NAMES, KEYS } from './keys.js';
+import { KEY_NAMES, KEYS, type Key } from './keys.js';
 
 function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
@@ -19,7 +19,9 @@ const SHORT: ShortFlags = { workers: '-w, ', payload_at: '-i, ', max_concurrency
 export function addConfigFlags(command: Command, shown: readonly string[] = [], short: ShortFlags = SHORT): Command {
   command.option('-f, --config <file>', 'configuration file of `key = value` lines');
   for (const name of KEY_NAMES) {
-    const option = new Option(`${short[name] ?? ''}--${name.replaceAll('_', '-')} <value>`, KEYS[name].doc);
+    const key: Key<unknown> = KEYS[name];
+    const value = key.bare === undefined ? '<value>' : '[value]';
+    const option = new Option(`${short[name] ?? ''}--${name.replaceAll('_', '-')} ${value}`, key.doc);
     if (KEYS[name].many) option.argParser(collect as (value: string, before: unknown) => unknown);
     if (shown.length > 0 && !shown.includes(name) && short[name] === undefined) option.hideHelp();
     command.addOption(option);
@@ -32,8 +34,8 @@ export function flagEntries(command: Command): Entry[] {
   return KEY_NAMES.flatMap((key) => {
     const camel = key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
     if (command.getOptionValueSource(camel) !== 'cli') return [];
-    const value = command.getOptionValue(camel) as string | string[];
-    const texts = Array.isArray(value) ? value : [value];
+    const value = command.getOptionValue(camel) as string | string[] | true;
+    const texts = value === true ? [(KEYS[key] as Key<unknown>).bare ?? ''] : Array.isArray(value) ? value : [value];
     return texts.map((text) => ({ key, text, where: `--${key.replaceAll('_', '-')}` }));
   });
 }

@@ -3,6 +3,7 @@
 
 import { parseFraming } from '../framing.js';
 import { parseIpv4, parseNeighborRange } from './address.js';
+import { DASHBOARD_ACCEPTS, DASHBOARD_DEFAULT, parseDashboard } from './dashboard.js';
 import { parseDevice, SOCKET_PATH_MAX } from './device.js';
 import { parseGateways, parseHostAddresses } from './families.js';
 import {
@@ -17,6 +18,7 @@ import {
   perLevel,
   type Read,
   type Reader,
+  secret,
   share,
 } from './readers.js';
 
@@ -26,6 +28,8 @@ export const LEVELS_MAX = 8;
 export interface Key<T> extends Reader<T> {
   doc: string;
   many: boolean;
+  /** What its flag means without a value; absent: it needs one. */
+  bare?: string;
 }
 
 function key<R extends Reader<unknown>>(doc: string, reader: R): R & { doc: string; many: false } {
@@ -206,6 +210,17 @@ export const KEYS = {
   answer: key('iotepserver: what gets a reply', oneOf(['requests', 'all'])),
   reply: key('iotepserver: form of a reply', oneOf(['iot', 'http'])),
   port: key('TCP port to listen on', count(1, 65_535)),
+  dashboard: {
+    ...key(
+      'the live page, /metrics and /healthz are served here',
+      parsed(parseDashboard, 'an address', DASHBOARD_ACCEPTS),
+    ),
+    bare: DASHBOARD_DEFAULT,
+  },
+  dashboard_token: key(
+    'what a reader of the dashboard has to show (else only who changes something: a random one)',
+    secret(),
+  ),
   drain_timeout: key('how long a stop waits for open work', durationOrNever(1, 3_600_000, 1_000)),
   slow_handler: key('a handler that runs longer without a yield* is reported', durationOrNever(0.1, 60_000, 1)),
   trace_ops: key('finds ops that nobody awaits, with the line that made them; slow, for debugging', flag()),

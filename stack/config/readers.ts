@@ -127,3 +127,10 @@ export function perLevel(one: Reader<number>, example: string): Reader<Record<st
 export function anyText(accepts: string): Reader<string> {
   return { accepts, read: (text) => ({ value: text }) };
 }
+
+/** A token: never repeated in a fault, because faults are printed. */
+export function secret(): Reader<string> {
+  const read = (text: string): Read<string> =>
+    /^[\w.~+/=-]{12,128}$/.test(text) ? { value: text } : { fault: 'what was given is no token' };
+  return { accepts: '12 to 128 letters, digits or any of `. _ ~ + / = -`', read };
+}

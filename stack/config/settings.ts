@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Framing } from '../framing.js';
 import type { HandlerOrder } from '../handler.js';
 import type { NeighborRange } from './address.js';
+import type { DashboardAddress } from './dashboard.js';
 import type { Device } from './device.js';
 import type { RedisAddress, Values } from './keys.js';
 import { runtimeDir } from './runtime-dir.js';
@@ -86,6 +87,10 @@ export interface StackSettings {
   answer: 'requests' | 'all';
   reply: 'iot' | 'http';
   port: number;
+  /** Undefined: only the control socket is there. */
+  dashboard: DashboardAddress | undefined;
+  /** Undefined: a random one. */
+  dashboardToken: string | undefined;
   drainTimeoutMs: number;
   /** 0: handlers are not timed. */
   slowHandlerMs: number;
@@ -248,6 +253,8 @@ export function completeSettings(values: Values, classify: ClassifyLine[], cores
     answer: values.answer ?? 'requests',
     reply: values.reply ?? 'iot',
     port: values.port ?? 80,
+    dashboard: values.dashboard,
+    dashboardToken: values.dashboard_token,
     drainTimeoutMs: values.drain_timeout ?? 5_000,
     slowHandlerMs: values.slow_handler ?? 100,
     traceOps: values.trace_ops ?? false,

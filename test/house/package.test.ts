@@ -56,6 +56,9 @@ pack(
       'native/node/binding.gyp',
       'meson.build',
       'deps/packages.json',
+      'dist/stack/dashboard/page/main.js',
+      'stack/dashboard/page/index.html',
+      'stack/dashboard/page/style.css',
       'bin/qstack.mjs',
       'LICENSE',
     ]) {

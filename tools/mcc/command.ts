@@ -1,6 +1,7 @@
 // mcc's command line: every flag with its default, and the examples of --help. What a value means is read by options.ts.
 // QStack's own flags keep their letters and meaning; the long-only ones are ours.
 import { Command, Option } from 'commander';
+import { DASHBOARD_MCC } from './dashboard-options.js';
 
 const EXAMPLES = `
 Examples:
@@ -79,6 +80,8 @@ export function mccCommand(): Command {
     .option('--core <n>', 'core of the engine thread (any)')
     .option('--seed <n>', 'seed of levels and order', '1')
     .option('--log-duration <time>', 'period of progress lines when stderr is no terminal (seconds)', '1')
+    .option('--dashboard [address]', `the live page, at host:port (${DASHBOARD_MCC}; port 0: a free one)`)
+    .option('--dashboard-token <token>', 'what a reader of the page has to show')
     .option('--json', 'one JSON object on stdout')
     .option('--quiet', 'no progress')
     .option('--plan', 'print threads and memory, and start nothing')

@@ -2,8 +2,11 @@
 // Exit 0 ok, 1 the run failed, 2 usage, 99 a condition of --fail-if came true. With an IPC channel (`fork`) every view and run is sent to the parent as well.
 import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
+import { Dashboard } from '../../stack/dashboard/dashboard.js';
+import { programFacts } from '../../stack/dashboard/program-facts.js';
 import { loadNative } from '../../stack/native.js';
 import { mccCommand } from './command.js';
+import { MccSource } from './dashboard-source.js';
 import { Live } from './live.js';
 import { loadMcc } from './native.js';
 import { type MccOptions, readOptions } from './options.js';
@@ -23,7 +26,18 @@ function optionsOrExit(argv: readonly string[]): MccOptions {
   process.exit(2);
 }
 
-function watch(options: MccOptions): Events {
+/** The control socket, and with --dashboard the page, whose address is said on stderr. */
+async function openDashboard(options: MccOptions): Promise<{ source: MccSource; dashboard: Dashboard }> {
+  const { destination, port, connections, dashboard: at, dashboardToken: token, levels } = options;
+  const about = `${connections} connections to ${formatIpv4(destination)}:${port}`;
+  const names = levels.map(({ name }) => name);
+  const source = new MccSource(programFacts('mcc', about), connections, names);
+  const dashboard = await Dashboard.open(source, { at, token });
+  if (dashboard.url !== undefined) process.stderr.write(`dashboard ${dashboard.url}\n`);
+  return { source, dashboard };
+}
+
+function watch(options: MccOptions, source: MccSource): Events {
   const live = new Live({
     quiet: options.quiet,
     periodMs: options.logMs,
@@ -35,6 +49,7 @@ function watch(options: MccOptions): Events {
   });
   return {
     view: (view) => {
+      source.take(view);
       live.show(view);
       process.send?.({ type: 'view', view });
     },
@@ -78,7 +93,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${fault}\n`);
     return 2;
   }
-  const events = watch(options);
+  const { source, dashboard } = await openDashboard(options);
+  const events = watch(options, source);
   const native = loadMcc();
   loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });
   const runner = new Runner(native, options, events);
@@ -86,11 +102,12 @@ async function main(argv: readonly string[]): Promise<number> {
   events.note(
     `${options.connections} connections from ${formatIpv4(options.source)} to ${formatIpv4(options.destination)}:${options.port}`,
   );
-  const report: Report = await runner.measure(`mcc ${argv.join(' ')}`, {
-    qstack: '0.1.0',
-    node: process.versions.node,
-  });
-  return conclude(options, report);
+  const versions = { qstack: '0.1.0', node: process.versions.node };
+  try {
+    return conclude(options, await runner.measure(`mcc ${argv.join(' ')}`, versions));
+  } finally {
+    await dashboard.close();
+  }
 }
 
 /** Prints what is left to say, and returns the exit status. */

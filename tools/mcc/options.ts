@@ -3,6 +3,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { Device } from '../../stack/config/device.js';
 import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
+import { type DashboardFlags, readDashboard } from './dashboard-options.js';
 import { FlagReader, type FlagTexts } from './flag-reader.js';
 import type { Level } from './levels.js';
 import { readFlood, readPhases } from './load-options.js';
@@ -14,7 +15,7 @@ import { readTraffic, type TrafficOptions } from './traffic-options.js';
 /** Ports 1025 … 65535 of each local address. */
 const PORTS_PER_ADDRESS = 64_511;
 
-export interface MccOptions extends TrafficOptions {
+export interface MccOptions extends TrafficOptions, DashboardFlags {
   connections: number;
   batches: number;
   /** How long after the set-up time connections may still be opening. */
@@ -113,6 +114,7 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism()): P
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
     logMs: Math.max(1_000, reader.seconds('logDuration', '--log-duration')),
     thresholds: readThresholds(reader, traffic.levels),
+    ...readDashboard(reader, texts.dashboard === true),
     json: texts.json === true,
     quiet: texts.quiet === true,
     plan: texts.plan === true,

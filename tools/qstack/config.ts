@@ -10,6 +10,7 @@ function readable(settings: StackSettings): Record<string, unknown> {
   return {
     ...settings,
     address: settings.address === 0 ? 'none' : formatIpv4(settings.address),
+    dashboardToken: settings.dashboardToken === undefined ? 'random' : 'given',
     gateway: settings.gateway === 0 ? 'none' : formatIpv4(settings.gateway),
     neighbors: settings.neighbors.map(({ first, count, mac }) => ({
       first: formatIp(first),

@@ -7,10 +7,14 @@ import { redisCommand } from '../redis/command.js';
 import { classifyCommand } from './classify.js';
 import { configCommand } from './config.js';
 import { runCommand } from './run.js';
+import { ssCommand } from './ss.js';
+import { topCommand } from './top.js';
 
 const EXAMPLES = `
 Examples:
   qstack run server.js -f server.conf
+  qstack top
+  qstack ss state established dst 10.0.0.0/24
   qstack config -f server.conf --port 7000
   qstack classify --explain traffic.pcap -f server.conf
   qstack redis up -n 2
@@ -24,15 +28,18 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .addHelpText('after', EXAMPLES);
-  for (const sub of [
+  const commands = [
     runCommand(),
+    topCommand(),
+    ssCommand(),
     configCommand(),
     classifyCommand(),
     redisCommand(),
     doctorCommand(),
     forwardCommand(),
     iperf3Command(),
-  ]) {
+  ];
+  for (const sub of commands) {
     command.addCommand(sub.copyInheritedSettings(command));
     for (const own of sub.commands) own.copyInheritedSettings(sub);
   }

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import {
+  openDashboard,
   overloadText,
   programFlags,
   reloadOnHangup,
@@ -26,6 +27,7 @@ Examples:
   qstack run server.js
   qstack run server.js -f server.conf --port 7000
   qstack run server.js -f server.conf --stats
+  qstack run server.js --dashboard                    the live page, at the address that it prints
   qstack run server.js --plan
 SIGHUP reads the file of -f again and replaces its rules; other settings stay.`;
 
@@ -59,9 +61,11 @@ async function run(path: string, command: Command): Promise<void> {
   const watch = stats ? setInterval(() => void say(), PERIOD_MS).unref() : undefined;
   const planned = `up to ${settings.connectionsMax} connections, ${formatSize(stack.plannedBytes)} planned`;
   sayListening(stack, `levels ${levels.join(' > ')}, redis ${formatRedisOf(settings)}, ${planned}`);
+  const dashboard = await openDashboard(stack, 'qstack run');
   await signal;
   clearInterval(watch);
   if (stats) await say();
+  await dashboard.close();
   await stack.stop();
 }
 

@@ -1,0 +1,164 @@
+// /metrics of a running server: the text format, histograms that add up, and every name in docs/metrics.md and in the
+// dashboard for Grafana, both ways.
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { COUNTERS, DROPS, GAUGES } from '../../stack/dashboard/counter-help.js';
+import { bucketBounds } from '../../stack/dashboard/exposition.js';
+import type { Snapshot } from '../../stack/dashboard/snapshot.js';
+import { loadNative } from '../../stack/native.js';
+import { Served } from './served.js';
+
+const PAGE = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+const GRAFANA = readFileSync(new URL('../../../docs/grafana/qstack.json', import.meta.url), 'utf8');
+
+const metrics = suite<{ served: Served; text: string }>('metrics');
+
+metrics.before(async (context) => {
+  context.served = await Served.start();
+  const mcc = context.served.load('--rate 500 -d 1');
+  await mcc.ended;
+  const response = await context.served.get('/metrics');
+  assert.is(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  context.text = await response.text();
+});
+metrics.after(({ served }) => served?.close());
+
+interface Family {
+  name: string;
+  type: string;
+  help: string;
+}
+
+function familiesOf(text: string): Family[] {
+  return [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE (\S+) (\S+)$/gm)].map(
+    ([, name = '', help = '', same, type = '']) => {
+      assert.is(same, name);
+      return { name, type, help };
+    },
+  );
+}
+
+function valueFor(text: string, series: string): number {
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  assert.ok(line, series);
+  return Number(line?.slice(series.length));
+}
+
+metrics('every line is a comment or a sample of a family that was announced', ({ text }) => {
+  assert.ok(text.endsWith('\n'));
+  const families = familiesOf(text);
+  assert.is(new Set(families.map(({ name }) => name)).size, families.length);
+  const SAMPLE =
+    /^([a-z_:][\w:]*)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? (-?[\d.]+(?:e[+-]?\d+)?|NaN|\+Inf)$/;
+  for (const line of text.trimEnd().split('\n')) {
+    if (line.startsWith('# ')) continue;
+    const name = SAMPLE.exec(line)?.[1] ?? '';
+    const family = families.find(
+      (one) => one.name === name || (one.type === 'histogram' && name.startsWith(`${one.name}_`)),
+    );
+    assert.ok(family, line);
+    if (family?.type === 'counter') assert.match(name, /_total$/);
+  }
+});
+
+metrics('counts are those of the load: 500 messages of two levels, all answered and measured', ({ text }) => {
+  const high = valueFor(text, 'qstack_level_messages_total{level="high"}');
+  const low = valueFor(text, 'qstack_level_messages_total{level="low"}');
+  assert.is(high + low, 500);
+  assert.ok(high > 0 && low > 0);
+  assert.is(valueFor(text, 'qstack_stage_seconds_count{stage="wire",level="high"}'), high);
+  assert.is(valueFor(text, 'qstack_connections_opened_total'), 200);
+  assert.is(valueFor(text, 'qstack_messages_in_total'), 500);
+  const replies = [...text.matchAll(/^qstack_redis_replies_total\{.*\} (\d+)$/gm)].map(([, n]) => Number(n));
+  assert.is(replies.length, 2);
+  assert.is(
+    replies.reduce((sum, n) => sum + n, 0),
+    1_000,
+  );
+  const measured = [...text.matchAll(/^qstack_redis_seconds_count\{.*\} (\d+)$/gm)].map(([, n]) => Number(n));
+  assert.equal(measured, replies);
+});
+
+metrics('a histogram grows from bucket to bucket, and its last bucket is its count', ({ text }) => {
+  const buckets = [...text.matchAll(/^qstack_stage_seconds_bucket\{stage="wire",level="low",le="(.*)"\} (\d+)$/gm)];
+  const bounds = buckets.map(([, le]) => le);
+  assert.equal(bounds, [...bucketBounds().map(String), '+Inf']);
+  const counts = buckets.map(([, , count]) => Number(count));
+  assert.equal(
+    counts,
+    [...counts].sort((a, b) => a - b),
+  );
+  const count = valueFor(text, 'qstack_stage_seconds_count{stage="wire",level="low"}');
+  assert.is(counts.at(-1), count);
+  const sum = valueFor(text, 'qstack_stage_seconds_sum{stage="wire",level="low"}');
+  assert.ok(sum > 0 && sum < count * 8.59);
+});
+
+metrics('docs/metrics.md has every metric with its type and meaning, and no other', ({ text }) => {
+  const rows = [...PAGE.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) ?\| (.*) \|$/gm)];
+  const documented = rows.map(([, name = '', type = '', , help = '']) => ({ name, type, help }));
+  const byName = (a: Family, b: Family) => (a.name < b.name ? -1 : 1);
+  assert.equal(documented.sort(byName), familiesOf(text).sort(byName));
+  const labels = new Map(
+    rows.map(([, name = '', , list = '']) => [name, [...list.matchAll(/`(\w+)`/g)].map(([, l]) => l)]),
+  );
+  for (const [, name = '', inside = ''] of text.matchAll(/^(\w+)\{(.*)\} \S+$/gm)) {
+    const used = [...inside.matchAll(/(?:^|,)(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'le');
+    const family = labels.get(name) ?? labels.get(name.replace(/_(bucket|sum|count)$/, ''));
+    assert.equal(used, family, name);
+  }
+});
+
+metrics('every counter of the stack and every reason of a drop has a meaning, in the page as well', () => {
+  const names = loadNative().counterNames;
+  const known = [...Object.keys(GAUGES), ...Object.keys(COUNTERS), ...Object.keys(DROPS).map((name) => `drop_${name}`)];
+  assert.equal(known.sort(), [...names].sort());
+  const reasons = [...PAGE.matchAll(/^\| `(\w+)` \| ([^|]*) \|$/gm)].map(
+    ([, name = '', help = '']) => [name, help] as const,
+  );
+  assert.equal(Object.fromEntries(reasons), DROPS);
+});
+
+metrics('the dashboard for Grafana asks for metrics, stages and labels that are there', ({ text }) => {
+  const families = familiesOf(text);
+  const expressions = [...GRAFANA.matchAll(/"(?:expr|query)": "((?:[^"\\]|\\.)*)"/g)].map(([, expr = '']) => expr);
+  assert.ok(expressions.length > 20);
+  let asked = 0;
+  for (const [, name = ''] of expressions.join(' ').matchAll(/\b(qstack_\w+)/g)) {
+    asked++;
+    const base = name.replace(/_(bucket|sum|count)$/, '');
+    assert.ok(
+      families.some((one) => one.name === name || (one.type === 'histogram' && one.name === base)),
+      name,
+    );
+  }
+  assert.ok(asked > 20);
+  assert.match(text, /stage="wire"/);
+});
+
+metrics('mcc has its own, as the page says', async ({ served }) => {
+  const mcc = served.load('--rate 500 -d 20 --dashboard 127.0.0.1:0');
+  await mcc.said('running 2 s');
+  const origin = /dashboard (http:\/\/\S+)\/#token=/.exec(mcc.err)?.[1] ?? '';
+  const text = await (await fetch(`${origin}/metrics`)).text();
+  const rows = [...PAGE.matchAll(/^\| `(\w+)` \(mcc\) \| (\w+) \| (.*?) ?\| (.*) \|$/gm)];
+  assert.equal(
+    rows.map(([, name = '', type = '', , help = '']) => ({ name, type, help })),
+    familiesOf(text),
+  );
+  assert.ok(valueFor(text, 'qstack_mcc_answered_total{level="low"}') > 0);
+  assert.ok(valueFor(text, 'qstack_mcc_response_seconds{level="low",quantile="0.99"}') > 0);
+  const snapshots = (await (await fetch(`${origin}/api/snapshots`)).json()) as Snapshot[];
+  const last = snapshots.at(-1);
+  assert.is(last?.program.name, 'mcc');
+  assert.is(last?.connections?.open, 200);
+  assert.ok(last?.stages?.some(({ stage, p99_us }) => stage === 'response' && p99_us > 0));
+  const offered = last?.rates?.reduce((sum, level) => sum + level.offered_per_s, 0) ?? 0;
+  assert.ok(offered > 300 && offered < 800, String(offered));
+  const refused = await fetch(`${origin}/api/rules`, { method: 'POST', body: '{"lines":[]}' });
+  assert.is(refused.status, 401);
+  await mcc.stop();
+});
+
+metrics.run();

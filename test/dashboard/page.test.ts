@@ -1,0 +1,196 @@
+// watchdog: 600s
+// The page in a real browser: a running iotepserver under mcc's load, at the width of a desktop and of a phone, dark and
+// light. Figures move, keys work, the classifier changes with the token and not without it, and nothing is said on the
+// console. Screenshots go to build/screenshots, for people to look at.
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Program } from '../apps/program.js';
+import { Served } from './served.js';
+
+const SHOTS = fileURLToPath(new URL('../../../build/screenshots/', import.meta.url));
+const DESKTOP = { width: 1_280, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+interface Context {
+  served: Served;
+  browser: Browser;
+  mcc: Program;
+}
+
+const pages = suite<Context>('page');
+
+pages.before(async (context) => {
+  mkdirSync(SHOTS, { recursive: true });
+  context.served = await Served.start(['--arrangement', 'separate']);
+  context.mcc = context.served.load('--rate 1000 -d 600');
+  await context.mcc.said('running 3 s');
+  // Only as root: the browser refuses its own sandbox there.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  context.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+});
+pages.after(async ({ browser, served }) => {
+  await browser?.close();
+  await served?.close();
+});
+
+interface Opened {
+  page: Page;
+  /** What the console said, and requests that went elsewhere. */
+  faults: string[];
+}
+
+async function open(
+  { browser, served }: Context,
+  size: typeof DESKTOP,
+  scheme: 'dark' | 'light',
+  token = true,
+): Promise<Opened> {
+  const context = await browser.newContext({ viewport: size, colorScheme: scheme, hasTouch: size === PHONE });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(served.origin)) faults.push(`asks for ${request.url()}`);
+  });
+  await page.goto(`${served.origin}/${token ? `#token=${served.token}` : ''}`);
+  await page.waitForSelector('#stages tbody tr');
+  return { page, faults };
+}
+
+const textOf = async (place: Locator) => (await place.textContent()) ?? '';
+const text = (page: Page, selector: string) => textOf(page.locator(selector));
+const tile = (page: Page, name: string) => {
+  const named = page.locator('dt', { hasText: new RegExp(`^${name}$`) });
+  return textOf(page.locator('.tile', { has: named }).locator('dd'));
+};
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 60_000;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`it never came: ${what}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+for (const [name, size] of [
+  ['desktop', DESKTOP],
+  ['phone', PHONE],
+] as const) {
+  for (const scheme of ['light', 'dark'] as const) {
+    pages(
+      `at the width of a ${name}, ${scheme}: every panel has its figures, nothing sticks out, the console is silent`,
+      async (context) => {
+        const { page, faults } = await open(context, size, scheme);
+        assert.is(await page.locator('html').getAttribute('data-theme'), scheme);
+        await until('a wide history', async () => (await text(page, '#state')) === 'live');
+        await new Promise((done) => setTimeout(done, 1_500));
+        const hidden = await page.locator('section.panel[hidden]').count();
+        assert.is(hidden, 0);
+        const beyond = await page.evaluate<number>(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        );
+        assert.ok(beyond <= 0, `${beyond} pixels stick out`);
+        await page.screenshot({ path: `${SHOTS}${name}-${scheme}.png` });
+        await page.screenshot({ path: `${SHOTS}${name}-${scheme}-whole.png`, fullPage: true });
+        assert.equal(faults, []);
+        assert.is(new URL(page.url()).hash, '');
+        await page.context().close();
+      },
+    );
+  }
+}
+
+pages('figures move, and are those of the load; keys pause, zoom and change the theme', async (context) => {
+  const { page, faults } = await open(context, DESKTOP, 'light');
+  assert.is(await tile(page, 'connections').then((text) => text.split(' ')[0]), '200');
+  await until('the rate of the load', async () => {
+    const rate = Number((await tile(page, 'answered')).replace(/[^\d]/g, ''));
+    return rate > 500 && rate < 2_000;
+  });
+  const frames = () => textOf(page.locator('#rules tbody tr').first().locator('td').nth(3));
+  const before = await frames();
+  await until('another count of frames', async () => (await frames()) !== before);
+  const label = await page.locator('#latency .chart').getAttribute('aria-label');
+  assert.match(label ?? '', /high p99 [\d.]+ (µs|ms|s)/);
+  await page.selectOption('#stage', 'redis');
+  await until('another stage', async () => (await page.locator('#stage').inputValue()) === 'redis');
+  await page.locator('#stage').blur();
+  const state = () => text(page, '#state');
+  await page.keyboard.press('Space');
+  assert.is(await state(), 'paused');
+  const table = await text(page, '#stages .table');
+  await new Promise((done) => setTimeout(done, 2_200));
+  assert.is(await text(page, '#stages .table'), table);
+  await page.keyboard.press('p');
+  await until('live again', async () => (await state()) === 'live');
+  assert.not(await page.locator('#whole').isVisible());
+  await page.keyboard.press('+');
+  assert.ok(await page.locator('#whole').isVisible());
+  await page.keyboard.press('0');
+  assert.not(await page.locator('#whole').isVisible());
+  await page.keyboard.press('d');
+  assert.is(await page.locator('html').getAttribute('data-theme'), 'dark');
+  await page.keyboard.press('?');
+  assert.ok(await page.locator('#keys').isVisible());
+  await page.keyboard.press('Escape');
+  assert.not(await page.locator('#keys').isVisible());
+  await page.keyboard.press('r');
+  assert.is(await page.evaluate('document.activeElement?.id'), 'rules-lines');
+  await page.locator('#latency').scrollIntoViewIfNeeded();
+  const box = await page.locator('#latency .u-over').boundingBox();
+  assert.ok(box);
+  const { x, y, width } = box as { x: number; y: number; width: number };
+  await page.mouse.move(x + width * 0.3, y + 150);
+  await page.mouse.down();
+  await page.mouse.move(x + width * 0.7, y + 150, { steps: 4 });
+  await page.mouse.up();
+  await until('a zoom by the mouse', () => page.locator('#whole').isVisible());
+  assert.equal(faults, []);
+  await page.context().close();
+});
+
+pages(
+  'the classifier changes with the token, its effect is seen, and a fault is said with its line',
+  async (context) => {
+    const { page } = await open(context, DESKTOP, 'light');
+    const said = () => text(page, '#rules-said');
+    await page.fill('#rules-lines', 'nonsense');
+    await page.click('#rules button[type=submit]');
+    await until('the fault', async () => /^line 1: /.test(await said()));
+    await page.fill('#rules-lines', 'dst port 80 -> low');
+    await page.click('#rules button[type=submit]');
+    await until('the change', async () => /from now on/.test(await said()));
+    const first = () => textOf(page.locator('#rules tbody tr').first());
+    await until('the new rule, with frames', async () => /dst port.*80.*configuration.*low[1-9]/s.test(await first()));
+    await until('nothing is high any more', async () => (await tile(page, 'high p99')) === '–');
+    await page.screenshot({ path: `${SHOTS}rules.png`, fullPage: true });
+    await page.fill('#rules-lines', '');
+    await page.click('#rules button[type=submit]');
+    await until('high again', async () => (await tile(page, 'high p99')) !== '–');
+    await page.context().close();
+  },
+);
+
+pages('without the token nothing changes, the page takes one; and it says when the program ends', async (context) => {
+  const { page } = await open(context, PHONE, 'dark', false);
+  assert.ok(await page.locator('#token').isVisible());
+  await page.fill('#rules-lines', 'dst port 81 -> low');
+  await page.click('#rules button[type=submit]');
+  await until('the refusal', async () => /a token is needed/.test(await text(page, '#rules-said')));
+  const snapshot = (await (await context.served.get('/api/snapshots')).json()) as { rules: { lines: string[] } }[];
+  assert.equal(snapshot.at(-1)?.rules.lines, []);
+  await page.fill('#token', context.served.token);
+  await page.click('#rules button[type=submit]');
+  await until('the change', async () => /from now on/.test(await text(page, '#rules-said')));
+  await context.served.server.stop();
+  await until('the loss', async () => /no answer/.test(await text(page, '#state')));
+  await page.context().close();
+});
+
+pages.run();
