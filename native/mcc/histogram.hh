@@ -1,9 +1,12 @@
 // Histogram: how often which latency was seen. Fixed memory, three significant digits from 1 ns to 18 minutes.
 //
 // In: nanoseconds. Out: percentiles (the highest value of the cell, as HdrHistogram reports them), cells to export.
+// One thread writes. Another one may read cells meanwhile, with at(): each count is one word, so what it sees of a cell is
+// what was true of it at some moment of its look.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -23,26 +26,29 @@ class Histogram {
 
   void record(uint64_t value) {
     value = std::min(value, kLargest);
-    ++cells_[Cells::cell_of(value)];
+    const uint32_t cell = Cells::cell_of(value);
+    set(cell, cells_[cell] + 1);
     ++count_;
     max_ = std::max(max_, value);
   }
 
   void merge(const Histogram& other) {
-    for (uint32_t i = 0; i < kCells; ++i) cells_[i] += other.cells_[i];
+    for (uint32_t i = 0; i < kCells; ++i) set(i, cells_[i] + other.at(i));
     count_ += other.count_;
     max_ = std::max(max_, other.max_);
   }
 
   void clear() {
     if (count_ == 0) return;
-    std::fill(cells_.begin(), cells_.end(), 0);
+    for (uint32_t i = 0; i < kCells; ++i) set(i, 0);
     count_ = max_ = 0;
   }
 
   uint64_t count() const { return count_; }
   uint64_t max() const { return max_; }
-  uint64_t at(uint32_t cell) const { return cells_[cell]; }
+  uint64_t at(uint32_t cell) const {
+    return std::atomic_ref(const_cast<uint64_t&>(cells_[cell])).load(std::memory_order_relaxed);
+  }
 
   /// The smallest recordable value that at least `quantile` (0 … 1) of the values do not exceed; 0 when empty.
   uint64_t quantile(double quantile) const {
@@ -56,6 +62,10 @@ class Histogram {
   }
 
  private:
+  void set(uint32_t cell, uint64_t count) {
+    std::atomic_ref(cells_[cell]).store(count, std::memory_order_relaxed);
+  }
+
   std::vector<uint64_t> cells_;
   uint64_t count_ = 0;
   uint64_t max_ = 0;

@@ -33,6 +33,10 @@ class Host {
   View view() const { return engine_->view(); }
   /// Of the last run.
   RunResult result();
+  /// Of the current run while it lasts: its answers so far, without stopping the engine. Cells alone may be read.
+  const Histogram& latency(uint8_t level) const { return engine_->level(level).latency; }
+  /// Of the current or last run.
+  HiccupProbe::Summary hiccups() { return thread_->hiccups(false); }
   Counters counters();
   /// All that is made at the start, packets left out.
   std::vector<MemoryRegion> memory() const;

@@ -250,13 +250,32 @@ Napi::Value view(const Napi::CallbackInfo& info) {
 Napi::Value cells_of(Napi::Env env, const mcc::Histogram& histogram) {
   std::vector<double> cells;
   for (uint32_t cell = 0; cell < mcc::Histogram::kCells; ++cell) {
-    if (histogram.at(cell) == 0) continue;
+    const uint64_t count = histogram.at(cell);
+    if (count == 0) continue;
     cells.push_back(static_cast<double>(mcc::Histogram::Cells::highest(cell)));
-    cells.push_back(static_cast<double>(histogram.at(cell)));
+    cells.push_back(static_cast<double>(count));
   }
   Napi::Float64Array array = Napi::Float64Array::New(env, cells.size());
   std::copy(cells.begin(), cells.end(), array.Data());
   return array;
+}
+
+Napi::Value cells(const Napi::CallbackInfo& info) {
+  const auto instance = find(info);
+  const auto count = static_cast<uint32_t>(instance->host->view().level_count);
+  Napi::Array levels = Napi::Array::New(info.Env(), count);
+  for (uint32_t i = 0; i < count; ++i) {
+    levels[i] = cells_of(info.Env(), instance->host->latency(static_cast<uint8_t>(i)));
+  }
+  return levels;
+}
+
+Napi::Value hiccups(const Napi::CallbackInfo& info) {
+  const HiccupProbe::Summary summary = find(info)->host->hiccups();
+  Napi::Object object = Napi::Object::New(info.Env());
+  put(object, "p99Ns", summary.p99);
+  put(object, "maxNs", summary.max);
+  return object;
 }
 
 Napi::Value result(const Napi::CallbackInfo& info) {
@@ -330,6 +349,8 @@ void register_mcc(Napi::Env env, Napi::Object exports) {
   export_call<stop_run>(env, exports, "mccStopRun");
   export_call<close>(env, exports, "mccClose");
   export_call<view>(env, exports, "mccView");
+  export_call<cells>(env, exports, "mccCells");
+  export_call<hiccups>(env, exports, "mccHiccups");
   export_call<result>(env, exports, "mccResult");
   export_call<counters>(env, exports, "mccCounters");
   export_call<destroy>(env, exports, "destroyMcc");

@@ -11,7 +11,8 @@ import { type Context, interleaved, medianOf } from '../../tools/bench/benchmark
 import { parseBusySeconds } from '../../tools/bench/machine.js';
 import { Namespace } from '../../tools/bench/namespaces.js';
 import { median, summarize } from '../../tools/bench/statistics.js';
-import { chartSvg, roundStep, shortNumber } from '../../tools/bench/svg.js';
+import { chartSvg, shortNumber } from '../../tools/bench/svg.js';
+import { roundStep } from '../../tools/plot/axis.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
 const CONTEXT: Context = { runs: 3, seconds: 1, seed: 1, sweep: false, parts: [], connections: [], say: () => {} };

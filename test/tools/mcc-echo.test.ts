@@ -83,7 +83,7 @@ mcc('the server survives its clients, and ends in order', async (context) => {
 
 mcc.run();
 
-const tagged = suite<Context>('mcc in a VLAN');
+const tagged = suite<Echo>('mcc in a VLAN');
 tagged.before((context) => start(context, '--vlan', '5', '--mtu', '1000'));
 tagged.after(stop);
 

@@ -55,9 +55,32 @@ test('a terminal draws over the last table, and below what was printed between',
   progress.show(view(2, CONNECTING, 1));
   progress.leave();
   progress.show(view(3, CONNECTING, 1));
-  assert.not.ok((out[0] ?? '').startsWith('\u001b'));
-  assert.ok((out[1] ?? '').startsWith('\u001b[3A\u001b[0J'));
+  assert.match(out[0] ?? '', /^connecting {2}█{17}░{7}\nconnected 7 of 10 {3}retries 1/);
+  assert.ok((out[1] ?? '').startsWith('\u001b[2A\u001b[0J'));
   assert.not.ok((out[2] ?? '').startsWith('\u001b'));
+});
+
+test('while a run lasts the terminal shows how far it is, rates and latencies by level, and the machine', () => {
+  const hiccups = () => ({ p99Ns: 120_000, maxNs: 3e6 });
+  const { out, clock, live: progress } = live({ isTerminal: true, hiccups });
+  progress.begin({ name: 'paced:500', durationMs: 4_000 });
+  progress.show(view(1, RUNNING, 1));
+  clock.ms = 1_000;
+  progress.show(view(2, RUNNING, 501));
+  const lines = (out[1] ?? '').split('\n');
+  assert.match(lines[0] ?? '', /paced:500 {2}█{12}░{12} {2}2 s of 4 s$/);
+  assert.is(lines[2], 'in flight 3   waiting 4   hiccup p99 120 us, max 3 ms');
+  assert.match(lines[3] ?? '', /^level +offered\/s +sent\/s +answered\/s +errors\/s +p50 +p99 +max$/);
+  assert.match(lines[4] ?? '', /^high +500 +500 +500 +0 +50 us +1\.5 ms +2 ms$/);
+  assert.ok(lines.every((line) => line.length < 100));
+});
+
+test('a run without an end has no bar, and what a narrow terminal would wrap is cut', () => {
+  const { out, live: progress } = live({ isTerminal: true, columns: () => 30 });
+  progress.begin({ name: 'paced:500', durationMs: 1e9 });
+  progress.show(view(90, RUNNING, 1));
+  assert.match(out[0] ?? '', /^paced:500 {2}1\.5 min, until \^C|paced:500 {2}90 s, until \^C/);
+  assert.ok((out[0] ?? '').split('\n').every((line) => line.length < 30));
 });
 
 test('quiet says nothing', () => {

@@ -55,7 +55,7 @@ function level(part: Partial<LevelResult>): LevelResult {
     sendDelayNs: 20_000,
     silenceNs: 30_000,
   };
-  return { ...counts, ...times, cells: new Float64Array(), ...part };
+  return { ...counts, ...times, cells: Float64Array.of(1_023, 4, 3_455, 3), ...part };
 }
 
 class FakeMcc implements NativeMcc {
@@ -105,6 +105,12 @@ class FakeMcc implements NativeMcc {
   mccView(): View {
     this.last = this.pending.shift() ?? this.last;
     return this.last;
+  }
+  mccCells(): Float64Array[] {
+    return [Float64Array.of(1_023, 4), new Float64Array()];
+  }
+  mccHiccups() {
+    return { p99Ns: 1_500, maxNs: 9_000 };
   }
   mccResult(): RunResult {
     return { levels: [level({}), level({})], hiccupP99Ns: 1_500, hiccupMaxNs: 9_000 };
@@ -251,6 +257,35 @@ test('answers that came behind the last send are not credited to the time before
 
 test('capacity needs two views', () => {
   assert.is(capacityOf([view({ phase: RUNNING, elapsedNs: 1e9 }, 5)]), undefined);
+});
+
+test('who listens is told what each second brought, and what came last', async () => {
+  const fake = new FakeMcc();
+  const seen: { answered: number; latencies: number; seconds: number }[] = [];
+  const begun: string[] = [];
+  await new Runner(fake, options('-c 10 -w 0 --phases wave:5/1s/2s'), {
+    ...quiet,
+    begin: ({ name, durationMs }) => begun.push(`${name} ${durationMs}`),
+    slice: ({ startMs, endMs, levels: [high] }) =>
+      seen.push({
+        answered: high?.counts.answered ?? 0,
+        latencies: high?.latency.count ?? 0,
+        seconds: Math.round((endMs - startMs) / 10) / 100,
+      }),
+  }).measure('mcc', {});
+  assert.equal(begun, ['wave:5/1000ms 2000']);
+  assert.equal(
+    seen.map(({ answered }) => answered),
+    [1_000, 4_000, 3_000, 4_000],
+  );
+  assert.equal(
+    seen.map(({ latencies }) => latencies),
+    [4, 0, 0, 3],
+  );
+  assert.equal(
+    seen.map(({ seconds }) => seconds),
+    [1, 1, 1, 1],
+  );
 });
 
 test('a stopped test leaves out the rest, closes and still reports', async () => {

@@ -1,4 +1,6 @@
 // Line charts as SVG text, without a browser: series of points, both axes with round numbers, x optionally logarithmic.
+import { roundStep } from '../plot/axis.js';
+import { escaped } from '../plot/text.js';
 
 export interface Series {
   readonly name: string;
@@ -27,19 +29,8 @@ const TOP = 40;
 const BOTTOM = 90;
 const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#9a6700', '#8250df', '#57606a'];
 
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
 function text(x: number, y: number, what: string, more = 'text-anchor="middle"'): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escaped(what)}</text>`;
-}
-
-/** 1, 2 or 5 times a power of ten, so that there are about five steps up to `max`. */
-export function roundStep(max: number): number {
-  const raw = max / 5;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  return (raw / power > 5 ? 10 : raw / power > 2 ? 5 : raw / power > 1 ? 2 : 1) * power;
 }
 
 /** `1024` as `1 Ki`, `65536` as `64 Ki`: axes of sizes are powers of two. */

@@ -79,10 +79,18 @@ export function mccCommand(): Command {
     )
     .option('--core <n>', 'core of the engine thread (any)')
     .option('--seed <n>', 'seed of levels and order', '1')
-    .option('--log-duration <time>', 'period of progress lines when stderr is no terminal (seconds)', '1')
     .option('--dashboard [address]', `the live page, at host:port (${DASHBOARD_MCC}; port 0: a free one)`)
     .option('--dashboard-token <token>', 'what a reader of the page has to show')
-    .option('--json', 'one JSON object on stdout')
+    .option(
+      '--log-duration <time>',
+      'period of --client-log, and of progress where stderr is no terminal (seconds)',
+      '1',
+    )
+    .option('--json', 'one JSON object on stdout (docs/schema/mcc.json)')
+    .option('--html <file>', 'a report with plots, one file')
+    .option('--hgrm <path>', "percentiles for HdrHistogram's plotter: FILE.hgrm of all, or a folder by phase and level")
+    .option('--hlog <file>', 'HdrHistogram log: an interval a second, levels as tags')
+    .option('--client-log <file>', "MCC's client_log")
     .option('--quiet', 'no progress')
     .option('--plan', 'print threads and memory, and start nothing')
     .addOption(new Option('--no-delay <n>').hideHelp())

@@ -7,14 +7,18 @@ import { programFacts } from '../../stack/dashboard/program-facts.js';
 import { loadNative } from '../../stack/native.js';
 import { mccCommand } from './command.js';
 import { MccSource } from './dashboard-source.js';
-import { Live } from './live.js';
 import { loadMcc } from './native.js';
 import { type MccOptions, readOptions } from './options.js';
+import { type Output, openOutputs } from './outputs.js';
 import { memoryFault, planText } from './plan.js';
-import { formatRun, type Report } from './report.js';
-import { type Events, Runner, UnfinishedTest } from './run.js';
+import type { Report } from './report.js';
+import { Runner, UnfinishedTest } from './run.js';
 import { formatSteps } from './steps-table.js';
 import { failureLine } from './thresholds.js';
+import { watch } from './watch.js';
+
+/** What qstack and the machine's own parts are called, and which they are. */
+const VERSIONS = { qstack: '0.1.0', node: process.versions.node };
 
 function optionsOrExit(argv: readonly string[]): MccOptions {
   const command = mccCommand().exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
@@ -27,41 +31,14 @@ function optionsOrExit(argv: readonly string[]): MccOptions {
 }
 
 /** The control socket, and with --dashboard the page, whose address is said on stderr. */
-async function openDashboard(options: MccOptions): Promise<{ source: MccSource; dashboard: Dashboard }> {
+async function openDashboard(options: MccOptions): Promise<Output> {
   const { destination, port, connections, dashboard: at, dashboardToken: token, levels } = options;
   const about = `${connections} connections to ${formatIpv4(destination)}:${port}`;
   const names = levels.map(({ name }) => name);
   const source = new MccSource(programFacts('mcc', about), connections, names);
   const dashboard = await Dashboard.open(source, { at, token });
   if (dashboard.url !== undefined) process.stderr.write(`dashboard ${dashboard.url}\n`);
-  return { source, dashboard };
-}
-
-function watch(options: MccOptions, source: MccSource): Events {
-  const live = new Live({
-    quiet: options.quiet,
-    periodMs: options.logMs,
-    isTerminal: process.stderr.isTTY === true,
-    connections: options.connections,
-    levels: options.levels,
-    write: (text) => process.stderr.write(text),
-    nowMs: () => performance.now(),
-  });
-  return {
-    view: (view) => {
-      source.take(view);
-      live.show(view);
-      process.send?.({ type: 'view', view });
-    },
-    run: (run) => {
-      live.leave();
-      if (!options.json) process.stdout.write(`${formatRun(run)}\n\n`);
-      process.send?.({ type: 'run', run });
-    },
-    note: (sentence) => {
-      if (!options.quiet) process.stderr.write(`${sentence}\n`);
-    },
-  };
+  return { view: (view) => source.take(view), end: () => void dashboard.close() };
 }
 
 /** `--device 0000:03:00.0` is a NIC. */
@@ -82,6 +59,17 @@ function stopOnSignals(runner: Runner): void {
   process.on('SIGTERM', onSignal);
 }
 
+/** Files are ended whatever comes of the run. */
+async function measure(runner: Runner, command: string, outputs: readonly Output[]): Promise<Report> {
+  let report: Report | undefined;
+  try {
+    report = await runner.measure(command, VERSIONS);
+    return report;
+  } finally {
+    for (const output of outputs) output.end(report);
+  }
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const options = optionsOrExit(argv);
   if (options.plan) {
@@ -93,8 +81,17 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${fault}\n`);
     return 2;
   }
-  const { source, dashboard } = await openDashboard(options);
-  const events = watch(options, source);
+  const command = `mcc ${argv.join(' ')}`;
+  const note = (sentence: string) => process.stderr.write(`${sentence}\n`);
+  let outputs: Output[];
+  try {
+    outputs = openOutputs(options, command, note);
+  } catch (error) {
+    note((error as Error).message);
+    return 2;
+  }
+  outputs.push(await openDashboard(options));
+  const events = watch(options, outputs, () => runner.hiccups());
   const native = loadMcc();
   loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });
   const runner = new Runner(native, options, events);
@@ -102,12 +99,7 @@ async function main(argv: readonly string[]): Promise<number> {
   events.note(
     `${options.connections} connections from ${formatIpv4(options.source)} to ${formatIpv4(options.destination)}:${options.port}`,
   );
-  const versions = { qstack: '0.1.0', node: process.versions.node };
-  try {
-    return conclude(options, await runner.measure(`mcc ${argv.join(' ')}`, versions));
-  } finally {
-    await dashboard.close();
-  }
+  return conclude(options, await measure(runner, command, outputs));
 }
 
 /** Prints what is left to say, and returns the exit status. */

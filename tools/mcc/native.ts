@@ -112,6 +112,12 @@ export interface LevelResult extends LevelCounts {
   readonly cells: Float64Array;
 }
 
+/** Gaps in which the engine's thread did not run, the largest of each millisecond. */
+export interface Hiccups {
+  readonly p99Ns: number;
+  readonly maxNs: number;
+}
+
 export interface RunResult {
   readonly levels: readonly LevelResult[];
   readonly hiccupP99Ns: number;
@@ -129,6 +135,10 @@ export interface NativeMcc {
   mccStopRun(id: number): void;
   mccClose(id: number): void;
   mccView(id: number): View;
+  /** The current run's latencies so far, by level, as LevelResult.cells; the engine is not stopped. */
+  mccCells(id: number): readonly Float64Array[];
+  /** Of the current or last run so far. */
+  mccHiccups(id: number): Hiccups;
   /** Of the last run; only when no run is under way. */
   mccResult(id: number): RunResult;
   mccCounters(id: number): Readonly<Record<string, number>>;

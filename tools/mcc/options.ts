@@ -8,6 +8,7 @@ import { FlagReader, type FlagTexts } from './flag-reader.js';
 import type { Level } from './levels.js';
 import { readFlood, readPhases } from './load-options.js';
 import { readDevice, readNetworkStack, readSource, readThreads } from './network-options.js';
+import { type OutputOptions, readOutputs } from './output-options.js';
 import type { Phase } from './phases.js';
 import { parseThreshold, type Threshold } from './thresholds.js';
 import { readTraffic, type TrafficOptions } from './traffic-options.js';
@@ -15,7 +16,7 @@ import { readTraffic, type TrafficOptions } from './traffic-options.js';
 /** Ports 1025 … 65535 of each local address. */
 const PORTS_PER_ADDRESS = 64_511;
 
-export interface MccOptions extends TrafficOptions, DashboardFlags {
+export interface MccOptions extends TrafficOptions, OutputOptions, DashboardFlags {
   connections: number;
   batches: number;
   /** How long after the set-up time connections may still be opening. */
@@ -40,7 +41,6 @@ export interface MccOptions extends TrafficOptions, DashboardFlags {
   packets: number;
   core: number;
   seed: number;
-  logMs: number;
   thresholds: readonly Threshold[];
   json: boolean;
   quiet: boolean;
@@ -112,9 +112,9 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism()): P
     packets: reader.count('packets', '--packets', 256, 524_288),
     core: reader.count('core', '--core', 0, cpus().length - 1, -1),
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
-    logMs: Math.max(1_000, reader.seconds('logDuration', '--log-duration')),
     thresholds: readThresholds(reader, traffic.levels),
     ...readDashboard(reader, texts.dashboard === true),
+    ...readOutputs(reader),
     json: texts.json === true,
     quiet: texts.quiet === true,
     plan: texts.plan === true,

@@ -5,13 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { networkOf, prefixSize } from '../../stack/config/address.js';
 import { formatDevice } from '../../stack/config/device.js';
 import { formatDuration, formatSize } from '../../stack/config/units.js';
-import type { NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
+import { Histogram } from '../histogram/histogram.js';
+import type { Slice } from '../report/timeline.js';
+import type { Hiccups, NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
 import { PHASES } from './native.js';
 import type { MccOptions } from './options.js';
 import { epochMs, type Phase, type Run } from './phases.js';
 import { planOf } from './plan.js';
 import { poolsOf } from './pools.js';
-import { type Report, type RunReport, runReport } from './report.js';
+import { phaseName, type Report, type RunReport, runReport } from './report.js';
+import { SliceTaker } from './slices.js';
 import { judge } from './thresholds.js';
 import type { Trace } from './trace.js';
 
@@ -23,9 +26,20 @@ const CAPACITY_SPAN_NS = 5e8;
 const CAPACITY_DOUBT = 1.1;
 const OVERLOADS_MAX = 3;
 
+/** The latencies of a run. Times are milliseconds since the epoch. */
+export interface Measured {
+  readonly startMs: number;
+  /** Highest first. */
+  readonly levels: readonly { readonly name: string; readonly latency: Histogram }[];
+}
+
 export interface Events {
+  /** A run begins. */
+  begin?: (plan: { name: string; durationMs: number }) => void;
   view: (view: View) => void;
-  run: (report: RunReport) => void;
+  /** About once a second while a run lasts. Where nobody listens, the engine is not asked. */
+  slice?: ((slice: Slice) => void) | undefined;
+  run: (report: RunReport, measured: Measured) => void;
   note: (sentence: string) => void;
 }
 
@@ -83,6 +97,13 @@ export function capacityOf(views: readonly View[]): number | undefined {
   return rates.length === 0 ? undefined : Math.round(middle / 2);
 }
 
+/** One run; `answeredPerS` is 0 when it was too short to tell. */
+interface Load {
+  report: RunReport;
+  measured: Measured;
+  answeredPerS: number;
+}
+
 interface Facts {
   connected: number;
   setupMs: number;
@@ -116,6 +137,8 @@ export class Runner {
   private readonly runs: RunReport[] = [];
   private capacityPerS: number | undefined;
   private floodPerS = 0;
+  /** Of the run that is under way. */
+  private slices: SliceTaker | undefined;
 
   constructor(
     private readonly native: NativeMcc,
@@ -186,18 +209,19 @@ export class Runner {
     if (this.stopped) return;
     if (phase.kind === 'pause') return this.pause(phase.durationMs);
     if (phase.kind === 'flood') return this.flood(phase.ratePerS);
-    const report =
-      'ofCapacity' in phase && phase.ofCapacity > 1 ? await this.overload(phase) : (await this.load(phase)).report;
+    const { report, measured } =
+      'ofCapacity' in phase && phase.ofCapacity > 1 ? await this.overload(phase) : await this.load(phase);
     this.runs.push(report);
-    this.events.run(report);
+    this.events.run(report, measured);
   }
 
   /** Again while the server shows that it can do more than what the load is a share of. */
-  private async overload(phase: Run): Promise<RunReport> {
+  private async overload(phase: Run): Promise<Load> {
     for (let tries = 1; ; tries += 1) {
-      const { report, answeredPerS } = await this.load(phase);
+      const load = await this.load(phase);
+      const { report, answeredPerS } = load;
       const known = this.capacityPerS ?? 0;
-      if (this.stopped || tries === OVERLOADS_MAX || answeredPerS < known * CAPACITY_DOUBT) return report;
+      if (this.stopped || tries === OVERLOADS_MAX || answeredPerS < known * CAPACITY_DOUBT) return load;
       this.events.note(
         `${answeredPerS} messages a second were answered, more than the capacity of ${known}: ${report.phase} again`,
       );
@@ -205,22 +229,43 @@ export class Runner {
     }
   }
 
-  /** One run; `answeredPerS` is 0 when it was too short to tell. */
-  private async load(phase: Run): Promise<{ report: RunReport; answeredPerS: number }> {
+  private async load(phase: Run): Promise<Load> {
     const before = this.native.mccView(this.id);
+    this.events.begin?.({ name: phaseName(phase), durationMs: phase.durationMs });
     const startMs = Date.now();
     this.native.mccRun(this.id, nativeRun(phase, this.options, this.capacityPerS ?? 0));
+    this.slices = new SliceTaker(startMs);
     const views = await this.until((name) => name !== 'running' && name !== 'draining', true);
     const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
     const { answeredAll, levels } = this.options;
     const context = { phase, durationMs, answeredAll, levels, before };
-    const report = runReport(this.native.mccResult(this.id), this.native.mccView(this.id), context);
+    const result = this.native.mccResult(this.id);
+    const view = this.native.mccView(this.id);
+    const latencies = result.levels.map(({ cells, maxNs }) => Histogram.of(cells, maxNs));
+    this.slice(view, latencies);
+    this.slices = undefined;
+    const report = runReport(result, view, context);
+    const named = latencies.map((latency, level) => ({ name: report.levels[level]?.name ?? String(level), latency }));
     const answeredPerS = capacityOf(views) ?? 0;
     if (phase.kind === 'capacity') {
       report.answered_per_s = answeredPerS || report.answered_per_s;
       this.capacityPerS = Math.max(this.capacityPerS ?? 0, report.answered_per_s);
     }
-    return { report, answeredPerS };
+    return { report, measured: { startMs, levels: named }, answeredPerS };
+  }
+
+  /** What came since the slice before, for whoever listens. */
+  private slice(view: View, latencies?: readonly Histogram[]): void {
+    const { slice } = this.events;
+    if (slice === undefined || this.slices === undefined) return;
+    const cells = () => this.native.mccCells(this.id).map((level) => Histogram.of(level));
+    const taken = this.slices.take(view, latencies ?? cells());
+    if (taken !== undefined) slice(taken);
+  }
+
+  /** Of the run so far. */
+  hiccups(): Hiccups {
+    return this.native.mccHiccups(this.id);
   }
 
   private async close(): Promise<void> {
@@ -249,6 +294,8 @@ export class Runner {
         this.lastView = view.number;
         views.push(view);
         this.events.view(view);
+        const phase = PHASES[view.phase];
+        if (phase === 'running' || phase === 'draining') this.slice(view);
       }
       if (over(PHASES[view.phase] ?? 'closed') || (this.stopped && !throughStop)) return views;
       await sleep(POLL_MS);
