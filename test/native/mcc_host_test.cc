@@ -19,6 +19,29 @@ void wait_for(Host& host, Phase phase) {
   REQUIRE(host.view().phase == static_cast<uint64_t>(phase));
 }
 
+/// How many latencies control sees in the cells.
+uint64_t seen(const Host& host) {
+  uint64_t sum = 0;
+  for (uint8_t level = 0; level < 2; ++level) {
+    for (uint32_t cell = 0; cell < Histogram::kCells; ++cell) sum += host.latency(level).at(cell);
+  }
+  return sum;
+}
+
+/// Looks while the engine counts: what was seen once stays.
+uint64_t watch_until(const Host& host, Phase phase) {
+  const timespec nap{0, 5'000'000};
+  uint64_t before = 0, looks = 0;
+  for (; looks < 4000 && host.view().phase != static_cast<uint64_t>(phase); ++looks) {
+    const uint64_t now = seen(host);
+    CHECK(now >= before);
+    before = now;
+    nanosleep(&nap, nullptr);
+  }
+  REQUIRE(host.view().phase == static_cast<uint64_t>(phase));
+  return looks;
+}
+
 EngineConfig engine_config() {
   EngineConfig config;
   config.connections = 100;
@@ -56,7 +79,9 @@ TEST_CASE("control connects, runs, reads and closes while the two stacks run in 
     plan.rate = 500;
     plan.duration = kSecond / 2;
     REQUIRE(host.run(plan));
-    wait_for(host, Phase::ready);
+    CHECK(watch_until(host, Phase::ready) > 1);
+    CHECK(seen(host) == 250);
+    CHECK(host.hiccups().max >= host.hiccups().p99);
     RunResult result = host.result();
     CHECK(result.counts[0].answered + result.counts[1].answered == 250);
     CHECK(result.latency[0].count() == result.counts[0].answered);

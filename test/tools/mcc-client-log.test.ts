@@ -18,7 +18,7 @@ function view(run: number, phase: number, sent: number): View {
     p99Ns: 0,
     maxNs: 0,
   });
-  const counts = { connected: 7, retries: 1, reconnects: 2, mismatched: 0, late: 0, unexpected: 0 };
+  const counts = { connected: 7, retries: 1, reconnects: 2, renewals: 0, mismatched: 0, late: 0, unexpected: 0 };
   const rest = { elapsedNs: 0, answeredNs: 0, inFlight: 0, waiting: 0 };
   return { number: 1, phase, run, ...counts, ...rest, levels: [level(1), level(9)] };
 }

@@ -61,7 +61,7 @@ mcc('^C ends the run, and the table follows', async (context) => {
     });
   });
   assert.is(code, 0, err);
-  assert.match(out, /high .*│ +\d/);
+  assert.match(out, /^level +sent +answered +lost +errors +p50 .*\nhigh +\d+ +\d+ /m);
   assert.match(out, /mismatched 0/);
 });
 
@@ -83,7 +83,7 @@ mcc('the server survives its clients, and ends in order', async (context) => {
 
 mcc.run();
 
-const tagged = suite<Echo>('mcc in a VLAN');
+const tagged = suite<Context>('mcc in a VLAN');
 tagged.before((context) => start(context, '--vlan', '5', '--mtu', '1000'));
 tagged.after(stop);
 

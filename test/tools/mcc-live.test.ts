@@ -5,7 +5,7 @@ import { twoLevels } from '../../tools/mcc/levels.js';
 import { Live, type LiveOptions } from '../../tools/mcc/live.js';
 import type { View } from '../../tools/mcc/native.js';
 
-const [CONNECTING, RUNNING] = [1, 3];
+const [CONNECTING, RUNNING, CLOSED] = [1, 3, 6];
 
 function view(number: number, phase: number, sent: number): View {
   const level = { offered: sent, sent, answered: sent - 1, errors: 0, failed: 0, unsent: 0 };
@@ -57,7 +57,17 @@ test('a terminal draws over the last table, and below what was printed between',
   progress.show(view(3, CONNECTING, 1));
   assert.match(out[0] ?? '', /^connecting {2}█{17}░{7}\nconnected 7 of 10 {3}retries 1/);
   assert.ok((out[1] ?? '').startsWith('\u001b[2A\u001b[0J'));
-  assert.not.ok((out[2] ?? '').startsWith('\u001b'));
+  assert.is(out[2], '\u001b[2A\u001b[0J');
+  assert.ok((out[3] ?? '').startsWith('connecting'));
+});
+
+test('when the connections are closed the terminal keeps the results alone', () => {
+  const { out, live: progress } = live({ isTerminal: true });
+  progress.show(view(1, RUNNING, 1));
+  progress.show(view(2, CLOSED, 1));
+  const lines = (out[0] ?? '').split('\n').length - 1;
+  assert.is(out[1], `\u001b[${lines}A\u001b[0J`);
+  assert.is(out.length, 2);
 });
 
 test('while a run lasts the terminal shows how far it is, rates and latencies by level, and the machine', () => {

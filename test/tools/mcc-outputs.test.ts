@@ -8,14 +8,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Histogram } from '../../tools/histogram/histogram.js';
 import { readHistogramLog } from '../../tools/histogram/hlog.js';
-import { type Context as Rig, line, run, start, stop } from './echo-rig.js';
+import { line, type Context as Rig, run, start, stop } from './echo-rig.js';
 
 const SCHEMA = JSON.parse(
   readFileSync(fileURLToPath(new URL('../../../docs/schema/mcc.json', import.meta.url)), 'utf8'),
 );
 
 const LOAD =
-  '-c 200 -s 1 -w 0 -r 0.2 --answer all --phases wave:100/200ms/2s,pause:500ms,paced:1000/2s --log-duration 1';
+  '-c 200 -s 1 -w 0 -r 0.2 --answer all --phases wave:100/200ms/2s,pause:500ms,paced:1000/2s --fail-if lost>1000 --log-duration 1';
 
 interface Context extends Rig {
   out: string;
@@ -109,6 +109,15 @@ outputs('--html is one file that asks for nothing, with figures, plots, and the 
   }
   assert.ok(html.includes('--phases wave:100/200ms/2s'));
   assert.ok(html.includes(report.phases[1].levels[1].answered.toLocaleString('en-US')));
+});
+
+outputs('what a test that cannot begin says in JSON is in the schema too', async (context) => {
+  const { code, out } = await run(line(context, '-c 1 -s 1 -w 0 --connect-limit 1s --port 9 -d 1s --json --quiet'));
+  assert.is(code, 1);
+  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(SCHEMA);
+  validate(JSON.parse(out));
+  assert.equal(validate.errors, null);
+  assert.match(JSON.parse(out).error, /only 0 of 1/);
 });
 
 outputs('--hgrm with a file is one distribution of the whole test', async (context) => {

@@ -238,7 +238,13 @@ test('sent = answered + errors + lost, where the level is answered', () => {
   assert.is(report.offered_per_s, 100);
   assert.is(report.reconnects, 2);
   assert.is(report.mismatched, 2);
-  assert.match(formatRun(report), /high .* 100 .* 90 .* 6 /);
+  const text = formatRun(report).split('\n');
+  assert.match(text[2] ?? '', /^high +100 +90 +6 /);
+  assert.ok(
+    text.every((line) => line.length <= 80),
+    text.join('\n'),
+  );
+  assert.match(text.at(-1) ?? '', /^send delay max 20 us {3}hiccup p99 /);
 });
 
 test('answers that came behind the last send are not credited to the time before it', () => {

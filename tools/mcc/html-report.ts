@@ -43,6 +43,7 @@ function pageRun({ report, measured }: Run): ReportRun {
       ['mismatched', count(report.mismatched)],
       ['failed sends', count(report.failed_sends)],
       ['reconnects', count(report.reconnects)],
+      ...(report.renewals > 0 ? [['renewals', count(report.renewals)] as const] : []),
       ['late', count(report.late)],
       ['unexpected', count(report.unexpected)],
       ['hiccup p99', formatUs(report.hiccup_p99_us).replace(' us', ' µs')],

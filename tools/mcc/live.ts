@@ -103,6 +103,7 @@ export class Live {
   /** Call with each new view. */
   show(view: View): void {
     const { quiet, nowMs, isTerminal, periodMs } = this.options;
+    if (isTerminal && PHASES[view.phase] === 'closed') return this.leave();
     if (quiet || nowMs() < this.nextMs) return;
     const seconds = Math.max(0.001, (nowMs() - this.beforeMs) / 1_000);
     const before = this.before ?? view;
@@ -159,16 +160,21 @@ export class Live {
     return `${name}  ${bar(elapsedMs / durationMs)}  ${elapsed} of ${formatDuration(durationMs)}`;
   }
 
+  /** Takes the table off the terminal. */
+  private up(): string {
+    return this.lines > 0 ? `\u001b[${this.lines}A\u001b[0J` : '';
+  }
+
   /** A line that the terminal would wrap is cut: the next drawing goes up by lines. */
   private draw(lines: readonly string[]): void {
     const columns = this.options.columns?.() ?? COLUMNS;
-    const up = this.lines > 0 ? `\u001b[${this.lines}A\u001b[0J` : '';
-    this.options.write(`${up}${lines.map((line) => line.slice(0, columns - 1)).join('\n')}\n`);
+    this.options.write(`${this.up()}${lines.map((line) => line.slice(0, columns - 1)).join('\n')}\n`);
     this.lines = lines.length;
   }
 
-  /** Other text follows on the terminal: the next table starts below it. */
+  /** Other text follows: the table goes, and the next one starts below that text. */
   leave(): void {
+    if (this.lines > 0) this.options.write(this.up());
     this.lines = 0;
     this.nextMs = 0;
   }

@@ -150,12 +150,31 @@ export function formatUs(value: number | null): string {
 
 const count = (value: number | null) => (value === null ? '-' : value.toLocaleString('en-US'));
 
+/** Columns without lines between them: ten of them fit into a terminal of 80. */
+const BARE = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid', 'middle'].flatMap((side) =>
+    ['', '-mid', '-left', '-right'].map((corner) => [`${side}${corner}`, '']),
+  ),
+);
+
+/** What of the latencies is the generator's and the machine's own. */
+function machineText({ levels, hiccup_p99_us, hiccup_max_us }: RunReport): string {
+  const delay = Math.max(...levels.map((level) => level.send_delay_max_us));
+  return `send delay max ${formatUs(delay)}   hiccup p99 ${formatUs(hiccup_p99_us)}, max ${formatUs(hiccup_max_us)}`;
+}
+
+function connectionText({ failed_sends, reconnects, renewals }: RunReport): string {
+  const parts = [`failed sends ${count(failed_sends)}`, `reconnects ${count(reconnects)}`];
+  return [...parts, ...(renewals > 0 ? [`renewals ${count(renewals)}`] : [])].join('   ');
+}
+
 export function formatRun(run: RunReport): string {
-  const right = 'right' as const;
+  const head = ['level', 'sent', 'answered', 'lost', 'errors', 'p50', 'p90', 'p99', 'p99.9', 'max'];
   const table = new Table({
-    head: ['level', 'sent', 'answered', 'lost', 'errors', 'p50', 'p90', 'p99', 'p99.9', 'max'],
-    colAligns: ['left', right, right, right, right, right, right, right, right, right],
-    style: { head: [], border: [], compact: true },
+    head,
+    chars: BARE,
+    colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 1 },
   });
   for (const level of run.levels) {
     const counts = [level.sent, level.answered, level.lost, level.errors].map(count);
@@ -166,13 +185,16 @@ export function formatRun(run: RunReport): string {
     `offered ${count(run.offered_per_s)}/s`,
     `answered ${count(run.answered_per_s)}/s`,
     `mismatched ${count(run.mismatched)}`,
-    `failed sends ${count(run.failed_sends)}`,
-    `reconnects ${count(run.reconnects)}`,
-    ...(run.renewals > 0 ? [`renewals ${count(run.renewals)}`] : []),
-    `hiccup p99 ${formatUs(run.hiccup_p99_us)}`,
   ];
   const hints = run.unexpected > 0 ? [`${count(run.unexpected)} heartbeats were answered: say --answer all`] : [];
   const unsent = run.levels.reduce((sum, level) => sum + level.unsent, 0);
   if (unsent > 0) hints.push(`${count(unsent)} messages never left the generator: the stack had no room for them`);
-  return [`${run.phase}, ${run.duration_s} s`, table.toString(), facts.join('   '), ...hints].join('\n');
+  return [
+    `${run.phase}, ${run.duration_s} s`,
+    table.toString(),
+    facts.join('   '),
+    connectionText(run),
+    machineText(run),
+    ...hints,
+  ].join('\n');
 }

@@ -39,6 +39,7 @@ export function watch(options: MccOptions, outputs: readonly Output[], hiccups: 
       process.send?.({ type: 'run', run });
     },
     note: (sentence) => {
+      live.leave();
       if (!options.quiet) process.stderr.write(`${sentence}\n`);
     },
   };
