@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "native/mcc/connector.hh"
+#include "native/mcc/load.hh"
 #include "native/mcc/message.hh"
 #include "native/mcc/pending.hh"
 #include "native/mcc/reply.hh"
@@ -43,36 +44,28 @@ struct EngineConfig {
   uint32_t pending_max = 1u << 20;
 };
 
-class Engine final : public App {
+class Engine final : public Load {
  public:
   Engine(const EngineConfig& config, Network& network);
 
   // Commands, between turns of the engine's thread.
-  void connect(Nanos now);
-  /// Starts a run at `start` (not before now); the connections are all of the engine's.
-  void run(Plan plan, Nanos start, Nanos now);
-  /// Ends the run's sends now; the drain follows.
-  void stop_run(Nanos now);
-  void close(Nanos now);
+  void connect(Nanos now) override;
+  void run(Plan plan, Nanos start, Nanos now) override;
+  void stop_run(Nanos now) override;
+  void close(Nanos now) override;
 
-  /// Tells the time of the turn whose callbacks follow.
-  void begin_turn(Nanos now) { now_ = now; }
-  /// Work between two turns. Returns what was done: 0 means idle.
-  uint32_t step(Nanos now);
-  /// When step() has something to do without any event; kNever if nothing is planned.
-  Nanos next_deadline() const;
+  void begin_turn(Nanos now) override { now_ = now; }
+  uint32_t step(Nanos now) override;
+  Nanos next_deadline() const override;
 
-  Phase phase() const { return phase_; }
-  /// What it keeps by connection and by message.
-  std::vector<MemoryRegion> memory() const {
+  Phase phase() const override { return phase_; }
+  std::vector<MemoryRegion> memory() const override {
     std::vector<MemoryRegion> regions{table_.memory(), pending_.memory()};
     if (stream_) regions.push_back(stream_->memory());
     return regions;
   }
-  /// Any thread, any time.
-  View view() const { return snapshot_.read(); }
-  /// Only while no run is under way, or from the engine's thread.
-  const LevelStats& level(uint8_t level) const { return levels_[level]; }
+  View view() const override { return snapshot_.read(); }
+  const LevelStats& level(uint8_t level) const override { return levels_[level]; }
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;

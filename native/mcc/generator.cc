@@ -9,20 +9,35 @@ constexpr Nanos kWakeBefore = 2'000'000;
 constexpr uint32_t kTurnsPerStep = 4;
 }  // namespace
 
-Generator::Generator(const EngineConfig& config, const StackConfig& stack, Port& port, PacketPool& rx, PacketPool& tx,
-                     Endpoint remote)
-    : network_(tx, remote), engine_(config, network_), stack_(stack, port, rx, tx, engine_), burst_(stack.rx_burst) {
-  network_.attach(stack_, port);
+std::unique_ptr<Load> make_load(const LoadConfig& config, Network& network) {
+  if (const auto* open = std::get_if<EngineConfig>(&config)) return std::make_unique<Engine>(*open, network);
+  return std::make_unique<ClosedLoop>(std::get<ClosedLoopConfig>(config), network);
 }
 
 uint32_t Generator::turn(Nanos now) {
-  engine_.begin_turn(now);
+  load().begin_turn(now);
   uint32_t work = receive(now);
-  work += engine_.step(now);
-  return work + (wake_for(engine_.next_deadline(), now) ? 1 : 0);
+  work += load().step(now);
+  return work + (wake_for(load().next_deadline(), now) ? 1 : 0);
 }
 
-uint32_t Generator::receive(Nanos now) {
+/// True once per deadline: an idle turn that counts as work keeps the thread from napping for the next 10 ms.
+bool Generator::wake_for(Nanos deadline, Nanos now) {
+  if (deadline > now + kWakeBefore || deadline == woken_for_) return false;
+  woken_for_ = deadline;
+  return true;
+}
+
+StackGenerator::StackGenerator(const LoadConfig& config, const StackConfig& stack, Port& port, PacketPool& rx,
+                               PacketPool& tx, Endpoint remote)
+    : network_(tx, remote),
+      load_(make_load(config, network_)),
+      stack_(stack, port, rx, tx, *load_),
+      burst_(stack.rx_burst) {
+  network_.attach(stack_, port);
+}
+
+uint32_t StackGenerator::receive(Nanos now) {
   uint32_t work = 0;
   for (uint32_t turns = 0; turns < kTurnsPerStep; ++turns) {
     uint32_t done = stack_.turn(now);
@@ -32,11 +47,21 @@ uint32_t Generator::receive(Nanos now) {
   return work;
 }
 
-/// True once per deadline: an idle turn that counts as work keeps the thread from napping for the next 10 ms.
-bool Generator::wake_for(Nanos deadline, Nanos now) {
-  if (deadline > now + kWakeBefore || deadline == woken_for_) return false;
-  woken_for_ = deadline;
-  return true;
+std::map<std::string, uint64_t> StackGenerator::counters() {
+  const Counters& counters = stack_.counters();
+  std::map<std::string, uint64_t> named;
+  for (size_t i = 0; i < kCounters; ++i) named.emplace(kCounterNames[i], counters.values[i]);
+  return named;
 }
+
+std::vector<MemoryRegion> StackGenerator::memory() const {
+  std::vector<MemoryRegion> regions = stack_.engine().memory();
+  const auto own = load_->memory();
+  regions.insert(regions.end(), own.begin(), own.end());
+  return regions;
+}
+
+KernelGenerator::KernelGenerator(const LoadConfig& config, const KernelConfig& kernel)
+    : network_(kernel), load_(make_load(config, network_)) {}
 
 }  // namespace qstack::mcc

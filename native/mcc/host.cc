@@ -1,5 +1,6 @@
 #include "native/mcc/host.hh"
 
+#include <algorithm>
 #include <utility>
 
 namespace qstack::mcc {
@@ -8,34 +9,33 @@ namespace {
 constexpr Nanos kStartIn = 1'000'000;
 }
 
-Host::Host(const EngineConfig& config, const StackConfig& stack, Port& port, PacketPool& rx, PacketPool& tx,
-           Endpoint remote, StackThreadConfig thread)
-    : generator_(std::make_unique<Generator>(config, stack, port, rx, tx, remote)), engine_(&generator_->engine()) {
-  auto turn = [generator = generator_.get()](Nanos now) { return generator->turn(now); };
+Host::Host(std::unique_ptr<Generator> generator, StackThreadConfig thread)
+    : generator_(std::move(generator)), load_(generator_->load()) {
+  auto turn = [taken = generator_.get()](Nanos now) { return taken->turn(now); };
   thread_ = std::make_unique<StackThread>(turn, std::move(thread));
 }
 
 void Host::connect() {
-  thread_->call([this] { engine_->connect(monotonic_now()); });
+  thread_->call([this] { load_.connect(monotonic_now()); });
 }
 
-bool Host::run(const Plan& plan) {
+bool Host::run(const Plan& plan, Nanos start) {
   thread_->hiccups(true);
   bool started = false;
   thread_->call([&] {
-    started = engine_->phase() == Phase::ready;
+    started = load_.phase() == Phase::ready;
     Nanos now = monotonic_now();
-    if (started) engine_->run(plan, now + kStartIn, now);
+    if (started) load_.run(plan, std::max(start, now + kStartIn), now);
   });
   return started;
 }
 
 void Host::stop_run() {
-  thread_->call([this] { engine_->stop_run(monotonic_now()); });
+  thread_->call([this] { load_.stop_run(monotonic_now()); });
 }
 
 void Host::close() {
-  thread_->call([this] { engine_->close(monotonic_now()); });
+  thread_->call([this] { load_.close(monotonic_now()); });
 }
 
 RunResult Host::result() {
@@ -44,24 +44,18 @@ RunResult Host::result() {
   result.level_count = static_cast<uint32_t>(view().level_count);
   thread_->call([&] {
     for (uint8_t level = 0; level < result.level_count; ++level) {
-      result.counts[level] = engine_->level(level).counts;
-      result.latency[level] = engine_->level(level).latency;
-      result.extremes[level] = engine_->level(level).extremes;
+      result.counts[level] = load_.level(level).counts;
+      result.latency[level] = load_.level(level).latency;
+      result.extremes[level] = load_.level(level).extremes;
     }
+    result.bytes_received = load_.bytes_received();
   });
   return result;
 }
 
-std::vector<MemoryRegion> Host::memory() const {
-  std::vector<MemoryRegion> regions = generator_->stack().engine().memory();
-  const auto own = engine_->memory();
-  regions.insert(regions.end(), own.begin(), own.end());
-  return regions;
-}
-
-Counters Host::counters() {
-  Counters counters;
-  thread_->call([&] { counters = generator_->stack().counters(); });
+std::map<std::string, uint64_t> Host::counters() {
+  std::map<std::string, uint64_t> counters;
+  thread_->call([&] { counters = generator_->counters(); });
   return counters;
 }
 

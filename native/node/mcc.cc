@@ -1,7 +1,7 @@
 // The load generator for JavaScript: control calls only, see tools/mcc/native.ts.
 //
-// In: plain options. Out: numbers of generators in this process; each has its own device, stack and thread. They are
-// freed by destroyMcc, or at the end of the process.
+// In: plain options. Out: numbers of generators in this process; each has its own thread, and its own device and stack or, on
+// the kernel's, sockets. They are freed by destroyMcc, or at the end of the process.
 #include <napi.h>
 
 #include <map>
@@ -23,12 +23,13 @@ namespace qstack::node {
 
 namespace {
 
+using mcc::ClosedLoopConfig;
 using mcc::EngineConfig;
 using mcc::Host;
 
 struct Instance {
   Mapping memory;
-  std::unique_ptr<Device> device;
+  std::unique_ptr<Device> device;        ///< none on kernel sockets
   std::unique_ptr<mcc::FloodPort> port;  ///< the device's, and the flood's
   std::unique_ptr<Host> host;  ///< last: its thread ends before the device goes
 };
@@ -75,6 +76,33 @@ EngineConfig read_engine(const OptionReader& options) {
   return config;
 }
 
+ClosedLoopConfig read_closed_loop(const OptionReader& options, const EngineConfig& engine) {
+  ClosedLoopConfig config;
+  config.connections = engine.connections;
+  config.slots = engine.slots;
+  config.first_address = engine.first_address;
+  config.addresses = engine.addresses;
+  config.connecting_max = engine.connector.connecting_max;
+  config.length = engine.message_length;
+  config.seed = engine.seed;
+  config.messages = options.u32("messages", 0);
+  config.flows = options.integer("flows", 0, 0, uint64_t{1} << 48);
+  config.opens_per_s = static_cast<double>(options.u32("opensPerS", 0, 0, 10'000'000));
+  config.random_length = options.boolean("randomLength", false);
+  config.request = options.text("request", "");
+  if (config.request.size() > kRoom) options.fail("request", "at most " + std::to_string(kRoom) + " bytes are expected");
+  if (config.messages == 0 && (config.flows != 0 || config.opens_per_s != 0)) {
+    options.fail("messages", "of connections that are opened anew, a number from 1 on is expected");
+  }
+  return config;
+}
+
+/// `mode`: open or closed.
+mcc::LoadConfig read_load(const OptionReader& options, const EngineConfig& engine) {
+  if (options.text("mode", "open") == "open") return engine;
+  return read_closed_loop(options, engine);
+}
+
 StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, const DeviceConfig& device) {
   StackConfig config;
   config.ip.address = engine.first_address;
@@ -112,18 +140,39 @@ mcc::FloodConfig read_flood(const OptionReader& options, const EngineConfig& eng
 StackThreadConfig read_thread(const OptionReader& options) {
   StackThreadConfig config;
   config.name = "mcc";
-  config.on_start = eal_enter_thread;
-  config.on_stop = eal_leave_thread;
   double core = options.has("core") ? options.value("core").As<Napi::Number>().DoubleValue() : -1;
   config.core = core >= 0 ? static_cast<int>(core) : -1;
   return config;
 }
 
-std::shared_ptr<Instance> make_instance(const OptionReader& options, const TouchProgress& progress) {
+Endpoint read_remote(const OptionReader& options) {
+  return {static_cast<uint32_t>(options.required("destination", 1, UINT32_MAX)),
+          static_cast<uint16_t>(options.required("port", 1, 65535))};
+}
+
+/// `kernelSources`: local addresses; 0 leaves the choice to the kernel.
+std::shared_ptr<Instance> make_kernel_instance(const OptionReader& options) {
+  EngineConfig engine = read_engine(options);
+  mcc::KernelConfig kernel;
+  kernel.remote = read_remote(options);
+  kernel.slots = engine.slots;
+  const auto sources = options.value("kernelSources").As<Napi::Array>();
+  kernel.sources.clear();
+  for (uint32_t i = 0; i < sources.Length(); ++i) kernel.sources.push_back(sources.Get(i).As<Napi::Number>().Uint32Value());
+  if (kernel.sources.empty()) options.fail("kernelSources", "at least one address is expected");
+  // The load names addresses by their place in that list.
+  engine.first_address = 0;
+  engine.addresses = static_cast<uint32_t>(kernel.sources.size());
+  auto instance = std::make_shared<Instance>();
+  instance->host = std::make_unique<Host>(
+      std::make_unique<mcc::KernelGenerator>(read_load(options, engine), kernel), read_thread(options));
+  return instance;
+}
+
+std::shared_ptr<Instance> make_stack_instance(const OptionReader& options, const TouchProgress& progress) {
   const EngineConfig engine = read_engine(options);
   const DeviceConfig device = read_device(options, engine.first_address);
-  const Endpoint remote{static_cast<uint32_t>(options.required("destination", 1, UINT32_MAX)),
-                        static_cast<uint16_t>(options.required("port", 1, 65535))};
+  const Endpoint remote = read_remote(options);
   auto instance = std::make_shared<Instance>();
   instance->memory = Mapping(Device::bytes(device));
   // Before the device's pools write to each of its packets, in this thread alone.
@@ -132,8 +181,13 @@ std::shared_ptr<Instance> make_instance(const OptionReader& options, const Touch
   Device& made = *instance->device;
   instance->port =
       std::make_unique<mcc::FloodPort>(read_flood(options, engine, remote), made.port(), made.rx(), made.tx());
-  instance->host = std::make_unique<Host>(engine, read_stack(options, engine, device), *instance->port, made.rx(),
-                                          made.tx(), remote, read_thread(options));
+  StackThreadConfig thread = read_thread(options);
+  thread.on_start = eal_enter_thread;
+  thread.on_stop = eal_leave_thread;
+  instance->host = std::make_unique<Host>(
+      std::make_unique<mcc::StackGenerator>(read_load(options, engine), read_stack(options, engine, device),
+                                            *instance->port, made.rx(), made.tx(), remote),
+      std::move(thread));
   touch(instance->host->memory(), touch_threads(), [&](uint64_t bytes) {
     if (progress) progress(packets + bytes);
   });
@@ -143,7 +197,9 @@ std::shared_ptr<Instance> make_instance(const OptionReader& options, const Touch
 Napi::Value create(const Napi::CallbackInfo& info) {
   std::shared_ptr<Instance> instance;
   try {
-    instance = make_instance(OptionReader(info[0], "createMcc"), touch_progress(info, 1));
+    const OptionReader options(info[0], "createMcc");
+    instance = options.has("kernelSources") ? make_kernel_instance(options)
+                                            : make_stack_instance(options, touch_progress(info, 1));
   } catch (const std::bad_alloc&) {
     throw CodedError("QST_ERR_NO_MEMORY", "there is not enough memory for so many connections and packets; see mcc --plan");
   }
@@ -179,7 +235,8 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   plan.window = options.u32("window", 1, 1);
   plan.duration = options.integer("durationNs", kSecond, 1, kYear);
   if (plan.kind == mcc::ArrivalKind::replay) plan.trace = read_trace(options.object("trace"));
-  if (!instance->host->run(plan)) throw CodedError("QST_ERR_MCC_BUSY", "mccRun: connections are not ready");
+  const Nanos start = options.integer("startNs", 0, 0, UINT64_MAX >> 1);
+  if (!instance->host->run(plan, start)) throw CodedError("QST_ERR_MCC_BUSY", "mccRun: connections are not ready");
   return info.Env().Undefined();
 }
 
@@ -187,6 +244,7 @@ Napi::Value flood(const Napi::CallbackInfo& info) {
   constexpr double kMost = 1e9;
   const auto instance = find(info);
   const double rate = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+  if (instance->port == nullptr) throw CodedError("QST_ERR_NATIVE_OPTION", "mccFlood: kernel sockets send no floods");
   if (!(rate >= 0 && rate <= kMost)) {
     throw CodedError("QST_ERR_NATIVE_OPTION", "mccFlood: a rate from 0 to 1,000,000,000 is expected");
   }
@@ -297,6 +355,7 @@ Napi::Value result(const Napi::CallbackInfo& info) {
   }
   Napi::Object object = Napi::Object::New(env);
   object.Set("levels", levels);
+  put(object, "bytesReceived", result.bytes_received);
   put(object, "hiccupP99Ns", result.hiccups.p99);
   put(object, "hiccupMaxNs", result.hiccups.max);
   return object;
@@ -304,10 +363,9 @@ Napi::Value result(const Napi::CallbackInfo& info) {
 
 Napi::Value counters(const Napi::CallbackInfo& info) {
   const auto instance = find(info);
-  const Counters counters = instance->host->counters();
   Napi::Object object = Napi::Object::New(info.Env());
-  for (size_t i = 0; i < kCounters; ++i)
-    object.Set(std::string(kCounterNames[i]), static_cast<double>(counters.values[i]));
+  for (const auto& [name, count] : instance->host->counters()) object.Set(name, static_cast<double>(count));
+  if (instance->device == nullptr) return object;
   for (const auto& [name, count] : instance->device->stats()) object.Set("device_" + name, static_cast<double>(count));
   put(object, "flood_sent", instance->port->sent());
   put(object, "flood_answered", instance->port->answered());

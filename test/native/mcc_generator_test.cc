@@ -42,14 +42,14 @@ struct Wire {
   }
 
   void run_until(Phase phase, Nanos limit) {
-    for (Nanos end = now + limit; now < end && generator.engine().phase() != phase; now += kTurn) {
+    for (Nanos end = now + limit; now < end && generator.load().phase() != phase; now += kTurn) {
       server.turn(now);
       generator.turn(now);
     }
-    REQUIRE(generator.engine().phase() == phase);
+    REQUIRE(generator.load().phase() == phase);
   }
   void open() {
-    generator.engine().connect(now);
+    generator.load().connect(now);
     run_until(Phase::ready, 5 * kSecond);
   }
   void run(ArrivalKind kind, uint32_t amount, Nanos duration) {
@@ -57,7 +57,7 @@ struct Wire {
     plan.kind = kind;
     plan.rate = plan.burst = plan.window = amount;
     plan.duration = duration;
-    generator.engine().run(plan, now + 1000, now);
+    generator.load().run(plan, now + 1000, now);
     run_until(Phase::ready, duration + 6 * kSecond);
   }
 
@@ -65,7 +65,7 @@ struct Wire {
   HeapPool server_rx, server_tx, client_rx, client_tx;
   PairPort server_port, client_port;
   Server server;
-  Generator generator;
+  StackGenerator generator;
   Nanos now = kSecond;
 };
 
@@ -75,7 +75,7 @@ TEST_CASE("waves over a real stack: every message is answered, none lost, none m
   Wire wire(engine_config(500));
   wire.open();
   wire.run(ArrivalKind::wave, 100, kSecond);
-  Engine& engine = wire.generator.engine();
+  Load& engine = wire.generator.load();
   uint64_t sent = 0, answered = 0;
   for (uint8_t level = 0; level < 2; ++level) {
     sent += engine.level(level).counts.sent;
@@ -101,7 +101,7 @@ TEST_CASE("a constant rate and a closed loop on the same connections, one after 
   Wire wire(engine_config(50));
   wire.open();
   wire.run(ArrivalKind::paced, 1000, kSecond);
-  Engine& engine = wire.generator.engine();
+  Load& engine = wire.generator.load();
   CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered == 1000);
   wire.run(ArrivalKind::window, 32, kSecond / 10);
   CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered > 1000);
@@ -113,7 +113,7 @@ TEST_CASE("a server that answers twice is found out") {
   wire.open();
   wire.server.doubling = true;
   wire.run(ArrivalKind::paced, 100, kSecond);
-  Engine& engine = wire.generator.engine();
+  Load& engine = wire.generator.load();
   CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered == 100);
   CHECK(engine.view().mismatched + engine.view().late >= 99);
   CHECK(engine.view().mismatched >= 90);
@@ -126,7 +126,7 @@ TEST_CASE("a silent server: everything is lost, and the run ends 5 s after its l
   Nanos begin = wire.now;
   wire.run(ArrivalKind::paced, 100, kSecond);
   CHECK(wire.now - begin >= 6 * kSecond);
-  Engine& engine = wire.generator.engine();
+  Load& engine = wire.generator.load();
   CHECK(engine.level(0).counts.sent + engine.level(1).counts.sent == 100);
   CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered == 0);
 }
@@ -135,12 +135,12 @@ TEST_CASE("a port without a listener refuses, and the open is tried again") {
   EngineConfig config = engine_config(3);
   Wire wire(config);
   StackConfig other = stack_config(kClient, 4, 2);
-  Generator wrong(config, other, wire.client_port, wire.client_rx, wire.client_tx, {kServer, 81});
-  wrong.engine().connect(wire.now);
+  StackGenerator wrong(config, other, wire.client_port, wire.client_rx, wire.client_tx, {kServer, 81});
+  wrong.load().connect(wire.now);
   for (int i = 0; i < 50'000; ++i, wire.now += kTurn) {
     wire.server.turn(wire.now);
     wrong.turn(wire.now);
   }
-  CHECK(wrong.engine().view().retries >= 6);
-  CHECK(wrong.engine().view().connected == 0);
+  CHECK(wrong.load().view().retries >= 6);
+  CHECK(wrong.load().view().connected == 0);
 }

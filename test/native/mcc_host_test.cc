@@ -68,7 +68,8 @@ TEST_CASE("control connects, runs, reads and closes while the two stacks run in 
   Server server(server_port, server_rx, server_tx);
   StackThread server_thread([&](Nanos now) { return server.turn(now); }, {.name = "server"});
   {
-    Host host(engine_config(), stack_config(kClient, 4, 2), client_port, client_rx, client_tx, {kServer, 80},
+    Host host(std::make_unique<StackGenerator>(engine_config(), stack_config(kClient, 4, 2), client_port, client_rx,
+                                               client_tx, Endpoint{kServer, 80}),
               {.name = "mcc"});
     CHECK_FALSE(host.run(Plan{}));
     host.connect();
@@ -86,7 +87,7 @@ TEST_CASE("control connects, runs, reads and closes while the two stacks run in 
     CHECK(result.counts[0].answered + result.counts[1].answered == 250);
     CHECK(result.latency[0].count() == result.counts[0].answered);
     CHECK(host.view().mismatched == 0);
-    CHECK(host.counters().get(Counter::messages_in) >= 250);
+    CHECK(host.counters().at("messages_in") >= 250);
     host.close();
     wait_for(host, Phase::closed);
   }

@@ -11,7 +11,7 @@ function level(cells: number[], part: Partial<LevelResult> = {}): LevelResult {
 }
 
 function result(levels: LevelResult[], hiccup = 0): RunResult {
-  return { levels, hiccupP99Ns: hiccup, hiccupMaxNs: hiccup * 2 };
+  return { levels, bytesReceived: 10, hiccupP99Ns: hiccup, hiccupMaxNs: hiccup * 2 };
 }
 
 test('counts are sums, and percentiles are those of all messages, not means of percentiles', () => {
@@ -23,7 +23,7 @@ test('counts are sums, and percentiles are those of all messages, not means of p
   assert.equal([whole.offered, whole.sent, whole.answered, whole.errors, whole.failed], [20, 18, 16, 2, 2]);
   assert.equal([whole.p50Ns, whole.p90Ns, whole.p99Ns, whole.maxNs], [200, 8_500, 8_500, 8_500]);
   assert.equal([whole.sendDelayNs, whole.silenceNs], [9, 30]);
-  assert.equal([merged.hiccupP99Ns, merged.hiccupMaxNs], [5, 10]);
+  assert.equal([merged.hiccupP99Ns, merged.hiccupMaxNs, merged.bytesReceived], [5, 10, 20]);
 });
 
 test('a share without an answer says nothing about silence, and an empty histogram has no percentiles', () => {

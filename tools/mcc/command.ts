@@ -13,6 +13,9 @@ Examples:
   mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
   mcc -c 10000 -s 5 --answer all --flood syn --capacity 300k/s --phases paced:50%/30s    a share of a known capacity
   mcc -c 10368000 --ips 230 --plan                                 memory for ten million connections
+  mcc -c 5000 --rate 20k/s -d 30s --network-stack kernel --dest 127.0.0.1 --reply echo      a server on the kernel's TCP
+  mcc --mode http -c 100 -d 30s --path /index.html                 closed loops: http, echo -l 64, wan -n 10 --lambda 500/s
+  mcc --mode http -n 1 --flows 10000 -c 100                        10,000 connections in all, one GET each
   mcc -c 10000 --arrival poisson --rate 10k..500k/30s --steps 20 --answer all     latency against load
   mcc -c 1000 --levels alarm=1%,normal=19%,bulk -p 2 --rate 50k/s -d 30s --fail-if 'p99(alarm)>2ms' --fail-if 'lost>0'
   mcc -c 1000 --message 'hex:{counter}0005{level}ffff' --reply echo --reconnect-after 10 --rate 5k/s -d 10s
@@ -22,7 +25,8 @@ const collect = (text: string, before: readonly string[] = []) => [...before, te
 
 export function mccCommand(): Command {
   return new Command('mcc')
-    .description('open-loop load generator on the qstack stack')
+    .description('load generator, open loop or closed, on the qstack stack or kernel sockets')
+    .option('--mode <name>', 'open | echo | http | wan: by a schedule, or the next request behind the reply', 'open')
     .option('-c, --conn <n>', 'connections', '1')
     .option('-b, --burst <n>', 'messages per wave', '1')
     .option('-e, --epoch <time>', 'time in which each connection sends once (seconds)', '1')
@@ -42,6 +46,12 @@ export function mccCommand(): Command {
     .option('--rate <rate>', 'over all connections, instead of waves; 10k..500k/30s: steps of 30 s each')
     .option('--steps <n>', 'of --rate FROM..TO (default: 10)')
     .option('--traffic-model <file>', 'replay: gaps in nanoseconds, or a capture whose client is played')
+    .option('-n, --messages <n>', 'closed loop: requests of a connection, which ends then (0: without end; wan: 10)')
+    .option('--flows <n>', 'closed loop: connections in all, then the run ends')
+    .option('--lambda <rate>', 'closed loop: connections a second, Poisson, at most -c at a time')
+    .option('--random-length', 'closed loop: lengths up to -l, at random')
+    .option('--path <path>', 'http: what is asked for (/)')
+    .option('--host <name>', 'http: Host header (--dest)')
     .option('--flood <kind>', 'syn: SYNs from random addresses of the network, from before the first connection on')
     .option('--flood-rate <rate>', 'of the flood, beside messages; without it --rate is the rate of the flood')
     .option('--phases <list>', 'several runs on the same connections')
@@ -69,9 +79,12 @@ export function mccCommand(): Command {
     .option('--gateway <address>', 'router, when --dest is outside the network')
     .option('--vlan <n>', '802.1Q VLAN of our frames, in and out (0: untagged)', '0')
     .option('--smp <n>', '1 control thread and n - 1 engine threads', '2')
-    .option('--network-stack <name>', 'qstack | mtcp (the same)', 'qstack')
+    .option('--network-stack <name>', 'qstack | mtcp (the same) | kernel', 'qstack')
     .option('--socket <path>', "memif socket of the server's stack")
-    .option('--device <device>', 'another device: memif:PATH, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, EAL string')
+    .option(
+      '--device <device>',
+      'another device: memif:PATH, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, EAL string; kernel: interface',
+    )
     .option('--mac <mac>', 'own MAC address')
     .option(
       '--packets <n>',

@@ -2,6 +2,7 @@
 // In: flags. Out: phases, one for each run, each with results of its own.
 import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
 import type { FlagReader } from './flag-reader.js';
+import type { ClosedLoop } from './modes.js';
 import { PHASE_SYNTAX, type Phase, parsePhases } from './phases.js';
 import { isRange, parseRange, ratesOf, STEPS_DEFAULT, STEPS_MAX, STEPS_SYNTAX } from './rate-steps.js';
 import { readTrace } from './trace.js';
@@ -106,4 +107,9 @@ export function readPhases(reader: FlagReader, connections: number, floodAlone: 
   if (arrival !== 'wave') return readRate(reader, arrival, durationMs);
   if (reader.text('steps') !== undefined) reader.faults.push(`--steps: it goes with --rate ${STEPS_SYNTAX}`);
   return [{ kind: 'wave', burst, intervalMs: epoch / Math.max(1, Math.ceil(connections / burst)), durationMs }];
+}
+
+/** A closed loop makes one run. */
+export function closedLoopPhases(reader: FlagReader, loop: ClosedLoop): Phase[] {
+  return [{ kind: 'closed', name: loop.name, durationMs: reader.seconds('duration', '-d', 1, DURATION_DEFAULT_MS) }];
 }

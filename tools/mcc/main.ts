@@ -1,5 +1,6 @@
-// mcc: the command. Reads flags, starts DPDK and one generator, prints progress on stderr and results on stdout.
-// Exit 0 ok, 1 the run failed, 2 usage, 99 a condition of --fail-if came true. With an IPC channel (`fork`) every view and run is sent to the parent as well.
+// mcc: the command. Reads flags, starts DPDK (kernel sockets need none) and one generator, prints progress on stderr and results
+// on stdout. Exit 0 ok, 1 the run failed, 2 usage, 99 a condition of --fail-if came true. With an IPC channel (`fork`) every view
+// and run is sent to the parent as well.
 import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
 import { Dashboard } from '../../stack/dashboard/dashboard.js';
@@ -7,12 +8,13 @@ import { programFacts } from '../../stack/dashboard/program-facts.js';
 import { loadNative } from '../../stack/native.js';
 import { mccCommand } from './command.js';
 import { MccSource } from './dashboard-source.js';
-import { loadMcc } from './native.js';
+import { loadMcc, type NativeMcc } from './native.js';
 import { type MccOptions, readOptions } from './options.js';
 import { type Output, openOutputs } from './outputs.js';
 import { memoryFault, planText } from './plan.js';
+import { ProcessGroup } from './process-group.js';
 import type { Report } from './report.js';
-import { Runner, UnfinishedTest } from './run.js';
+import { isDone, Runner, UnfinishedTest } from './run.js';
 import { formatSteps } from './steps-table.js';
 import { failureLine } from './thresholds.js';
 import { watch } from './watch.js';
@@ -45,6 +47,21 @@ async function openDashboard(options: MccOptions): Promise<Output> {
 function pciDevices({ device }: MccOptions): string[] {
   const address = device.kind === 'eal' ? /^[\da-f]{4}:[^,]*/i.exec(device.device)?.[0] : undefined;
   return address === undefined ? [] : [address];
+}
+
+/** DPDK is for our own stack alone; kernel sockets need more processes where one may not have so many files. */
+function generatorOf(options: MccOptions): NativeMcc {
+  if (options.networkStack === 'kernel') return options.processes > 1 ? new ProcessGroup(options.processes) : loadMcc();
+  loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });
+  return loadMcc();
+}
+
+function beginning(options: MccOptions): string {
+  const { connections, destination, port, source, networkStack, processes, sources } = options;
+  const place = networkStack === 'kernel' && sources[0] === 0 ? '' : ` from ${formatIpv4(source)}`;
+  const how = networkStack === 'kernel' ? ' by kernel sockets' : '';
+  const each = processes > 1 ? `, in ${processes} processes because of the limit of open files (ulimit -Hn)` : '';
+  return `${connections} connections${place} to ${formatIpv4(destination)}:${port}${how}${each}`;
 }
 
 /** ^C ends the run and the summary follows; a second one quits. */
@@ -92,13 +109,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   outputs.push(await openDashboard(options));
   const events = watch(options, outputs, () => runner.hiccups());
-  const native = loadMcc();
-  loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });
-  const runner = new Runner(native, options, events);
+  const runner = new Runner(generatorOf(options), options, events);
   stopOnSignals(runner);
-  events.note(
-    `${options.connections} connections from ${formatIpv4(options.source)} to ${formatIpv4(options.destination)}:${options.port}`,
-  );
+  events.note(beginning(options));
   return conclude(options, await measure(runner, command, outputs));
 }
 
@@ -111,7 +124,7 @@ function conclude(options: MccOptions, report: Report): number {
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else if (report.phases.length > 1) process.stdout.write(`${formatSteps(report.phases)}\n`);
   for (const line of failures) (options.json ? process.stderr : process.stdout).write(`--fail-if ${line}\n`);
-  if (report.connected !== options.connections) return 1;
+  if (!isDone(report, options)) return 1;
   return failures.length > 0 ? 99 : 0;
 }
 

@@ -1,7 +1,7 @@
 // Merge: one result of several generators that made their shares of one run at the same time: processes of one machine, or of
 // many. In: what each of them says. Out: the same forms, as if one had made the whole. Counts are sums; histograms are added
 // cell by cell, so the percentiles are those of all messages, by the rank that native/mcc/histogram.hh takes.
-import { type LevelResult, type LevelView, PHASES, type PhaseName, type RunResult, type View } from './native.js';
+import { type Hiccups, type LevelResult, type LevelView, PHASES, type PhaseName, type RunResult, type View } from './native.js';
 
 function sum<Part>(parts: readonly Part[], of: (part: Part) => number): number {
   return parts.reduce((total, part) => total + of(part), 0);
@@ -67,15 +67,22 @@ function mergeLevel(parts: readonly LevelResult[]): LevelResult {
 
 /** The parts of level 0, of level 1 and so on. */
 function byLevel<Level>(parts: readonly { readonly levels: readonly Level[] }[]): Level[][] {
-  return (parts[0]?.levels ?? []).map((_, index) =>
+  const count = Math.max(0, ...parts.map(({ levels }) => levels.length));
+  return Array.from({ length: count }, (_, index) =>
     parts.map(({ levels }) => levels[index]).filter((level): level is Level => level !== undefined),
   );
 }
 
-/** At least one part. Hiccups are those of the worst. */
+/** Those of the worst. */
+export function mergeHiccups(parts: readonly Hiccups[]): Hiccups {
+  return { p99Ns: most(parts, (part) => part.p99Ns), maxNs: most(parts, (part) => part.maxNs) };
+}
+
+/** At least one part. */
 export function mergeResults(parts: readonly RunResult[]): RunResult {
   return {
     levels: byLevel(parts).map(mergeLevel),
+    bytesReceived: sum(parts, (part) => part.bytesReceived ?? 0),
     hiccupP99Ns: most(parts, (part) => part.hiccupP99Ns),
     hiccupMaxNs: most(parts, (part) => part.hiccupMaxNs),
   };

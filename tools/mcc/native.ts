@@ -41,6 +41,15 @@ export interface NativeMccOptions {
   /** SYNs of the flood come from these addresses. */
   readonly floodAddress: number;
   readonly floodAddresses: number;
+  /** On kernel sockets: local addresses, 0 where the kernel chooses. Without them the generator has its own stack. */
+  readonly kernelSources?: readonly number[];
+  /** `closed`: what follows counts (native/mcc/closed_loop.hh), and levels are requests and connections. */
+  readonly mode?: 'open' | 'closed';
+  readonly messages?: number;
+  readonly flows?: number;
+  readonly opensPerS?: number;
+  readonly randomLength?: boolean;
+  readonly request?: string;
 }
 
 export type RunKind = 'wave' | 'paced' | 'poisson' | 'replay' | 'window';
@@ -52,6 +61,8 @@ export interface NativeRun {
   readonly rate: number;
   readonly window: number;
   readonly durationNs: number;
+  /** CLOCK_MONOTONIC of the first send; 1 ms from now where that is later, or without it. */
+  readonly startNs?: number;
   /** replay */
   readonly trace?: Trace;
 }
@@ -120,6 +131,8 @@ export interface Hiccups {
 
 export interface RunResult {
   readonly levels: readonly LevelResult[];
+  /** Of replies, where they are counted: in closed loops. */
+  readonly bytesReceived?: number;
   readonly hiccupP99Ns: number;
   readonly hiccupMaxNs: number;
 }

@@ -5,16 +5,15 @@ import type { Device } from '../../stack/config/device.js';
 import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
 import { type DashboardFlags, readDashboard } from './dashboard-options.js';
 import { FlagReader, type FlagTexts } from './flag-reader.js';
+import { kernelMachine } from './kernel.js';
 import type { Level } from './levels.js';
-import { readFlood, readPhases } from './load-options.js';
-import { readDevice, readNetworkStack, readSource, readThreads } from './network-options.js';
+import { closedLoopPhases, readFlood, readPhases } from './load-options.js';
+import { CLOSED_LEVELS, type ClosedLoop, readMode } from './modes.js';
+import { readPlace, readThreads } from './network-options.js';
 import { type OutputOptions, readOutputs } from './output-options.js';
 import type { Phase } from './phases.js';
 import { parseThreshold, type Threshold } from './thresholds.js';
 import { readTraffic, type TrafficOptions } from './traffic-options.js';
-
-/** Ports 1025 … 65535 of each local address. */
-const PORTS_PER_ADDRESS = 64_511;
 
 export interface MccOptions extends TrafficOptions, OutputOptions, DashboardFlags {
   connections: number;
@@ -27,6 +26,13 @@ export interface MccOptions extends TrafficOptions, OutputOptions, DashboardFlag
   capacityPerS: number;
   /** SYNs a second from random addresses, from before the first connection on; 0: none. */
   floodPerS: number;
+  /** Undefined: the open loop. */
+  loop: ClosedLoop | undefined;
+  networkStack: 'qstack' | 'kernel';
+  /** On kernel sockets: local addresses, 0 where the kernel chooses. */
+  sources: readonly number[];
+  /** Each with its share of the connections; more than one on kernel sockets alone. */
+  processes: number;
   destination: number;
   port: number;
   source: number;
@@ -64,22 +70,16 @@ function readThresholds(reader: FlagReader, levels: readonly Level[]): Threshold
   });
 }
 
-/** `cores` is the machine's number. */
-export function readOptions(texts: FlagTexts, cores = availableParallelism()): Parsed {
+/** `cores` is the machine's number; `machine` is what kernel sockets need to know of it. */
+export function readOptions(texts: FlagTexts, cores = availableParallelism(), machine = kernelMachine()): Parsed {
   const reader = new FlagReader(texts);
   const connections = reader.count('conn', '-c', 1, CONNECTIONS_MAX, 1);
-  const prefixLength = reader.count('prefix', '--prefix', 8, 30, 16);
-  const enough = Math.ceil(connections / PORTS_PER_ADDRESS);
-  const ips = reader.count('ips', '--ips', 1, 65_536, enough);
-  if (ips < enough) {
-    reader.faults.push(
-      `--ips: ${connections} connections need at least ${enough} local addresses of ${PORTS_PER_ADDRESS} ports`,
-    );
-  }
   const destination = reader.address('dest', '--dest') ?? 0;
+  const place = readPlace(reader, connections, destination, machine);
   const traffic = readTraffic(reader);
   const { floodPerS, alone } = readFlood(reader);
-  const phases = readPhases(reader, connections, alone);
+  const loop = readMode(reader, destination, texts.randomLength === true);
+  const phases = loop === undefined ? readPhases(reader, connections, alone) : closedLoopPhases(reader, loop);
   if (
     !traffic.answeredAll &&
     phases.some((phase) => phase.kind === 'capacity') &&
@@ -90,7 +90,6 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism()): P
     );
   }
   readThreads(reader, cores);
-  readNetworkStack(reader);
   const options: MccOptions = {
     connections,
     batches: Math.max(1, Math.round(reader.seconds('setupTime', '-s') / 1_000)),
@@ -100,19 +99,18 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism()): P
     capacityPerS: reader.rate('capacity', '--capacity'),
     floodPerS,
     ...traffic,
+    ...(loop === undefined ? {} : { levels: CLOSED_LEVELS, answeredAll: true }),
+    loop,
+    ...place,
     destination,
     port: reader.count('port', '--port', 1, 65_535, 80),
-    source: readSource(reader, destination, ips, prefixLength),
-    ips,
-    prefixLength,
     gateway: reader.address('gateway', '--gateway') ?? 0,
     vlan: reader.count('vlan', '--vlan', 0, 4_094),
-    device: readDevice(reader),
     mac: reader.text('mac'),
     packets: reader.count('packets', '--packets', 256, 524_288),
     core: reader.count('core', '--core', 0, cpus().length - 1, -1),
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
-    thresholds: readThresholds(reader, traffic.levels),
+    thresholds: readThresholds(reader, loop === undefined ? traffic.levels : CLOSED_LEVELS),
     ...readDashboard(reader, texts.dashboard === true),
     ...readOutputs(reader),
     json: texts.json === true,

@@ -5,6 +5,7 @@
 //   poisson:RATE/DURATION          the same on average, as a Poisson process
 //   capacity:[WINDOW/]DURATION     closed loop, WINDOW messages in flight: how much is answered a second
 //   pause:DURATION
+// A closed loop (`--mode`) is one phase of its own kind, and in no list.
 //   flood:RATE                     from here on RATE SYNs a second come from random addresses as well; 0 ends it
 import { parseCount, parseDurationMs, parseRatePerS } from '../../stack/config/units.js';
 import type { Trace } from './trace.js';
@@ -15,6 +16,7 @@ export type Phase =
   | { kind: 'paced' | 'poisson'; ofCapacity: number; durationMs: number }
   | { kind: 'replay'; name: string; trace: Trace; durationMs: number }
   | { kind: 'capacity'; window: number; durationMs: number }
+  | { kind: 'closed'; name: string; durationMs: number }
   | { kind: 'pause'; durationMs: number }
   | { kind: 'flood'; ratePerS: number };
 

@@ -27,7 +27,28 @@ export interface MccPlan {
   bytes: number;
 }
 
+/** Packets of native/mcc/kernel_network.hh, of each kind. */
+const KERNEL_PACKETS = 8_192;
+/** Of native/mempool/heap_pool.cc. */
+const HEAP_STRIDE = 1_856;
+/** Socket of native/mcc/kernel_network.hh; what the kernel keeps of it is not in the process. */
+const SOCKET = 72;
+
+/** On kernel sockets there is no stack; what is touched is what is used. */
+function kernelPlan(options: MccOptions): MccPlan {
+  const { slots, pendingMax } = poolsOf(options);
+  const list = new PlanItems();
+  for (let made = 0; made < options.processes; made += 1) list.addProgram(0);
+  list.add('sockets', slots, SOCKET, "the process' part; the kernel's own part comes beside it");
+  list.add('connections', options.connections, CONNECTION, 'what the generator keeps of each');
+  list.add('numbers', slots, NUMBER, 'which connection a socket is of');
+  list.add('pending messages', pendingMax * options.processes, PENDING, 'from the intended time to the answer');
+  list.addPackets(2 * KERNEL_PACKETS * options.processes, HEAP_STRIDE);
+  return { items: list.items, bytes: list.sum(false) };
+}
+
 export function planOf(options: MccOptions): MccPlan {
+  if (options.networkStack === 'kernel') return kernelPlan(options);
   const { slots, busy, rxPackets, txPackets, pendingMax } = poolsOf(options);
   const list = new PlanItems();
   list.addProgram(0);
@@ -54,5 +75,7 @@ export function memoryFault(options: MccOptions, memoryBytes: number): string | 
 
 export function planText(options: MccOptions): string {
   const { items, bytes } = planOf(options);
-  return `2 threads: 1 control, 1 engine\n${formatItems(items, bytes, bytes)}`;
+  const { processes } = options;
+  const each = processes > 1 ? `, in each of ${processes} processes and their parent` : '';
+  return `2 threads: 1 control, 1 engine${each}\n${formatItems(items, bytes, bytes)}`;
 }

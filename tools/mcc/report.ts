@@ -2,6 +2,7 @@
 // In: the engine's result and last view. Out: microseconds, highest level first. Nothing is estimated: a level without an
 // answer has no percentiles.
 import Table from 'cli-table3';
+import { formatSize } from '../../stack/config/units.js';
 import { Histogram } from '../histogram/histogram.js';
 import type { Level } from './levels.js';
 import type { LevelResult, RunResult, View } from './native.js';
@@ -51,6 +52,9 @@ export interface RunReport {
   renewals: number;
   hiccup_p99_us: number;
   hiccup_max_us: number;
+  /** Of a closed loop: connections a second that made all their requests, where they end; and bytes of replies. */
+  connections_per_s?: number;
+  received_bytes_per_s?: number;
 }
 
 export interface Report extends RunReport {
@@ -101,6 +105,7 @@ function total(levels: readonly LevelResult[], of: (level: LevelResult) => numbe
 
 export function phaseName(phase: Run): string {
   if (phase.kind === 'wave') return `wave:${phase.burst}/${phase.intervalMs}ms`;
+  if (phase.kind === 'closed') return phase.name;
   if (phase.kind === 'capacity') return `capacity:${phase.window}`;
   if (phase.kind === 'replay') return `replay:${phase.name}`;
   const { kind } = phase;
@@ -117,15 +122,26 @@ export interface RunContext {
   before: Pick<View, 'reconnects' | 'renewals'>;
 }
 
+/** Of a closed loop: level 1 counts connections, where they end. */
+function closedFacts({ levels, bytesReceived = 0 }: RunResult, seconds: number): Partial<RunReport> {
+  const connections = levels[1];
+  return {
+    ...(connections === undefined ? {} : { connections_per_s: Math.round(connections.answered / seconds) }),
+    received_bytes_per_s: Math.round(bytesReceived / seconds),
+  };
+}
+
 export function runReport(result: RunResult, view: View, context: RunContext): RunReport {
   const seconds = Math.max(context.durationMs, 1) / 1_000;
+  const isClosed = context.phase.kind === 'closed';
+  // Rates are those of requests.
+  const counted = isClosed ? result.levels.slice(0, 1) : result.levels;
+  const answering = Math.max(seconds, view.answeredNs / 1e9);
   return {
     phase: phaseName(context.phase),
     duration_s: Math.round(seconds * 1_000) / 1_000,
-    offered_per_s: Math.round(total(result.levels, (level) => level.offered) / seconds),
-    answered_per_s: Math.round(
-      total(result.levels, (level) => level.answered) / Math.max(seconds, view.answeredNs / 1e9),
-    ),
+    offered_per_s: Math.round(total(counted, (level) => level.offered) / seconds),
+    answered_per_s: Math.round(total(counted, (level) => level.answered) / answering),
     levels: result.levels.map((level, index) => {
       const name = context.levels[index]?.name ?? String(index);
       return levelReport(level, name, context.answeredAll || index === 0);
@@ -138,6 +154,7 @@ export function runReport(result: RunResult, view: View, context: RunContext): R
     renewals: view.renewals - context.before.renewals,
     hiccup_p99_us: us(result.hiccupP99Ns),
     hiccup_max_us: us(result.hiccupMaxNs),
+    ...(isClosed ? closedFacts(result, answering) : {}),
   };
 }
 
@@ -186,6 +203,8 @@ export function formatRun(run: RunReport): string {
     `answered ${count(run.answered_per_s)}/s`,
     `mismatched ${count(run.mismatched)}`,
   ];
+  if (run.received_bytes_per_s !== undefined) facts.push(`received ${formatSize(run.received_bytes_per_s)}/s`);
+  if (run.connections_per_s !== undefined) facts.push(`connections ${count(run.connections_per_s)}/s`);
   const hints = run.unexpected > 0 ? [`${count(run.unexpected)} heartbeats were answered: say --answer all`] : [];
   const unsent = run.levels.reduce((sum, level) => sum + level.unsent, 0);
   if (unsent > 0) hints.push(`${count(unsent)} messages never left the generator: the stack had no room for them`);

@@ -7,6 +7,8 @@ import { formatDevice } from '../../stack/config/device.js';
 import { formatDuration, formatSize } from '../../stack/config/units.js';
 import { Histogram } from '../histogram/histogram.js';
 import type { Slice } from '../report/timeline.js';
+import { refusals } from './kernel.js';
+import { type ClosedLoop, isLasting } from './modes.js';
 import type { Hiccups, NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
 import { PHASES } from './native.js';
 import type { MccOptions } from './options.js';
@@ -43,6 +45,13 @@ export interface Events {
   note: (sentence: string) => void;
 }
 
+/** Within the backlog that node and others listen with. */
+const KERNEL_CONNECTING_MAX = 256;
+
+function closedLoop({ messages, flows, opensPerS, randomLength, request }: ClosedLoop) {
+  return { messages, flows, opensPerS, randomLength, request };
+}
+
 export function nativeOptions(options: MccOptions): NativeMccOptions {
   const { destination, port, prefixLength, gateway, vlan, connections, batches, seed, core } = options;
   const { messageLength, messages, reply, reconnectAfter, levels, levelPerMessage, answeredAll, thinkNs } = options;
@@ -59,6 +68,10 @@ export function nativeOptions(options: MccOptions): NativeMccOptions {
     floodAddress: networkOf(destination, prefixLength) + 1,
     floodAddresses: prefixSize(prefixLength) - 2,
     ...poolsOf(options),
+    ...(options.networkStack === 'kernel'
+      ? { kernelSources: options.sources, connectingMax: KERNEL_CONNECTING_MAX }
+      : {}),
+    ...(options.loop === undefined ? {} : { ...closedLoop(options.loop), mode: 'closed' as const }),
   };
 }
 
@@ -74,6 +87,7 @@ function nativeRun(phase: Run, options: MccOptions, capacityPerS: number): Nativ
   if (phase.kind === 'wave') {
     return { ...run, burst: phase.burst, epochNs: Math.round(epochMs(phase, options.connections) * 1e6) };
   }
+  if (phase.kind === 'closed') return { ...run, kind: 'window' };
   if (phase.kind === 'capacity') return { ...run, kind: 'window', window: phase.window };
   if (phase.kind === 'replay') return { ...run, kind: 'replay', trace: traceFor(phase.trace, options) };
   const rate = 'ratePerS' in phase ? phase.ratePerS : Math.max(1, Math.round(phase.ofCapacity * capacityPerS));
@@ -134,6 +148,7 @@ export class Runner {
   private lastView = 0;
   private stopped = false;
   private wasStopped = false;
+  private inTheWay: string | undefined;
   private readonly runs: RunReport[] = [];
   private capacityPerS: number | undefined;
   private floodPerS = 0;
@@ -201,8 +216,27 @@ export class Runner {
   private async connected(): Promise<boolean> {
     const { batches, connectLimitMs } = this.options;
     const endMs = Date.now() + batches * 1_000 + connectLimitMs;
-    await this.until((phase) => phase !== 'connecting' || Date.now() >= endMs);
-    return PHASES[this.native.mccView(this.id).phase] !== 'connecting';
+    const noteMs = Date.now() + LINK_NOTE_MS;
+    let noted = false;
+    await this.until((phase) => {
+      if (!noted && Date.now() >= noteMs) noted = this.noteRefusals();
+      return phase !== 'connecting' || Date.now() >= endMs;
+    });
+    const isStanding = PHASES[this.native.mccView(this.id).phase] !== 'connecting';
+    if (!isStanding && !this.wasStopped) this.inTheWay = this.refusals();
+    return isStanding;
+  }
+
+  /** What stands in the way of connections on kernel sockets. */
+  private refusals(): string | undefined {
+    return refusals(this.native.mccCounters(this.id), this.options.destination, this.options.port);
+  }
+
+  /** True: there was something to say. */
+  private noteRefusals(): boolean {
+    const why = this.refusals();
+    if (why !== undefined) this.events.note(why);
+    return why !== undefined;
   }
 
   private async make(phase: Phase): Promise<void> {
@@ -236,11 +270,14 @@ export class Runner {
     this.native.mccRun(this.id, nativeRun(phase, this.options, this.capacityPerS ?? 0));
     this.slices = new SliceTaker(startMs);
     const views = await this.until((name) => name !== 'running' && name !== 'draining', true);
-    const durationMs = this.stopped ? Math.min(phase.durationMs, Date.now() - startMs) : phase.durationMs;
+    const view = this.native.mccView(this.id);
+    // A closed loop of so many connections ends with the last of them.
+    const early = (this.options.loop?.flows ?? 0) > 0 ? view.answeredNs / 1e6 : Number.POSITIVE_INFINITY;
+    const madeMs = Math.min(phase.durationMs, early);
+    const durationMs = this.stopped ? Math.min(madeMs, Date.now() - startMs) : madeMs;
     const { answeredAll, levels } = this.options;
     const context = { phase, durationMs, answeredAll, levels, before };
     const result = this.native.mccResult(this.id);
-    const view = this.native.mccView(this.id);
     const latencies = result.levels.map(({ cells, maxNs }) => Histogram.of(cells, maxNs));
     this.slice(view, latencies);
     this.slices = undefined;
@@ -326,6 +363,13 @@ export class Runner {
   private whyUnfinished(connected: number): string {
     const { connections } = this.options;
     if (connected >= connections || this.wasStopped) return 'the test was stopped before its first message';
-    return `only ${connected} of ${connections} connections stood after the set-up time and --connect-limit; is the server at --dest and --port, with room for them?`;
+    const why = this.inTheWay ?? 'is the server at --dest and --port, with room for them?';
+    return `only ${connected} of ${connections} connections stood after the set-up time and --connect-limit; ${why}`;
   }
+}
+
+/** The test did what it was asked for: all connections stood, or of those that come and go some were served. */
+export function isDone(report: Report, options: MccOptions): boolean {
+  const passing = options.loop !== undefined && !isLasting(options.loop);
+  return passing ? (report.levels[0]?.answered ?? 0) > 0 : report.connected === options.connections;
 }

@@ -121,6 +121,18 @@ function traceOfSent(sent: readonly Sent[]): Trace {
   };
 }
 
+/** What one of `count` generators plays: flows of a capture stay whole, other messages take turns. It may be nothing. */
+export function shareOfTrace(trace: Trace, index: number, count: number): Trace {
+  const { times, cycleNs, lengths, flows } = trace;
+  const isMine = (_: number, at: number) => (flows?.[at] ?? at) % count === index;
+  return {
+    times: times.filter(isMine),
+    cycleNs,
+    ...(lengths === undefined ? {} : { lengths: lengths.filter(isMine) }),
+    ...(flows === undefined ? {} : { flows: flows.filter(isMine).map((flow) => Math.floor(flow / count)) }),
+  };
+}
+
 /** `port` is the server's in the capture. */
 export function readTrace(path: string, port: number): Trace | string {
   try {
