@@ -229,7 +229,7 @@ void ClosedLoop::publish(Nanos now) {
   view.in_flight = asking_;
   view.waiting = waiting_.size();
   view.level_count = lasting() ? kConnections : kConnections + 1u;
-  for (uint8_t level = 0; level < view.level_count; ++level) {
+  for (size_t level = 0; level < view.level_count; ++level) {
     LevelStats& stats = levels_[level];
     view.levels[level] = {stats.counts, stats.interval.quantile(0.5), stats.interval.quantile(0.99), stats.interval.max()};
     stats.interval.clear();

@@ -337,7 +337,7 @@ void Engine::publish(Nanos now) {
   view.in_flight = pending_.used() - waiting_;
   view.waiting = waiting_;
   view.level_count = config_.shares.size();
-  for (uint8_t level = 0; level < view.level_count; ++level) view.levels[level] = view_of(level);
+  for (size_t level = 0; level < view.level_count; ++level) view.levels[level] = view_of(static_cast<uint8_t>(level));
   snapshot_.write(view);
   publish_at_ = now + kSecond;
 }

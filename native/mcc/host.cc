@@ -43,10 +43,11 @@ RunResult Host::result() {
   result.hiccups = thread_->hiccups(false);
   result.level_count = static_cast<uint32_t>(view().level_count);
   thread_->call([&] {
-    for (uint8_t level = 0; level < result.level_count; ++level) {
-      result.counts[level] = load_.level(level).counts;
-      result.latency[level] = load_.level(level).latency;
-      result.extremes[level] = load_.level(level).extremes;
+    for (uint32_t level = 0; level < result.level_count; ++level) {
+      const LevelStats& stats = load_.level(static_cast<uint8_t>(level));
+      result.counts[level] = stats.counts;
+      result.latency[level] = stats.latency;
+      result.extremes[level] = stats.extremes;
     }
     result.bytes_received = load_.bytes_received();
   });

@@ -100,7 +100,7 @@ HttpReader::Status HttpReader::header(uint8_t c) {
 void HttpReader::name(uint8_t c) {
   if (at_ == 1) names_ = c == '\r' ? 0 : 0b1110;
   if (c == ':') {
-    for (uint8_t i = 1; i < kNames.size(); ++i) {
+    for (size_t i = 1; i < kNames.size(); ++i) {
       if ((names_ >> i & 1) != 0 && kNames[i].size() == at_ - 1) field_ = static_cast<Field>(i);
     }
     if (field_ == Field::length) has_length_ = true, total_ = 0;
@@ -108,7 +108,7 @@ void HttpReader::name(uint8_t c) {
     matched_ = 0;
     return;
   }
-  for (uint8_t i = 1; i < kNames.size(); ++i) {
+  for (size_t i = 1; i < kNames.size(); ++i) {
     const bool same = at_ <= kNames[i].size() && lower(c) == static_cast<uint8_t>(kNames[i][at_ - 1]);
     if (!same) names_ = static_cast<uint8_t>(names_ & ~(1u << i));
   }

@@ -144,10 +144,10 @@ kernel('epwget: so many flows in all, one GET each', async ({ http }) => {
   const { code, out, err } = await mcc(http, '--mode http -n 1 --flows 200 -c 20 --host example.test -w 0');
   assert.is(code, 0, err);
   assert.match(out, /^http, [\d.]+ s/);
-  assert.match(out, /request .*│ +200 │ +200 │ +0 │ +0 │/);
-  assert.match(out, /connection .*│ +200 │ +200 │ +0 │ +0 │/);
-  assert.match(out, /received .*\/s {3}connections [\d,]+\/s/);
-  assert.match(err, /request [\d,]+\/s sent|connected 1\/20|connecting/);
+  assert.match(out, /^request +200 +200 +0 +0 /m);
+  assert.match(out, /^connection +200 +200 +0 +0 /m);
+  assert.match(out, /^connections [\d,]+\/s {3}received .*\/s$/m);
+  assert.match(err, /^20 connections to 127\.0\.0\.1:\d+ by kernel sockets$/m);
 });
 
 kernel('a closed loop is shared by processes as well', async ({ echo }) => {

@@ -185,6 +185,13 @@ function connectionText({ failed_sends, reconnects, renewals }: RunReport): stri
   return [...parts, ...(renewals > 0 ? [`renewals ${count(renewals)}`] : [])].join('   ');
 }
 
+/** A closed loop's own line. */
+function closedText({ received_bytes_per_s: bytes, connections_per_s: connections }: RunReport): string[] {
+  if (bytes === undefined) return [];
+  const opened = connections === undefined ? [] : [`connections ${count(connections)}/s`];
+  return [[...opened, `received ${formatSize(bytes)}/s`].join('   ')];
+}
+
 export function formatRun(run: RunReport): string {
   const head = ['level', 'sent', 'answered', 'lost', 'errors', 'p50', 'p90', 'p99', 'p99.9', 'max'];
   const table = new Table({
@@ -203,8 +210,6 @@ export function formatRun(run: RunReport): string {
     `answered ${count(run.answered_per_s)}/s`,
     `mismatched ${count(run.mismatched)}`,
   ];
-  if (run.received_bytes_per_s !== undefined) facts.push(`received ${formatSize(run.received_bytes_per_s)}/s`);
-  if (run.connections_per_s !== undefined) facts.push(`connections ${count(run.connections_per_s)}/s`);
   const hints = run.unexpected > 0 ? [`${count(run.unexpected)} heartbeats were answered: say --answer all`] : [];
   const unsent = run.levels.reduce((sum, level) => sum + level.unsent, 0);
   if (unsent > 0) hints.push(`${count(unsent)} messages never left the generator: the stack had no room for them`);
@@ -212,6 +217,7 @@ export function formatRun(run: RunReport): string {
     `${run.phase}, ${run.duration_s} s`,
     table.toString(),
     facts.join('   '),
+    ...closedText(run),
     connectionText(run),
     machineText(run),
     ...hints,
