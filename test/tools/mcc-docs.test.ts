@@ -51,6 +51,24 @@ test('each metric of --fail-if is explained, and none that there is not', () => 
   assert.equal(written.sort(), known);
 });
 
+test('--help fits a screen and has examples, --help-all has every flag', () => {
+  const page = (everyFlag: boolean) => {
+    let text = '';
+    const command = mccCommand(everyFlag).configureOutput({
+      writeOut: (part) => {
+        text += part;
+      },
+      getOutHelpWidth: () => 120,
+    });
+    command.outputHelp();
+    return text;
+  };
+  const lines = page(false).trimEnd().split('\n');
+  assert.ok(lines.length <= 50, `${lines.length} lines`);
+  assert.ok(lines.filter((line) => /^ {2}mcc -/.test(line)).length >= 5);
+  for (const { flags } of OPTIONS) assert.ok(page(true).includes(`  ${flags}`), flags);
+});
+
 test('the examples of the page and of --help are accepted', () => {
   const help = mccCommand().configureOutput({ writeOut: () => {} });
   let text = '';

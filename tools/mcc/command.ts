@@ -9,9 +9,6 @@ Examples:
   mcc -c 100000 --rate 50k/s -r 0.05 -d 30s --json                 the same connections, a constant rate
   mcc -c 100000 --answer all --phases 'wave:20000/1s/10s,capacity:3s,paced:150%/5s'
   mcc --flood syn --rate 1M/s -d 30s                               a SYN flood, and one connection that watches the server
-  mcc -c 1000 --vlan 5 --device af_packet:veth0 --rate 1k/s -d 10s        on VLAN 5 of an interface
-  mcc -c 10000 -s 5 --flood syn --flood-rate 1M/s --rate 50k/s -d 30s    connections and messages under a flood
-  mcc -c 10000 -s 5 --answer all --flood syn --capacity 300k/s --phases paced:50%/30s    a share of a known capacity
   mcc -c 10368000 --ips 230 --plan                                 memory for ten million connections
   mcc -c 5000 --rate 20k/s -d 30s --network-stack kernel --dest 127.0.0.1 --reply echo      a server on the kernel's TCP
   mcc --mode http -c 100 -d 30s --path /index.html                 closed loops: http, echo -l 64, wan -n 10 --lambda 500/s
@@ -19,13 +16,13 @@ Examples:
   mcc -c 10000 --arrival poisson --rate 10k..500k/30s --steps 20 --answer all     latency against load
   mcc -c 1000 --levels alarm=1%,normal=19%,bulk -p 2 --rate 50k/s -d 30s --fail-if 'p99(alarm)>2ms' --fail-if 'lost>0'
   mcc -c 1000 --message 'hex:{counter}0005{level}ffff' --reply echo --reconnect-after 10 --rate 5k/s -d 10s
-Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits.`;
+Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits. All flags: --help-all`;
 
 const collect = (text: string, before: readonly string[] = []) => [...before, text];
 
-export function mccCommand(): Command {
-  return new Command('mcc')
-    .description('load generator, open loop or closed, on the qstack stack or kernel sockets')
+/** Connections, and when messages are sent. */
+function loadFlags(command: Command): Command {
+  return command
     .option('--mode <name>', 'open | echo | http | wan: by a schedule, or the next request behind the reply', 'open')
     .option('-c, --conn <n>', 'connections', '1')
     .option('-b, --burst <n>', 'messages per wave', '1')
@@ -46,16 +43,26 @@ export function mccCommand(): Command {
     .option('--rate <rate>', 'over all connections, instead of waves; 10k..500k/30s: steps of 30 s each')
     .option('--steps <n>', 'of --rate FROM..TO (default: 10)')
     .option('--traffic-model <file>', 'replay: gaps in nanoseconds, or a capture whose client is played')
+    .option('--flood <kind>', 'syn: SYNs from random addresses of the network, from before the first connection on')
+    .option('--flood-rate <rate>', 'of the flood, beside messages; without it --rate is the rate of the flood')
+    .option('--phases <list>', 'several runs on the same connections')
+    .option('--capacity <rate>', 'known from an earlier run; what is measured counts where it is more');
+}
+
+/** Beside --mode. */
+function closedLoopFlags(command: Command): Command {
+  return command
     .option('-n, --messages <n>', 'closed loop: requests of a connection, which ends then (0: without end; wan: 10)')
     .option('--flows <n>', 'closed loop: connections in all, then the run ends')
     .option('--lambda <rate>', 'closed loop: connections a second, Poisson, at most -c at a time')
     .option('--random-length', 'closed loop: lengths up to -l, at random')
     .option('--path <path>', 'http: what is asked for (/)')
-    .option('--host <name>', 'http: Host header (--dest)')
-    .option('--flood <kind>', 'syn: SYNs from random addresses of the network, from before the first connection on')
-    .option('--flood-rate <rate>', 'of the flood, beside messages; without it --rate is the rate of the flood')
-    .option('--phases <list>', 'several runs on the same connections')
-    .option('--capacity <rate>', 'known from an earlier run; what is measured counts where it is more')
+    .option('--host <name>', 'http: Host header (--dest)');
+}
+
+/** What is sent and awaited. */
+function messageFlags(command: Command): Command {
+  return command
     .option('--answer <what>', 'what the server answers: requests | all', 'requests')
     .option(
       '--message <what>',
@@ -70,7 +77,12 @@ export function mccCommand(): Command {
       '--fail-if <condition>',
       "exit 99 when 'p99(high)>2ms', 'lost>0.1%', 'rate<50k/s' …; may be repeated",
       collect,
-    )
+    );
+}
+
+/** Where it is sent, and by what. */
+function networkFlags(command: Command): Command {
+  return command
     .option('--dest <address>', "server's address", '10.0.0.1')
     .option('--port <n>', "server's port", '80')
     .option('--ips <n>', 'local addresses (as many as the connections need)')
@@ -90,7 +102,12 @@ export function mccCommand(): Command {
       '--packets <n>',
       'packets that may wait to be sent or acknowledged (as many as the load may have on its way)',
     )
-    .option('--core <n>', 'core of the engine thread (any)')
+    .option('--core <n>', 'core of the engine thread (any)');
+}
+
+/** What is left behind. */
+function outputFlags(command: Command): Command {
+  return command
     .option('--seed <n>', 'seed of levels and order', '1')
     .option('--dashboard [address]', `the live page, at host:port (${DASHBOARD_MCC}; port 0: a free one)`)
     .option('--dashboard-token <token>', 'what a reader of the page has to show')
@@ -105,8 +122,31 @@ export function mccCommand(): Command {
     .option('--hlog <file>', 'HdrHistogram log: an interval a second, levels as tags')
     .option('--client-log <file>', "MCC's client_log")
     .option('--quiet', 'no progress')
-    .option('--plan', 'print threads and memory, and start nothing')
+    .option('--plan', 'print threads and memory, and start nothing');
+}
+
+/** Flags of --help, which is to fit a screen; the others stand in --help-all and docs/mcc.md. */
+const COMMON = new Set(
+  [
+    '--mode --conn --setup-time --burst --epoch --duration --rate --arrival --phases --length --request-ratio',
+    '--levels --answer --message --reply --reconnect-after --fail-if --dest --port --network-stack --socket --device --seed',
+    '--cluster --dashboard --json --html --plan --help-all',
+  ].flatMap((names) => names.split(' ')),
+);
+
+export function mccCommand(everyFlag = false): Command {
+  const command = new Command('mcc').description(
+    'load generator, open loop or closed, on the qstack stack or kernel sockets',
+  );
+  for (const add of [loadFlags, closedLoopFlags, messageFlags, networkFlags, outputFlags]) add(command);
+  return command
+    .option('--help-all', 'every flag')
+    .on('option:help-all', () => mccCommand(true).help())
     .addOption(new Option('--no-delay <n>').hideHelp())
+    .configureHelp({
+      visibleOptions: ({ options }) =>
+        options.filter(({ hidden, long }) => !hidden && (everyFlag || COMMON.has(long ?? ''))),
+    })
     .addHelpText('after', EXAMPLES)
     .allowExcessArguments(false);
 }
