@@ -33,7 +33,7 @@ Examples:
 
 function command(): Command {
   const program = new Command('iotepserver').description('IoT gateway: priority messages against Redis');
-  return programFlags(program, ['redis', 'answer', 'reply', 'pri_enable'])
+  return programFlags(program, ['redis', 'redis_cluster', 'redis_client', 'answer', 'reply', 'pri_enable'])
     .option('--stats', 'a line a second on stderr, also where stderr is no terminal')
     .option('--stats-json', 'one JSON object a second on stdout')
     .option('-p <n>', 'accepted and without effect, as in QStack')

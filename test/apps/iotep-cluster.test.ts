@@ -14,8 +14,8 @@ import { CLUSTER_SIZE, clusterUp } from '../../tools/redis/cluster.js';
 import { type RedisServer, redisDown } from '../../tools/redis/servers.js';
 import { Program } from './program.js';
 
-const RATE = 400;
-const CONNECTIONS = 200;
+const RATE = 100;
+const CONNECTIONS = 50;
 /** Each connection has a message twice a second, so within this time each slot in use is asked for. */
 const ALL_ASKED_MS = (CONNECTIONS / RATE) * 1_000 + 250;
 
@@ -51,8 +51,8 @@ cluster.before(async (context) => {
   context.processes = [];
   context.servers = await clusterUp(join(context.folder, 'redis'), {
     port: await freePorts(),
-    // Shorter, and a machine that is busy with other tests makes masters fail that nobody killed.
-    nodeTimeoutMs: 2_000,
+    // On a machine that is busy with other tests a master that nobody killed must not fail.
+    nodeTimeoutMs: 15_000,
     foreground: context.processes,
   });
 });
@@ -72,9 +72,9 @@ function run(context: Context, path: string, flags: readonly string[]): Program 
   return program;
 }
 
-async function onTheAir(context: Context): Promise<Program> {
+async function onTheAir(context: Context, client = 'hiredis'): Promise<Program> {
   const seeds = context.servers.slice(1, 3).map(({ port }) => `127.0.0.1:${port}`);
-  const flags = `--host-ip 10.0.0.1/16 --connections 2000 --answer all --drain-timeout 1s --redis-cluster ${seeds}`;
+  const flags = `--host-ip 10.0.0.1/16 --connections 2000 --answer all --drain-timeout 1s --poll sleep --redis-cluster ${seeds} --redis-client ${client}`;
   const device = `memif:${memif(context)}?server`;
   const server = run(context, 'apps/iotepserver/main.js', [...flags.split(' '), '--device', device]);
   await server.said('listening 10.0.0.1:80');
@@ -120,6 +120,28 @@ async function on<T>(server: RedisServer, ask: (client: Redis) => Promise<T>): P
   }
 }
 
+interface Member {
+  server: RedisServer;
+  /** Undefined: it is a master. */
+  masterPort: number | undefined;
+}
+
+/** Who is what at present. */
+function members({ servers }: Context): Promise<Member[]> {
+  return Promise.all(
+    servers.map((server) =>
+      on(server, async (client) => {
+        const port = /^master_port:(\d+)/m.exec(await client.info('replication'))?.[1];
+        return { server, masterPort: port === undefined ? undefined : Number(port) };
+      }),
+    ),
+  );
+}
+
+async function mastersOf(context: Context): Promise<RedisServer[]> {
+  return (await members(context)).filter(({ masterPort }) => masterPort === undefined).map(({ server }) => server);
+}
+
 const id = (server: RedisServer) => on(server, async (client) => String(await client.call('CLUSTER', 'MYID')));
 
 /** Slots of the devices that this master keeps, some of them. */
@@ -142,12 +164,12 @@ async function moveKeys(client: Redis, slot: number, to: RedisServer): Promise<v
 cluster(
   'slots that move to another master under load: MOVED and ASK are followed, no request is lost',
   async (context) => {
-    const [from, to, other] = context.servers as [RedisServer, RedisServer, RedisServer];
+    const [from, to, other] = (await mastersOf(context)) as [RedisServer, RedisServer, RedisServer];
     const server = await onTheAir(context);
     const first = await sumsOf(generator(context, 1));
     assert.is(first.answered, first.sent);
-    const slots = await slotsInUse(from, 20);
-    assert.is(slots.length, 20);
+    const slots = await slotsInUse(from, 8);
+    assert.ok(slots.length > 3, `${slots.length} slots`);
     const [fromId, toId] = [await id(from), await id(to)];
     const mcc = generator(context, 4);
     await mcc.said('running 1 s');
@@ -175,15 +197,27 @@ cluster(
   },
 );
 
-/** How long, in ms, until commands for the slots of `lost` are carried out again by its successor. */
-async function failoverMs(context: Context, sinceMs: number): Promise<number> {
-  const replica = context.servers[3] as RedisServer;
+cluster('ioredis in the place of the native client: the same answers, by the cluster’s own slots', async (context) => {
+  const server = await onTheAir(context, 'ioredis');
+  const { sent, answered } = await sumsOf(generator(context, 1));
+  assert.is(answered, sent);
+  assert.is((await summaryOf(server)).unavailable, 0);
+});
+
+/** How long, in ms, until commands for the slots of a lost master are carried out again by its successor. */
+async function failoverMs(replica: RedisServer, sinceMs: number): Promise<number> {
   return on(replica, async (client) => {
     const field = async (section: string, pattern: RegExp) => pattern.exec(await client.info(section))?.[1];
-    while ((await field('replication', /^role:(\w+)/m)) !== 'master') await sleep(10);
+    const until = async (isSo: () => Promise<boolean>, what: string) => {
+      while (!(await isSo())) {
+        assert.ok(performance.now() - sinceMs < 30_000, what);
+        await sleep(10);
+      }
+    };
+    await until(async () => (await field('replication', /^role:(\w+)/m)) === 'master', 'the replica takes over');
     const calls = () => field('commandstats', /cmdstat_set:calls=(\d+)/);
     const before = await calls();
-    while ((await calls()) === before) await sleep(10);
+    await until(async () => (await calls()) !== before, 'the successor is asked');
     return performance.now() - sinceMs;
   });
 }
@@ -191,12 +225,16 @@ async function failoverMs(context: Context, sinceMs: number): Promise<number> {
 cluster(
   'a master is killed under load: no more is lost than came meanwhile, all of it is counted, and it goes on by itself',
   async (context) => {
+    const all = await members(context);
+    const { server: replica, masterPort } = all.find((member) => member.masterPort !== undefined) as Member;
+    const master = context.servers.find(({ port }) => port === masterPort) as RedisServer;
+    for (const one of context.servers) await on(one, (client) => client.config('SET', 'cluster-node-timeout', '1500'));
     const server = await onTheAir(context);
     const mcc = generator(context, 7);
     await mcc.said('running 1 s');
     const killed = performance.now();
-    process.kill((context.servers[0] as RedisServer).pid, 'SIGKILL');
-    const tookMs = await failoverMs(context, killed);
+    process.kill(master.pid, 'SIGKILL');
+    const tookMs = await failoverMs(replica, killed);
     const during = await sumsOf(mcc);
     const after = await sumsOf(generator(context, 1));
     const summary = await summaryOf(server);
@@ -206,8 +244,8 @@ cluster(
     assert.ok(missed > 0, text);
     assert.ok(missed <= (RATE * tookMs) / 1_000, text);
     assert.is(during.answered + missed, during.sent);
-    assert.is(summary.unavailable, during.errors);
-    assert.is(summary.failures, during.errors);
+    assert.is(summary.unavailable, during.errors + after.errors, text);
+    assert.is(summary.failures, summary.unavailable, text);
     assert.is(summary.messages, during.sent + after.sent);
     assert.equal(after, { sent: RATE, answered: RATE, errors: 0, lost: 0 });
   },

@@ -29,6 +29,20 @@ function faultsOf(text: string, judges = TWO_CORES): string[] {
   return load(text, judges).faults.map((fault) => formatFault(fault).replaceAll(`${folder}/`, ''));
 }
 
+config('a cluster takes the place of servers, and is reached by TCP', () => {
+  const { settings } = load('redis_cluster = 127.0.0.1:7000, 127.0.0.1:7001\nredis_client = ioredis\n');
+  assert.equal(settings?.redisCluster[1], { kind: 'tcp', host: '127.0.0.1', port: 7_001 });
+  assert.is(settings?.redisClient, 'ioredis');
+  assert.is(load('').settings?.redisClient, 'hiredis');
+  const accepts = 'a.b.c.d:port, with commas between';
+  assert.equal(faultsOf('redis_cluster = /tmp/a.sock\n'), [
+    `a.conf:1: redis_cluster: servers of a cluster are reached by TCP; ${accepts}`,
+  ]);
+  assert.equal(faultsOf('redis = /tmp/a.sock\nredis_cluster = 127.0.0.1:7000\n'), [
+    'a.conf:2: redis_cluster: `redis` names servers of its own; one of the two',
+  ]);
+});
+
 config("the configuration of QStack's README is accepted verbatim, and scaled to the machine with warnings", () => {
   const { settings, faults, warnings } = loadSettings(
     { file: join(ROOT, 'test/config/qstack-readme.conf') },

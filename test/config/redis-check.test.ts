@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatFault } from '../../stack/config/fault.js';
-import { defaultRedis, formatRedis, redisFaults } from '../../stack/config/redis-check.js';
+import { defaultRedis, formatRedis, redisFaults, redisFaultsOf } from '../../stack/config/redis-check.js';
 
 const check = suite('redis check');
 let dir = '';
@@ -69,6 +69,27 @@ check('without a list the servers of the runtime folder are taken, up to the fir
     defaultRedis(dir).map(formatRedis),
     [0, 1].map((index) => join(dir, `redis-${index}.sock`)),
   );
+});
+
+/** What a cluster's seed on a loopback port answers, and one beside it that is not there. */
+async function cluster(answer: string): Promise<string[]> {
+  server = createServer((socket) => socket.once('data', () => socket.end(answer)));
+  await new Promise<void>((done) => server?.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const redisCluster = [port, 1].map((one) => ({ kind: 'tcp' as const, host: '127.0.0.1', port: one }));
+  const found = await redisFaultsOf({ redis: [], redisCluster });
+  return found.map((fault) => formatFault(fault).replace(String(port), 'PORT'));
+}
+
+check('of a cluster one server that answers is enough', async () => {
+  assert.equal(await cluster(`$40\r\n${'a'.repeat(40)}\r\n`), []);
+});
+
+check('a server without cluster support is said, when no other answers', async () => {
+  const said = await cluster('-ERR This instance has cluster support disabled\r\n');
+  const start = '`qstack redis up --cluster` starts one';
+  assert.is(said[0], `configuration: redis_cluster: 127.0.0.1:PORT: it is no server of a cluster; ${start}`);
+  assert.match(said[1] ?? '', /127\.0\.0\.1:1: nobody listens there/);
 });
 
 check('every server that is wrong is named', async () => {

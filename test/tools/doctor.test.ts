@@ -245,7 +245,7 @@ doctor('what merges received frames is named by interface', () => {
   const on = 'Features for eth0:\ngeneric-receive-offload: on\nlarge-receive-offload: off [fixed]\n';
   const finding = one(sick({}, { 'ethtool -k eth0': on }), 'offloads');
   assert.is(finding.found, 'eth0: generic-receive-offload');
-  assert.match(finding.mend ?? '', /^ethtool -K eth0 gro off/);
+  assert.match(finding.mend ?? '', /^ethtool -K eth0 generic-receive-offload off$/);
 });
 
 doctor('a probe that was interrupted, and a hypervisor that took time, are warnings', () => {

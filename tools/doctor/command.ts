@@ -1,7 +1,7 @@
 // `qstack doctor`: what of this machine matters, what it costs, and the command that mends it.
 // In: the machine. Out: findings by group on stdout, or one JSON object; exit 1 when the main job cannot run here.
 import { styleText } from 'node:util';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs } from '../../stack/config/units.js';
 import { CATALOG, type Finding, GROUPS, type State } from './catalog.js';
 import { examine } from './examine.js';
@@ -81,7 +81,7 @@ export function doctorCommand(): Command {
     .description('what of this machine matters, what it costs, and the command that mends it')
     .option('--json', 'one JSON object on stdout')
     .option('--quiet', 'only warnings and failures')
-    .option('--probe <time>', 'how long to look for hiccups', probeTime, 1_000)
+    .addOption(new Option('--probe <time>', 'how long to look for hiccups').argParser(probeTime).default(1_000, '1s'))
     .addHelpText('after', EXAMPLES)
     .action(doctor);
 }

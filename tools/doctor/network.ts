@@ -43,9 +43,10 @@ function cards(source: Source): Finding {
     .map((address) => ({ address, driver: source.link(`${root}/${address}/driver`) ?? 'none' }));
   const text = found.map(({ address, driver }) => `${address} (${driver})`).join(', ');
   if (found.some(({ driver }) => USER_DRIVERS.test(driver))) return ok('dpdk_devices', text);
-  const cost = 'frames of other machines come through the kernel (af_xdp, af_packet): 0.5 to 1 million a second';
+  const kernel = 'frames of other machines come through the kernel (af_xdp, af_packet): 0.5 to 1 million a second';
+  const cost = `${kernel}; a card that is given away is the kernel's no more: not the one that you are connected through`;
   const first = found[0]?.address ?? 'ADDRESS';
-  if (found.length === 0) return trouble('dpdk_devices', 'note', 'none on PCI', cost);
+  if (found.length === 0) return trouble('dpdk_devices', 'note', 'none on PCI', kernel);
   const iommu = source.list('/sys/kernel/iommu_groups').length > 0;
   const mode = iommu ? '' : 'echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode; ';
   return trouble(
@@ -98,7 +99,8 @@ function offloads(source: Source): Finding {
   if (on.length === 0) return ok('offloads', 'none that merges received frames, or ethtool is not here');
   const found = on.map(({ name, kinds }) => `${name}: ${kinds.join(', ')}`).join('; ');
   const cost = 'with af_packet or pcap on it, merged frames are longer than a packet and are dropped';
-  return trouble('offloads', 'note', found, cost, `ethtool -K ${on[0]?.name} gro off lro off tx off`);
+  const off = on[0]?.kinds.map((kind) => `${kind} off`).join(' ');
+  return trouble('offloads', 'note', found, cost, `ethtool -K ${on[0]?.name} ${off}`);
 }
 
 export function networkFindings(source: Source): Finding[] {

@@ -73,7 +73,7 @@ export function runCommand(): Command {
   const command = new Command('run')
     .description('runs a module made by serve()')
     .argument('<module>', 'such as server.js');
-  return programFlags(command, ['redis'])
+  return programFlags(command, ['redis', 'redis_cluster'])
     .option(
       '--stats',
       'once a second on stderr: how many frames each rule has given their level, times by stage, and what was deferred, moved or shed',
