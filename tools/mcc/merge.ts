@@ -1,7 +1,15 @@
 // Merge: one result of several generators that made their shares of one run at the same time: processes of one machine, or of
 // many. In: what each of them says. Out: the same forms, as if one had made the whole. Counts are sums; histograms are added
 // cell by cell, so the percentiles are those of all messages, by the rank that native/mcc/histogram.hh takes.
-import { type Hiccups, type LevelResult, type LevelView, PHASES, type PhaseName, type RunResult, type View } from './native.js';
+import {
+  type Hiccups,
+  type LevelResult,
+  type LevelView,
+  PHASES,
+  type PhaseName,
+  type RunResult,
+  type View,
+} from './native.js';
 
 function sum<Part>(parts: readonly Part[], of: (part: Part) => number): number {
   return parts.reduce((total, part) => total + of(part), 0);

@@ -4,7 +4,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { mergeCells, mergeHiccups, mergeResults, mergeViews, shareOf } from './merge.js';
-import { type Hiccups, type NativeMcc, type NativeMccOptions, type NativeRun, PHASES, type RunResult, type View } from './native.js';
+import {
+  type Hiccups,
+  type NativeMcc,
+  type NativeMccOptions,
+  type NativeRun,
+  PHASES,
+  type RunResult,
+  type View,
+} from './native.js';
 import type { ShareCall, ShareReply, ShareState } from './share.js';
 import { shareOfTrace } from './trace.js';
 
