@@ -35,6 +35,50 @@ async function summary(program: Program): Promise<Report> {
   return JSON.parse(program.out) as Report;
 }
 
+/** mcc against iotepserver over a veth pair, and the monitor on the server's end. */
+async function besideMcc(namespace: Namespace, redis: string): Promise<void> {
+  const link = namespace.link('af_packet');
+  // Else what DPDK sends passes by every other listener.
+  const device = 'net_af_packet0,iface=ours0,framesz=1664,blocksz=53248,framecnt=1024,qdisc_bypass=0';
+  const place = ['--device', device, '--host-ip', `${OURS}/${PREFIX_LENGTH}`, '--port', '80'];
+  const server = namespace.program('apps/iotepserver/main.js', ...place, '--redis', redis);
+  await server.said(`listening ${OURS}:80`);
+  const watching = namespace.program(
+    'tools/monitor/main.js',
+    '--interface',
+    'ours0',
+    '--iot',
+    '--answer',
+    'requests',
+    '--json',
+  );
+  await watching.said('watching ours0');
+  const client = [
+    '--device',
+    `af_packet:${link.kernelEnd}`,
+    '--source',
+    '10.77.0.100',
+    '--ips',
+    '1',
+    '--prefix',
+    `${PREFIX_LENGTH}`,
+  ];
+  const load = ['-c', '20', '-s', '1', '-w', '1', '-l', '200', '-r', '0.5', '--rate', '1k/s', '-d', '2s'];
+  const mcc = await namespace.result<MccReport>('tools/mcc/main.js', ...client, '--dest', OURS, ...load, '--json');
+  const { levels, capture } = await summary(watching);
+  const [theirs, ours] = [mcc.levels[0], levels[0]];
+  assert.ok(theirs !== undefined && ours !== undefined);
+  assert.is(capture.missed + capture.dropped, 0);
+  assert.equal([ours.requests, ours.responses], [theirs.sent, theirs.answered]);
+  const shares = ['p50_us', 'p99_us', 'max_us'] as const;
+  console.log(`us, monitor / mcc: ${shares.map((share) => `${share} ${ours[share]} / ${theirs[share]}`).join('   ')}`);
+  for (const share of shares) {
+    // A cell of a histogram is a thousandth wide.
+    assert.ok((ours[share] as number) <= (theirs[share] as number) * 1.002, share);
+  }
+  assert.is(await server.stop(), 0, server.err);
+}
+
 await interop(monitor, (tests) => {
   tests.before(async (context) => {
     context.folder = mkdtempSync(join(tmpdir(), 'qstack-monitor-'));
@@ -63,50 +107,7 @@ await interop(monitor, (tests) => {
   );
 
   tests('between mcc and iotepserver: the same messages, and no percentile above that of mcc', ({ redis }) =>
-    inNamespace(async (namespace) => {
-      const link = namespace.link('af_packet');
-      // Else what DPDK sends passes by every other listener.
-      const device = 'net_af_packet0,iface=ours0,framesz=1664,blocksz=53248,framecnt=1024,qdisc_bypass=0';
-      const place = ['--device', device, '--host-ip', `${OURS}/${PREFIX_LENGTH}`, '--port', '80'];
-      const server = namespace.program('apps/iotepserver/main.js', ...place, '--redis', redis);
-      await server.said(`listening ${OURS}:80`);
-      const watching = namespace.program(
-        'tools/monitor/main.js',
-        '--interface',
-        'ours0',
-        '--iot',
-        '--answer',
-        'requests',
-        '--json',
-      );
-      await watching.said('watching ours0');
-      const client = [
-        '--device',
-        `af_packet:${link.kernelEnd}`,
-        '--source',
-        '10.77.0.100',
-        '--ips',
-        '1',
-        '--prefix',
-        `${PREFIX_LENGTH}`,
-      ];
-      const load = ['-c', '20', '-s', '1', '-w', '1', '-l', '200', '-r', '0.5', '--rate', '1k/s', '-d', '2s'];
-      const mcc = await namespace.result<MccReport>('tools/mcc/main.js', ...client, '--dest', OURS, ...load, '--json');
-      const { levels, capture } = await summary(watching);
-      const [theirs, ours] = [mcc.levels[0], levels[0]];
-      assert.ok(theirs !== undefined && ours !== undefined);
-      assert.is(capture.missed + capture.dropped, 0);
-      assert.equal([ours.requests, ours.responses], [theirs.sent, theirs.answered]);
-      const shares = ['p50_us', 'p99_us', 'max_us'] as const;
-      console.log(
-        `us, monitor / mcc: ${shares.map((share) => `${share} ${ours[share]} / ${theirs[share]}`).join('   ')}`,
-      );
-      for (const share of shares) {
-        // A cell of a histogram is a thousandth wide.
-        assert.ok((ours[share] as number) <= (theirs[share] as number) * 1.002, share);
-      }
-      assert.is(await server.stop(), 0, server.err);
-    }),
+    inNamespace((namespace) => besideMcc(namespace, redis)),
   );
 });
 
