@@ -12,7 +12,6 @@ Examples:
   mcc -c 10368000 --ips 230 --plan                                 memory for ten million connections
   mcc -c 5000 --rate 20k/s -d 30s --network-stack kernel --dest 127.0.0.1 --reply echo      a server on the kernel's TCP
   mcc --mode http -c 100 -d 30s --path /index.html                 closed loops: http, echo -l 64, wan -n 10 --lambda 500/s
-  mcc --mode http -n 1 --flows 10000 -c 100                        10,000 connections in all, one GET each
   mcc -c 10000 --arrival poisson --rate 10k..500k/30s --steps 20 --answer all     latency against load
   mcc -c 1000 --levels alarm=1%,normal=19%,bulk -p 2 --rate 50k/s -d 30s --fail-if 'p99(alarm)>2ms' --fail-if 'lost>0'
   mcc -c 1000 --message 'hex:{counter}0005{level}ffff' --reply echo --reconnect-after 10 --rate 5k/s -d 10s
