@@ -15,6 +15,7 @@ Examples:
   mcc -c 10000 --arrival poisson --rate 10k..500k/30s --steps 20 --answer all     latency against load
   mcc -c 1000 --levels alarm=1%,normal=19%,bulk -p 2 --rate 50k/s -d 30s --fail-if 'p99(alarm)>2ms' --fail-if 'lost>0'
   mcc -c 1000 --message 'hex:{counter}0005{level}ffff' --reply echo --reconnect-after 10 --rate 5k/s -d 10s
+  mcc --cluster redis://10.0.0.5 --workers 3 -c 300000 --rate 1M/s -d 30s    one test from three machines; there: --worker
 Latency counts from the intended send time. ^C ends the run and prints the summary, a second ^C quits. All flags: --help-all`;
 
 const collect = (text: string, before: readonly string[] = []) => [...before, text];
@@ -22,7 +23,7 @@ const collect = (text: string, before: readonly string[] = []) => [...before, te
 /** Connections, and when messages are sent. */
 function loadFlags(command: Command): Command {
   return command
-    .option('--mode <name>', 'open | echo | http | wan: by a schedule, or the next request behind the reply', 'open')
+    .option('--mode <name>', 'open (by a schedule) | echo | http | wan (closed loops)', 'open')
     .option('-c, --conn <n>', 'connections', '1')
     .option('-b, --burst <n>', 'messages per wave', '1')
     .option('-e, --epoch <time>', 'time in which each connection sends once (seconds)', '1')
@@ -94,7 +95,7 @@ function networkFlags(command: Command): Command {
     .option('--socket <path>', "memif socket of the server's stack")
     .option(
       '--device <device>',
-      'another device: memif:PATH, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, EAL string; kernel: interface',
+      'memif:PATH, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, EAL string; kernel: interface',
     )
     .option('--mac <mac>', 'own MAC address')
     .option(
@@ -102,6 +103,15 @@ function networkFlags(command: Command): Command {
       'packets that may wait to be sent or acknowledged (as many as the load may have on its way)',
     )
     .option('--core <n>', 'core of the engine thread (any)');
+}
+
+/** Of one test from many machines. */
+function clusterFlags(command: Command): Command {
+  return command
+    .option('--cluster <url>', 'one test from many machines, through a Redis: redis://host[:port][/key]')
+    .option('--workers <n>', 'cluster: give the test out to so many workers')
+    .option('--worker', 'cluster: take part in tests with the device of this machine')
+    .option('--name <name>', "cluster: name of this worker (the host's)");
 }
 
 /** What is left behind. */
@@ -137,7 +147,7 @@ export function mccCommand(everyFlag = false): Command {
   const command = new Command('mcc').description(
     'load generator, open loop or closed, on the qstack stack or kernel sockets',
   );
-  for (const add of [loadFlags, closedLoopFlags, messageFlags, networkFlags, outputFlags]) add(command);
+  for (const add of [loadFlags, closedLoopFlags, messageFlags, networkFlags, clusterFlags, outputFlags]) add(command);
   return command
     .option('--help-all', 'every flag')
     .on('option:help-all', () => mccCommand(true).help())

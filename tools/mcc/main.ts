@@ -5,14 +5,16 @@ import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
 import { Dashboard } from '../../stack/dashboard/dashboard.js';
 import { programFacts } from '../../stack/dashboard/program-facts.js';
-import { loadNative } from '../../stack/native.js';
+import { gathered, takePart } from './cluster/main.js';
+import type { Coordinator } from './cluster/options.js';
 import { mccCommand } from './command.js';
 import { MccSource } from './dashboard-source.js';
-import { loadMcc, type NativeMcc } from './native.js';
+import type { FlagTexts } from './flag-reader.js';
+import { generatorOf } from './generator.js';
+import type { NativeMcc } from './native.js';
 import { type MccOptions, readOptions } from './options.js';
 import { type Output, openOutputs } from './outputs.js';
 import { memoryFault, planText } from './plan.js';
-import { ProcessGroup } from './process-group.js';
 import type { Report } from './report.js';
 import { isDone, Runner, UnfinishedTest } from './run.js';
 import { formatSteps } from './steps-table.js';
@@ -22,12 +24,24 @@ import { watch } from './watch.js';
 /** What qstack and the machine's own parts are called, and which they are. */
 const VERSIONS = { qstack: '0.1.0', node: process.versions.node };
 
-function optionsOrExit(argv: readonly string[]): MccOptions {
+const note = (sentence: string) => void process.stderr.write(`${sentence}\n`);
+
+interface CommandLine {
+  options: MccOptions;
+  /** As they were typed, with defaults. */
+  texts: FlagTexts;
+  /** Without defaults. */
+  own: FlagTexts;
+}
+
+function readOrExit(argv: readonly string[]): CommandLine {
   const command = mccCommand().exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   command.parse(argv, { from: 'user' });
-  const { options, faults, warnings } = readOptions(command.opts());
+  const texts = command.opts<FlagTexts>();
+  const { options, faults, warnings } = readOptions(texts);
   for (const warning of warnings) process.stderr.write(`${warning} (warning)\n`);
-  if (options !== undefined) return options;
+  const typed = Object.entries(texts).filter(([name]) => command.getOptionValueSource(name) === 'cli');
+  if (options !== undefined) return { options, texts, own: Object.fromEntries(typed) };
   process.stderr.write(faults.map((fault) => `${fault}\n`).join(''));
   process.exit(2);
 }
@@ -41,19 +55,6 @@ async function openDashboard(options: MccOptions): Promise<Output> {
   const dashboard = await Dashboard.open(source, { at, token });
   if (dashboard.url !== undefined) process.stderr.write(`dashboard ${dashboard.url}\n`);
   return { view: (view) => source.take(view), end: () => void dashboard.close() };
-}
-
-/** `--device 0000:03:00.0` is a NIC. */
-function pciDevices({ device }: MccOptions): string[] {
-  const address = device.kind === 'eal' ? /^[\da-f]{4}:[^,]*/i.exec(device.device)?.[0] : undefined;
-  return address === undefined ? [] : [address];
-}
-
-/** DPDK is for our own stack alone; kernel sockets need more processes where one may not have so many files. */
-function generatorOf(options: MccOptions): NativeMcc {
-  if (options.networkStack === 'kernel') return options.processes > 1 ? new ProcessGroup(options.processes) : loadMcc();
-  loadNative().startEal({ memoryMb: 64, pci: pciDevices(options) });
-  return loadMcc();
 }
 
 function beginning(options: MccOptions): string {
@@ -87,19 +88,7 @@ async function measure(runner: Runner, command: string, outputs: readonly Output
   }
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const options = optionsOrExit(argv);
-  if (options.plan) {
-    process.stdout.write(`${planText(options)}\n`);
-    return 0;
-  }
-  const fault = memoryFault(options, thisMachine().memoryBytes);
-  if (fault !== undefined) {
-    process.stderr.write(`${fault}\n`);
-    return 2;
-  }
-  const command = `mcc ${argv.join(' ')}`;
-  const note = (sentence: string) => process.stderr.write(`${sentence}\n`);
+async function make(generator: NativeMcc, options: MccOptions, command: string): Promise<number> {
   let outputs: Output[];
   try {
     outputs = openOutputs(options, command, note);
@@ -109,10 +98,40 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   outputs.push(await openDashboard(options));
   const events = watch(options, outputs, () => runner.hiccups());
-  const runner = new Runner(generatorOf(options), options, events);
+  const runner = new Runner(generator, options, events);
   stopOnSignals(runner);
   events.note(beginning(options));
   return conclude(options, await measure(runner, command, outputs));
+}
+
+/** The workers make the test; what it takes is taken from their machines. */
+async function giveOut({ options, texts }: CommandLine, role: Coordinator, command: string): Promise<number> {
+  const cluster = await gathered({ role, texts, options, note: options.quiet ? () => {} : note });
+  try {
+    return await make(cluster, options, command);
+  } finally {
+    await cluster.end();
+  }
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const line = readOrExit(argv);
+  const { options } = line;
+  const { cluster } = options;
+  // The report is read by others than the one who knows Redis' password.
+  const command = `mcc ${argv.join(' ')}`.replace(/(rediss?:\/\/)[^@\s/]*@/, '$1...@');
+  if (options.plan) {
+    process.stdout.write(`${planText(options)}\n`);
+    return 0;
+  }
+  if (cluster?.role === 'worker') return takePart(cluster, line.own, options.quiet ? () => {} : note);
+  if (cluster?.role === 'coordinator') return giveOut(line, cluster, command);
+  const fault = memoryFault(options, thisMachine().memoryBytes);
+  if (fault !== undefined) {
+    note(fault);
+    return 2;
+  }
+  return make(generatorOf(options), options, command);
 }
 
 /** Prints what is left to say, and returns the exit status. */

@@ -55,7 +55,7 @@ function mergeCounts(parts: readonly LevelView[] | readonly LevelResult[]) {
   };
 }
 
-function mergeLevel(parts: readonly LevelResult[]): LevelResult {
+export function mergeLevel(parts: readonly LevelResult[]): LevelResult {
   const cells = mergeCells(parts.map((part) => part.cells));
   const maxNs = most(parts, (part) => part.maxNs);
   const answering = parts.filter((part) => part.answered > 0);

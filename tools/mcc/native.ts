@@ -135,6 +135,24 @@ export interface RunResult {
   readonly bytesReceived?: number;
   readonly hiccupP99Ns: number;
   readonly hiccupMaxNs: number;
+  /** Of a cluster. */
+  readonly workers?: readonly WorkerResult[];
+}
+
+/** What one worker of a cluster did in a run. */
+export interface WorkerResult {
+  readonly name: string;
+  readonly host: string;
+  readonly state: 'done' | 'lost' | 'left';
+  /** Of one that did not get to the end. */
+  readonly why?: string;
+  readonly connections: number;
+  readonly connected: number;
+  /** Messages that it was to send when it was lost. */
+  readonly notOffered: number;
+  readonly clockErrorUs: number;
+  /** None when it was lost before the run. */
+  readonly levels: readonly LevelResult[];
 }
 
 export interface NativeMcc {
@@ -154,6 +172,8 @@ export interface NativeMcc {
   mccHiccups(id: number): Hiccups;
   /** Of the last run; only when no run is under way. */
   mccResult(id: number): RunResult;
+  /** Whose other end is missing, where that is not one device. */
+  mccWaitsFor?(): string | undefined;
   mccCounters(id: number): Readonly<Record<string, number>>;
   /** Stops and joins the thread, closes the port, frees the memory. */
   destroyMcc(id: number): void;

@@ -3,6 +3,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { Device } from '../../stack/config/device.js';
 import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
+import { type ClusterRole, readCluster } from './cluster/options.js';
 import { type DashboardFlags, readDashboard } from './dashboard-options.js';
 import { FlagReader, type FlagTexts } from './flag-reader.js';
 import { kernelMachine } from './kernel.js';
@@ -52,6 +53,8 @@ export interface MccOptions extends TrafficOptions, OutputOptions, DashboardFlag
   quiet: boolean;
   /** Only threads and memory are printed. */
   plan: boolean;
+  /** Undefined: this mcc makes its test alone. */
+  cluster: ClusterRole | undefined;
 }
 
 export interface Parsed {
@@ -116,6 +119,7 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism(), ma
     json: texts.json === true,
     quiet: texts.quiet === true,
     plan: texts.plan === true,
+    cluster: readCluster(reader, texts.worker === true, { connections, phases }),
   };
   const { faults, warnings } = reader;
   return faults.length > 0 ? { faults, warnings } : { options, faults, warnings };

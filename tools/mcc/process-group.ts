@@ -16,7 +16,7 @@ import {
 import type { ShareCall, ShareReply, ShareState } from './share.js';
 import { shareOfTrace } from './trace.js';
 
-const MAIN = fileURLToPath(new URL('share.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('share-process.js', import.meta.url));
 /** From the call to the first send: all processes have heard of it by then. */
 const START_IN_NS = 100_000_000n;
 
@@ -50,12 +50,13 @@ export function shareOfRun(run: NativeRun, index: number, count: number, startNs
   return { ...run, ...shares, ...trace, startNs: startNs + turn };
 }
 
-const NOTHING = {
+/** What a run counts, before it has. */
+export const NOTHING = {
   ...{ elapsedNs: 0, answeredNs: 0, mismatched: 0, late: 0, unexpected: 0, inFlight: 0, waiting: 0 },
   levels: [] as const,
 };
 
-function idle(): View {
+export function idleView(): View {
   const counts = { number: 0, phase: PHASES.indexOf('idle'), run: 0, connected: 0, retries: 0, reconnects: 0 };
   return { ...counts, renewals: 0, ...NOTHING };
 }
@@ -64,7 +65,7 @@ export class ProcessGroup implements NativeMcc {
   private members: Member[] = [];
   private calls = 0;
   /** What a member is in until it says something newer than the last call. */
-  private meanwhile: View = idle();
+  private meanwhile: View = idleView();
   private views = 0;
 
   constructor(private readonly count: number) {}

@@ -33,6 +33,27 @@ export interface LevelReport {
   silence_max_us: number | null;
 }
 
+/** One worker of a cluster in a run: counts of all its levels. */
+export interface WorkerReport {
+  name: string;
+  host: string;
+  /** `lost`: no heartbeat, or its generator failed; `left`: it was stopped. */
+  state: 'done' | 'lost' | 'left';
+  why?: string;
+  connections: number;
+  connected: number;
+  offered: number;
+  sent: number;
+  answered: number;
+  lost: number;
+  /** Of its share, what it had still to send when it was lost. */
+  not_offered: number;
+  p50_us: number | null;
+  p99_us: number | null;
+  /** How far its clock may have been off at the start. */
+  clock_error_us: number;
+}
+
 export interface RunReport {
   phase: string;
   duration_s: number;
@@ -55,6 +76,10 @@ export interface RunReport {
   /** Of a closed loop: connections a second that made all their requests, where they end; and bytes of replies. */
   connections_per_s?: number;
   received_bytes_per_s?: number;
+  /** Of a cluster: a row for each worker, how many of them did not get to the end, and what they had still to send. */
+  workers?: WorkerReport[];
+  workers_lost?: number;
+  not_offered?: number;
 }
 
 export interface Report extends RunReport {
@@ -73,7 +98,7 @@ export interface Report extends RunReport {
   thresholds: readonly Verdict[];
 }
 
-function us(ns: number): number {
+export function us(ns: number): number {
   return Math.round(ns / 10) / 100;
 }
 

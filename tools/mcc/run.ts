@@ -19,6 +19,7 @@ import { phaseName, type Report, type RunReport, runReport } from './report.js';
 import { SliceTaker } from './slices.js';
 import { judge } from './thresholds.js';
 import type { Trace } from './trace.js';
+import { workersReport } from './workers-report.js';
 
 const POLL_MS = 20;
 const LINK_NOTE_MS = 1_000;
@@ -164,7 +165,9 @@ export class Runner {
     const bytes = planOf(options).bytes;
     const touched = (so: number) => events.note(`${formatSize(so)} of ${formatSize(bytes)} of memory are in place`);
     this.id = native.createMcc(nativeOptions(options), touched);
-    events.note(`${formatSize(bytes)} of memory in place after ${formatDuration(performance.now() - startedMs)}`);
+    // That of a cluster is its workers' affair.
+    if (options.cluster === undefined)
+      events.note(`${formatSize(bytes)} of memory in place after ${formatDuration(performance.now() - startedMs)}`);
     this.capacityPerS = options.capacityPerS || undefined;
   }
 
@@ -206,7 +209,8 @@ export class Runner {
     while (this.native.mccCounters(this.id).link_up === 0 && !this.stopped) {
       if (!noted && Date.now() >= noteMs) {
         noted = true;
-        this.events.note(`waiting for the other end of ${formatDevice(this.options.device)}`);
+        const end = this.native.mccWaitsFor?.() ?? formatDevice(this.options.device);
+        this.events.note(`waiting for the other end of ${end}`);
       }
       await sleep(POLL_MS);
     }
@@ -281,7 +285,7 @@ export class Runner {
     const latencies = result.levels.map(({ cells, maxNs }) => Histogram.of(cells, maxNs));
     this.slice(view, latencies);
     this.slices = undefined;
-    const report = runReport(result, view, context);
+    const report = { ...runReport(result, view, context), ...workersReport(result, answeredAll) };
     const named = latencies.map((latency, level) => ({ name: report.levels[level]?.name ?? String(level), latency }));
     const answeredPerS = capacityOf(views) ?? 0;
     if (phase.kind === 'capacity') {
@@ -370,6 +374,7 @@ export class Runner {
 
 /** The test did what it was asked for: all connections stood, or of those that come and go some were served. */
 export function isDone(report: Report, options: MccOptions): boolean {
+  if ((report.workers_lost ?? 0) > 0) return false;
   const passing = options.loop !== undefined && !isLasting(options.loop);
   return passing ? (report.levels[0]?.answered ?? 0) > 0 : report.connected === options.connections;
 }

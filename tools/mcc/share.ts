@@ -1,9 +1,8 @@
-// Share: one of several processes that make a test together on kernel sockets, because one may not have so many files
-// (process-group.ts starts it). In: calls over IPC. Out: its generator's view whenever that changes, its counters, and the result of a run
-// that is over. It ends when its parent does.
+// Share: a generator that makes its part of a test which others make as well: processes of this machine (share-process.ts) or workers
+// of a cluster. In: numbered calls. Out, by `say`: its generator's view whenever that changes, its counters, and the result of a run that
+// is over.
 import {
   type Hiccups,
-  loadMcc,
   type NativeMcc,
   type NativeMccOptions,
   type NativeRun,
@@ -15,6 +14,7 @@ import {
 export type ShareCall =
   | { readonly call: 'create'; readonly options: NativeMccOptions }
   | { readonly call: 'run'; readonly run: NativeRun }
+  | { readonly call: 'flood'; readonly ratePerS: number }
   | { readonly call: 'connect' | 'stop' | 'close' };
 
 /** To the share: calls are numbered from 1. */
@@ -33,23 +33,26 @@ export interface ShareState {
 
 export type ShareReply = ShareState | { readonly fault: string };
 
-const POLL_MS = 20;
-
-class Share {
+export class Share {
   private id = 0;
   private number = 0;
   private ran = false;
   private lastView = -1;
+  private lastLink: number | undefined;
 
-  constructor(private readonly native: NativeMcc) {}
+  constructor(
+    private readonly native: NativeMcc,
+    private readonly say: (state: ShareState) => void,
+  ) {}
 
   take(request: ShareRequest): void {
     if (request.call === 'create') this.id = this.native.createMcc(request.options);
     if (request.call === 'connect') this.native.mccConnect(this.id);
     if (request.call === 'run') this.native.mccRun(this.id, request.run);
     if (request.call === 'stop') this.native.mccStopRun(this.id);
+    if (request.call === 'flood') this.native.mccFlood(this.id, request.ratePerS);
     if (request.call === 'close') this.native.mccClose(this.id);
-    this.ran = request.call === 'run' || (this.ran && request.call === 'stop');
+    this.ran = request.call === 'run' || (this.ran && (request.call === 'stop' || request.call === 'flood'));
     this.number = request.number;
     this.lastView = -1;
     this.tell();
@@ -59,38 +62,28 @@ class Share {
   tell(): void {
     if (this.id === 0) return;
     const view = this.native.mccView(this.id);
-    if (view.number === this.lastView) return;
+    const counters = this.native.mccCounters(this.id);
+    if (view.number === this.lastView && counters.link_up === this.lastLink) return;
     this.lastView = view.number;
+    this.lastLink = counters.link_up;
     const over = this.ran && PHASES[view.phase] === 'ready';
-    const state: ShareState = {
+    this.say({
       number: this.number,
       view,
       cells: this.native.mccCells(this.id),
       hiccups: this.native.mccHiccups(this.id),
-      counters: this.native.mccCounters(this.id),
+      counters,
       ...(over ? { result: this.native.mccResult(this.id) } : {}),
-    };
-    process.send?.(state satisfies ShareReply);
+    });
+  }
+
+  /** Nothing is open any more. */
+  get isClosed(): boolean {
+    return this.id === 0 || PHASES[this.native.mccView(this.id).phase] === 'closed';
+  }
+
+  destroy(): void {
+    if (this.id !== 0) this.native.destroyMcc(this.id);
+    this.id = 0;
   }
 }
-
-function main(): void {
-  const share = new Share(loadMcc());
-  const timer = setInterval(() => share.tell(), POLL_MS);
-  process.on('message', (request: ShareRequest) => {
-    try {
-      share.take(request);
-    } catch (error) {
-      process.send?.({ fault: (error as Error).message } satisfies ShareReply);
-    }
-  });
-  process.on('disconnect', () => {
-    clearInterval(timer);
-    process.exit(0);
-  });
-  // ^C reaches all of a terminal's processes; it is the parent that ends the run.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
-}
-
-main();

@@ -7,6 +7,7 @@ import type { MccOptions } from './options.js';
 import type { Output } from './outputs.js';
 import { formatRun } from './report.js';
 import type { Events } from './run.js';
+import { formatWorkers } from './workers-report.js';
 
 export function watch(options: MccOptions, outputs: readonly Output[], hiccups: () => Hiccups): Events {
   const live = new Live({
@@ -34,7 +35,8 @@ export function watch(options: MccOptions, outputs: readonly Output[], hiccups: 
     slice: takers.length === 0 ? undefined : forEach,
     run: (run, measured) => {
       live.leave();
-      if (!options.json) process.stdout.write(`${formatRun(run)}\n\n`);
+      const workers = run.workers === undefined ? '' : `\n${formatWorkers(run.workers)}`;
+      if (!options.json) process.stdout.write(`${formatRun(run)}${workers}\n\n`);
       for (const output of outputs) output.run?.(run, measured);
       process.send?.({ type: 'run', run });
     },
