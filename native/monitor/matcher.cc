@@ -74,7 +74,7 @@ void Matcher::expire(Nanos now) {
   }
 }
 
-/// The entry of the connection; a new one for what opens it or carries data. kNoIndex: nothing that matters.
+/// The entry of the connection; a new one for what carries data: a flood of SYNs takes no room. kNoIndex: nothing that matters.
 uint32_t Matcher::flow_for(const Segment& segment, Way way, uint64_t hash) {
   const FlowName name = flow_of(segment, way);
   uint32_t index = flows_.find(name, hash);
@@ -82,8 +82,7 @@ uint32_t Matcher::flow_for(const Segment& segment, Way way, uint64_t hash) {
     flows_.make_newest(index);
     return index;
   }
-  const bool opens = (segment.flags & (kSyn | kRst)) == kSyn;
-  if (!opens && (segment.payload_length == 0 || (segment.flags & kRst) != 0)) return kNoIndex;
+  if (segment.payload_length == 0 || (segment.flags & (kSyn | kRst)) != 0) return kNoIndex;
   if (flows_.full()) {
     count(Count::evicted);
     remove(flows_.oldest());

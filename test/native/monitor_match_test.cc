@@ -266,6 +266,22 @@ TEST_CASE("a full table lets the connection go that was silent the longest, and 
   CHECK(count_of(tick, Count::outstanding_full) == 0);
 }
 
+TEST_CASE("a flood of SYNs takes no room from connections") {
+  MatchConfig config;
+  config.connections = 4;
+  Bench bench(config);
+  bench.request(1, 1, "x");
+  for (uint16_t port = 1; port <= 1'000; ++port) {
+    FrameSpec spec{true, port, 0, "", kSyn};
+    spec.client_port = port;
+    bench.pass(2, spec);
+  }
+  bench.response(1 * kMs, 1, 2, "y");
+  const Tick tick = bench.finish();
+  CHECK(tick.levels[0].responses == 1);
+  CHECK(count_of(tick, Count::evicted) == 0);
+}
+
 TEST_CASE("rules of the classifier give levels, also where the frame was cut") {
   // payload[0] == 'h' -> level 0, else 1: header, one rule, one condition (rule_table.hh).
   std::vector<uint8_t> table = {'Q', 'S', 'C', 'L', 2, 2, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0};

@@ -127,6 +127,8 @@ monitor('--pcap -: standard input; a table without --json', ({ iot }) => {
   assert.match(out, /│ high {2}│ +1,500 │ +1,500 │/);
   assert.match(out, /sent again: requests 2, responses 2/);
   assert.match(err, /^watching -, port 80/);
+  // The last interval is as long as what was seen.
+  assert.is(report(['--pcap', iot, '--iot', '--quiet']).intervals[0]?.duration_s, 2);
 });
 
 monitor('--answer requests: low messages wait for nothing; --connections bounds the table', ({ iot }) => {
@@ -381,6 +383,18 @@ monitor('each flag that is wrong is named, all at once', ({ iot }) => {
     );
   }
   assert.match(err, /one source at a time/);
+});
+
+monitor('results that cannot be written are told before anything is measured', ({ iot }) => {
+  for (const flag of ['--hgrm', '--hcmonitor-files']) {
+    const { status, err } = run(['--pcap', iot, flag, join(iot, 'below-a-file')]);
+    assert.is(status, 1);
+    assert.match(err, new RegExp(`^monitor: ${flag}: .*below-a-file cannot be written \\(ENOTDIR\\)`, 'm'));
+  }
+  assert.match(
+    run(['--pcap', iot, '--capture-over', '1s', '--capture-dir', join(iot, 'x')]).err,
+    /--capture-dir: .* cannot be written/,
+  );
 });
 
 monitor('a file that is cut in the middle, or none at all, ends with exit 1 and a sentence', ({ folder, iot }) => {

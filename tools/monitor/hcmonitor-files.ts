@@ -2,9 +2,10 @@
 // In: intervals and bursts of requests. Out: the three files in a folder: cdf.txt and burst.txt grow, sketch.txt is of the last
 // interval. HCMonitor has two levels at most: more are one, `low`. It counts what is late (a segment that fills a hole) as sent
 // again, and so do these files.
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Histogram } from '../histogram/histogram.js';
+import { makeFolder } from './folder.js';
 import type { NativeAddress, NativeBurst } from './native.js';
 import type { Interval, LevelResult } from './results.js';
 import { addressText } from './tail-files.js';
@@ -118,7 +119,7 @@ export class HcmonitorFiles {
 
   /** The folder is made. Throws where it cannot be written. */
   constructor(folder: string) {
-    mkdirSync(folder, { recursive: true });
+    makeFolder('--hcmonitor-files', folder);
     const path = (name: string) => join(folder, name);
     this.paths = { cdf: path('cdf.txt'), sketch: path('sketch.txt'), burst: path('burst.txt') };
     appendFileSync(this.paths.cdf, '');

@@ -58,7 +58,8 @@ function addLevels(a: LevelResult, b: LevelResult): LevelResult {
     unanswered: a.unanswered + b.unanswered,
     leastNs: measured.length === 0 ? 0 : Math.min(...measured.map((level) => level.leastNs)),
     sumNs: a.sumNs + b.sumNs,
-    latency: Histogram.merge([a.latency, b.latency]),
+    // Most ticks of a long capture may be empty.
+    latency: b.responses === 0 ? a.latency : Histogram.merge([a.latency, b.latency]),
   };
 }
 
@@ -128,7 +129,7 @@ export interface Interval extends Result {
 /** Sums of ticks: of the interval that is under way, and of all. */
 export class Results {
   total: Result;
-  private current: { number: number; result: Result } | undefined;
+  private current: { number: number; ticks: number; result: Result } | undefined;
 
   constructor(
     private readonly names: readonly string[],
@@ -141,19 +142,24 @@ export class Results {
 
   add(tick: WholeTick): void {
     const number = Math.floor(tick.number / this.ticksPerInterval);
-    if (this.current !== undefined && this.current.number !== number) this.close();
+    if (this.current !== undefined && this.current.number !== number) this.close(this.ticksPerInterval);
     if (this.current === undefined) {
       const startMs = tick.startMs - (tick.number % this.ticksPerInterval) * this.tickMs;
-      this.current = { number, result: noResult(this.names, startMs) };
+      this.current = { number, ticks: 0, result: noResult(this.names, startMs) };
     }
+    this.current.ticks = (tick.number % this.ticksPerInterval) + 1;
     this.current.result = addResults(this.current.result, tick);
     this.total = addResults(this.total, tick);
   }
 
-  /** The interval under way ends, at the latest with the capture. */
-  close(): void {
+  /** The capture is over: the last interval may be a short one. */
+  end(): void {
+    if (this.current !== undefined) this.close(this.current.ticks);
+  }
+
+  private close(ticks: number): void {
     if (this.current === undefined) return;
-    this.over({ ...this.current.result, durationMs: this.ticksPerInterval * this.tickMs });
+    this.over({ ...this.current.result, durationMs: ticks * this.tickMs });
     this.current = undefined;
   }
 }

@@ -1,10 +1,11 @@
 // Slow responses as files: the frames of their connection, for Wireshark, with what the machine did in a comment.
 // In: tails. Out: pcapng files of mode 0600 (they hold payload), at most so many; their names.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatEndpoint, formatIpv4 } from '../../stack/config/address.js';
 import { formatIpv6 } from '../../stack/config/ipv6.js';
 import { formatUs } from '../mcc/report.js';
+import { makeFolder } from './folder.js';
 import type { NativeAddress, NativeTail } from './native.js';
 import { pcapngBytes } from './pcapng.js';
 
@@ -33,7 +34,7 @@ export class TailFiles {
     private readonly levels: readonly string[],
     private readonly note: (sentence: string) => void,
   ) {
-    mkdirSync(folder, { recursive: true });
+    makeFolder('--capture-dir', folder);
   }
 
   write(tail: NativeTail, machine: string): void {

@@ -1,11 +1,12 @@
 // Watch: one monitor from its start to its report.
 // In: options and the native monitor. Out: a report; files, progress and notes on the way. The native side measures; this file
 // only collects what it has counted, so a busy event loop cannot shift a latency.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hgrmText } from '../histogram/hgrm.js';
 import { Histogram } from '../histogram/histogram.js';
+import { makeFolder } from './folder.js';
 import { HcmonitorFiles } from './hcmonitor-files.js';
 import type { Live } from './live.js';
 import { MachineState } from './machine-state.js';
@@ -76,6 +77,7 @@ export class Watch {
     private readonly note: (sentence: string) => void,
   ) {
     const { levels, tickMs, intervalMs, shards, captureOverMs, filesDir } = options;
+    if (options.hgrm !== undefined) makeFolder('--hgrm', hgrmFolder(options.hgrm));
     if (filesDir !== undefined) this.files = new HcmonitorFiles(filesDir);
     if (captureOverMs > 0) this.tails = new TailFiles(options.captureDir, options.captureMax, levels.names, note);
     this.collector = new TickCollector(shards, levels.names);
@@ -140,7 +142,7 @@ export class Watch {
   }
 
   private report(taken: Taken, startMs: number, command: string, versions: Readonly<Record<string, string>>): Report {
-    this.results.close();
+    this.results.end();
     const { capture } = taken;
     const { total } = this.results;
     const isFile = this.options.source.kind === 'file';
@@ -172,12 +174,16 @@ export class Watch {
   }
 }
 
+function hgrmFolder(path: string): string {
+  return path.endsWith('.hgrm') ? dirname(path) : path;
+}
+
 /** A path that ends with .hgrm is one file of all levels; any other a folder with one by level. */
 export function writeHgrm(path: string, levels: readonly { name: string; latency: Histogram }[]): void {
   if (path.endsWith('.hgrm')) {
     writeFileSync(path, hgrmText(Histogram.merge(levels.map(({ latency }) => latency))));
     return;
   }
-  mkdirSync(path, { recursive: true });
+  makeFolder('--hgrm', path);
   for (const { name, latency } of levels) writeFileSync(join(path, `${name}.hgrm`), hgrmText(latency));
 }
