@@ -7,6 +7,8 @@ export function makeFolder(flag: string, path: string): void {
     mkdirSync(path, { recursive: true });
     accessSync(path, constants.W_OK);
   } catch (error) {
-    throw new Error(`${flag}: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}); name another folder`);
+    throw new Error(
+      `${flag}: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}); name another folder`,
+    );
   }
 }
