@@ -1,5 +1,6 @@
 // iotepserver in front of a real Redis Cluster of six processes on loopback: slots that move under load, and a master that is
 // killed under load. Every request is answered or gets an error reply, and both sides count the same.
+// watchdog: 240s
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';

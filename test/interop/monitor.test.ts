@@ -1,4 +1,5 @@
 // The monitor on interfaces: beside a kernel web server, and between mcc and iotepserver, whose latencies it must not exceed.
+// watchdog: 240s
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // mcc --cluster as processes: a real Redis, a coordinator, workers, and a server of its own for each worker.
+// watchdog: 240s
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

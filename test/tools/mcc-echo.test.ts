@@ -1,4 +1,5 @@
 // mcc and echo_server as two processes over memif: the command lines as a person types them, every reply matched.
+// watchdog: 240s
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Context, dist, line, run, start, stop } from './echo-rig.js';

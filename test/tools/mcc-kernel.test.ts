@@ -1,4 +1,5 @@
 // mcc on kernel sockets against servers of node:net and node:http in this process: the command lines as a person types them.
+// watchdog: 240s
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { suite } from 'uvu';

@@ -1,4 +1,5 @@
 // Load models of mcc through the command line, against echo_server over memif: what was asked for is sent, every reply matched.
+// watchdog: 240s
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';

@@ -1,5 +1,6 @@
 // What mcc leaves behind, of one real run against echo_server over memif: the object of --json by its schema, and every file
 // read by what its readers would use. All of them tell of the same messages.
+// watchdog: 240s
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
 // Private Redis servers: started, found again, ended, and nothing else touched.
+// watchdog: 240s
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

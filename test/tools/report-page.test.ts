@@ -1,5 +1,6 @@
 // The report in a real browser, on a desk and on a phone, light and dark: it fits, asks for nothing, complains of nothing, and
 // says the values under the pointer. Needs Chromium (deps/packages.json).
+// watchdog: 240s
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // `npm start` that is stopped half-way: in order, soon, and with nothing left behind.
+// watchdog: 240s
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
