@@ -82,7 +82,8 @@ TEST_CASE("control connects, runs, reads and closes while the two stacks run in 
     REQUIRE(host.run(plan));
     CHECK(watch_until(host, Phase::ready) > 1);
     CHECK(seen(host) == 250);
-    CHECK(host.hiccups().max >= host.hiccups().p99);
+    const Nanos p99 = host.hiccups().p99;  // before the greatest one: the engine goes on counting
+    CHECK(host.hiccups().max >= p99);
     RunResult result = host.result();
     CHECK(result.counts[0].answered + result.counts[1].answered == 250);
     CHECK(result.latency[0].count() == result.counts[0].answered);
