@@ -49,12 +49,15 @@ export function sayListening(stack: Stack, more: string, json = false): void {
 
 /**
  * The control socket, and with --dashboard the page. Its address is said like `listening`, with the token behind `#`: on stderr
- * where stdout is JSON.
+ * where stdout is JSON. Where it cannot be had the stack is stopped.
  */
 export async function openDashboard(stack: Stack, name: string, json = false): Promise<Dashboard> {
   const { dashboard: at, dashboardToken: token } = stack.settings;
   const source = new StackSource(stack, programFacts(name, stack.addresses.join(' ')));
-  const dashboard = await Dashboard.open(source, { at, token });
+  const dashboard = await Dashboard.open(source, { at, token }).catch(async (error: Error) => {
+    await stack.stop();
+    throw error;
+  });
   if (dashboard.url !== undefined) (json ? process.stderr : process.stdout).write(`dashboard ${dashboard.url}\n`);
   return dashboard;
 }
