@@ -27,6 +27,11 @@ mkdirSync('build/' + variant + '/node', { recursive: true });
 writeFileSync('build/' + variant + '/node/qstack.node', '');
 `;
 const TYPESCRIPT = `const fs = require('node:fs');
+if (process.argv.includes('stack/dashboard/page')) {
+  fs.mkdirSync('dist/stack/dashboard/page', { recursive: true });
+  fs.writeFileSync('dist/stack/dashboard/page/main.js', '');
+  process.exit();
+}
 fs.appendFileSync('calls.log', 'typescript\\n');
 fs.mkdirSync('dist/tools/start', { recursive: true });
 fs.writeFileSync('dist/index.js', '');
