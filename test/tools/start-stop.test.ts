@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { leftIn } from './leftovers.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/start/main.js', import.meta.url));
 const stop = suite('npm start, stopped');
@@ -42,14 +43,6 @@ function readSafely(path: string): string {
   }
 }
 
-/** What lies in the folder still; the runtime folder and its parts may stay, empty. */
-function left(): string[] {
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => !entry.isDirectory() || entry.name.startsWith('qstack-start-'))
-    .map(({ name }) => name);
-}
-
 async function startUntil(words: string): Promise<ChildProcess> {
   const flags = ['--connections', '200', '--rate', '200', '--duration', '60s', '--redis', '1', '--json'];
   const started = spawn(process.execPath, [MAIN, ...flags], {
@@ -75,7 +68,7 @@ stop('the first ^C ends all processes in order, with exit 1 and no result', asyn
   assert.equal(await once(started, 'exit'), [1, null]);
   assert.is(out, '');
   assert.equal(running(), []);
-  assert.equal(left(), []);
+  assert.equal(leftIn(folder), []);
 });
 
 stop('nothing outlives a start that is killed outright', async () => {
