@@ -79,6 +79,11 @@ export class Histogram {
     }
   }
 
+  /** As the native side gives them: highest value and count by turns, ascending, of cells that are not empty. */
+  cells(): Float64Array {
+    return this.flat.slice();
+  }
+
   toJSON(): HistogramJson {
     return { cells: [...this.flat], max_ns: this.maxNs };
   }

@@ -1,6 +1,7 @@
 // Merge: one result of several generators that made their shares of one run at the same time: processes of one machine, or of
 // many. In: what each of them says. Out: the same forms, as if one had made the whole. Counts are sums; histograms are added
 // cell by cell, so the percentiles are those of all messages, by the rank that native/mcc/histogram.hh takes.
+import { Histogram } from '../histogram/histogram.js';
 import {
   type Hiccups,
   type LevelResult,
@@ -21,27 +22,7 @@ function most<Part>(parts: readonly Part[], of: (part: Part) => number): number 
 
 /** Highest value and count by turns, ascending. */
 export function mergeCells(parts: readonly ArrayLike<number>[]): Float64Array {
-  const counts = new Map<number, number>();
-  for (const cells of parts) {
-    for (let i = 0; i + 1 < cells.length; i += 2) {
-      const highest = cells[i] as number;
-      counts.set(highest, (counts.get(highest) ?? 0) + (cells[i + 1] as number));
-    }
-  }
-  return Float64Array.from([...counts].sort(([a], [b]) => a - b).flat());
-}
-
-/** The smallest value that a share of `quantile` does not exceed; 0 when nothing was recorded. */
-function quantileOf(cells: Float64Array, maxNs: number, quantile: number): number {
-  let count = 0;
-  for (let i = 1; i < cells.length; i += 2) count += cells[i] as number;
-  const rank = Math.min(Math.max(Math.round(quantile * count), 1), count);
-  let seen = 0;
-  for (let i = 0; i < cells.length; i += 2) {
-    seen += cells[i + 1] as number;
-    if (seen >= rank) return Math.min(cells[i] as number, maxNs);
-  }
-  return 0;
+  return Histogram.merge(parts.map((cells) => Histogram.of(cells))).cells();
 }
 
 function mergeCounts(parts: readonly LevelView[] | readonly LevelResult[]) {
@@ -56,20 +37,20 @@ function mergeCounts(parts: readonly LevelView[] | readonly LevelResult[]) {
 }
 
 export function mergeLevel(parts: readonly LevelResult[]): LevelResult {
-  const cells = mergeCells(parts.map((part) => part.cells));
   const maxNs = most(parts, (part) => part.maxNs);
+  const latency = Histogram.of(mergeCells(parts.map((part) => part.cells)), maxNs);
   const answering = parts.filter((part) => part.answered > 0);
   return {
     ...mergeCounts(parts),
-    p50Ns: quantileOf(cells, maxNs, 0.5),
-    p90Ns: quantileOf(cells, maxNs, 0.9),
-    p99Ns: quantileOf(cells, maxNs, 0.99),
-    p999Ns: quantileOf(cells, maxNs, 0.999),
+    p50Ns: latency.percentileNs(0.5) ?? 0,
+    p90Ns: latency.percentileNs(0.9) ?? 0,
+    p99Ns: latency.percentileNs(0.99) ?? 0,
+    p999Ns: latency.percentileNs(0.999) ?? 0,
     maxNs,
     sendDelayNs: most(parts, (part) => part.sendDelayNs),
     // All are silent together at most as long as the one that was silent the shortest.
     silenceNs: answering.length === 0 ? 0 : Math.min(...answering.map((part) => part.silenceNs)),
-    cells,
+    cells: latency.cells(),
   };
 }
 
