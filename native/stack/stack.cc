@@ -16,6 +16,8 @@ constexpr uint32_t kBurstsPerTurn = 16;
 constexpr uint32_t kSegmentsPerTurn = 256;
 /// At most a quarter of the packets.
 constexpr uint32_t kBacklog = 16'384;
+/// SYNs that wait, at most a sixteenth of the packets: a flood leaves room for what connections send.
+constexpr uint32_t kSynBacklog = 8'192;
 
 TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
   config.mtu = mtu;
@@ -27,7 +29,7 @@ TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
 Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app)
     : port_(port),
       rx_(rx),
-      received_(config.tcp.levels, config.policy),
+      received_(config.tcp.levels, config.policy, std::min(kSynBacklog, rx.capacity() / 16)),
       queue_(kTxQueue, config.tcp.levels, &counters_.sojourn, config.policy),
       ip_(config.ip, rx, tx, queue_, counters_),
       engine_(with_mtu(config.tcp, config.ip.mtu), ip_, queue_, rx, tx, app, counters_) {}
@@ -78,6 +80,7 @@ void Stack::at(Nanos now) {
 uint32_t Stack::receive(Nanos now) {
   const uint32_t polled = poll(now);
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
+  received_.begin_turn();
   uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
   Packet* packets[TcpEngine::kBurstMax];
   while (most > 0) {
@@ -115,7 +118,9 @@ void Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
     }
     locate_payload(*packet);
     packet->level = rules_ == nullptr ? 0 : rules_->judge(*packet);
-    received_.push(packet);
+    if (received_.push(packet)) continue;
+    rx_.release(packet);
+    counters_.add(Counter::drop_syn_flood);
   }
   counters_.add(Counter::rx_packets, n);
   counters_.add(Counter::rx_bytes, bytes);

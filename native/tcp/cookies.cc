@@ -35,7 +35,6 @@ void TcpEngine::send_cookie(HalfOpen& h, const Arrival& arrival) {
   }
   h.iss = cookies_.make(arrival.hash, h.irs, h.mss, now_ms_);
   cookie_sent_ms_ = deadline(0);
-  --cookies_left_;
   count(Counter::syn_cookies_sent);
   send_syn_ack(h, ts_value, arrival.packet);
 }

@@ -72,7 +72,6 @@ TcpEngine::~TcpEngine() {
 void TcpEngine::begin_turn(Nanos now) {
   const bool first = now_ == 0;
   now_ = now;
-  cookies_left_ = kCookiesPerTurn;
   now_us_ = static_cast<uint32_t>(now / 1'000);
   now_ms_ = static_cast<uint32_t>(now / 1'000'000);
   if (first) wheel_.start(now_ms_);

@@ -555,11 +555,6 @@ class TcpEngine {
   SideTable<Sums> sums_;
   SideTable<Seq> urgent_;  ///< RCV.UP
   bool flooded_ = false;         ///< half-open records are used up: cookies
-  /// A turn that is long because much has come answers few strangers: connections go first, and most SYNs of a flood
-  /// would be answered in vain. Not so few that a newcomer's SYN would have to be repeated for a minute: where a thread
-  /// is away for a while, a turn finds several hundred.
-  static constexpr uint32_t kCookiesPerTurn = 128;
-  uint32_t cookies_left_ = kCookiesPerTurn;
   uint32_t cookie_sent_ms_ = 0;  ///< when the last cookie left; 0: none did
   uint32_t sweep_slot_ = 0;
   uint32_t sweep_ms_ = 0;

@@ -107,7 +107,6 @@ void TcpEngine::open_passively(Arrival& arrival, Seq iss, bool may_cookie) {
   if (tcbs_.available() == 0) return drop(packet, Counter::drop_syn_no_slot);
   const bool full = half_open_full();
   if (full && !(may_cookie && config_.syn_cookies)) return drop(packet, Counter::drop_syn_half_open);
-  if (full && cookies_left_ == 0) return drop(packet, Counter::drop_syn_flood);
   HalfOpen h;
   fill_half_open(h, arrival, listener->profile);
   if (full) {

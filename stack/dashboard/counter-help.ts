@@ -95,7 +95,7 @@ export const DROPS: Readonly<Record<string, string>> = {
   syn_no_slot: 'a SYN beyond max_concurrency',
   syn_half_open: 'a SYN for which no half-open record was free',
   syn_source: 'a SYN beyond what its source may have',
-  syn_flood: 'a SYN beyond the rate limit of SYNs',
+  syn_flood: 'a SYN that came while thousands of others waited to be answered',
   flow_full: 'no room in the flow table',
   no_packet: 'no packet was free',
   no_busy: 'no busy block was free',

@@ -74,6 +74,55 @@ TEST_CASE("control goes first, then the levels from the highest, SYNs after leve
   CHECK(queue.size() == 0);
 }
 
+TEST_CASE("beside other work a turn takes a bounded number of SYNs; without it all there is time for") {
+  Source source;
+  RxQueue queue(2);
+  Packet* packets[64];
+  const auto syns_of_turn = [&] {
+    uint32_t syns = 0;
+    for (uint32_t batch = 0; batch < 8; ++batch) {
+      const uint32_t n = queue.take(packets, 64, source.now);
+      for (uint32_t i = 0; i < n; ++i) {
+        syns += packets[i]->payload_length == 0;
+        source.pool.release(packets[i]);
+      }
+    }
+    return syns;
+  };
+  for (int i = 0; i < 1'000; ++i) CHECK(queue.push(source.segment(0, 0, kSyn)));
+  for (int i = 0; i < 500; ++i) queue.push(source.segment(1, 100));
+  queue.begin_turn();
+  CHECK(syns_of_turn() == RxQueue::kSynsPerTurn);
+  queue.begin_turn();
+  CHECK(syns_of_turn() > RxQueue::kSynsPerTurn + 256);
+}
+
+TEST_CASE("SYNs that wait are bounded, and nothing else is") {
+  Source source;
+  RxQueue queue(2, {}, 100);
+  for (uint32_t i = 0; i < 100; ++i) CHECK(queue.push(source.segment(0, 0, kSyn)));
+  Packet* const one_more = source.segment(0, 0, kSyn);
+  CHECK_FALSE(queue.push(one_more));
+  CHECK(queue.push(source.segment(1, 100)));
+  CHECK(queue.size() == 101);
+  Packet* taken;
+  CHECK(queue.take(&taken, 1, source.now) == 1);
+  CHECK(queue.push(one_more));
+}
+
+TEST_CASE("SYNs that wait keep no FIN back, and mark no data as overtaking") {
+  Source source;
+  RxQueue queue(2);
+  for (int i = 0; i < 300; ++i) queue.push(source.segment(0, 0, kSyn));
+  queue.push(source.segment(1, 100));
+  queue.push(source.segment(1, 0, kAck | kFin));
+  Packet* packets[256];
+  REQUIRE(queue.take(packets, 256, source.now) == 256);
+  CHECK(packets[128]->payload_length == 100);
+  CHECK((packets[128]->tx_flags & kRxOvertakes) == 0);
+  CHECK(packets[129]->arrival == 301);
+}
+
 TEST_CASE("FIN and RST overtake no data of their connection, whatever its level") {
   Source source;
   for (const uint32_t levels : {1u, 2u, 8u}) {
