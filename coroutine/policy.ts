@@ -6,7 +6,7 @@ import { STAMP_SHIFT } from '../stack/abi.js';
 
 export type PolicyKind = 'strict' | 'weighted' | 'deadline';
 
-/** A policy by level numbers, 0 the highest; made once at the start, the same for every place. */
+/** A policy by level numbers, 0 the highest; the same for every place, which makes its own object from it. */
 export interface PolicyOptions {
   readonly kind: PolicyKind;
   readonly levels: number;

@@ -64,9 +64,9 @@ export class Scheduler implements Heads {
   runningAt = 0;
 
   private readonly queues: ReadyQueue[] = [];
-  private readonly policy: SchedulingPolicy;
+  private policy: SchedulingPolicy;
   /** Entries wait by the arrival of their messages, not since they became ready. */
-  private readonly byArrival: boolean;
+  private byArrival: boolean;
   private readonly clock: (() => number) | undefined;
   private readonly clockUs: () => number;
   private readonly watch: RunWatch | null;
@@ -96,6 +96,12 @@ export class Scheduler implements Heads {
     for (let level = 0; level < levels; level++) this.queues.push(new ReadyQueue());
     this.outside = new Task(this).open(levels - 1, null);
     context.outside = this.outside;
+  }
+
+  /** By another policy from the next turn on; what is ready stays. Called between turns, while nothing is paused. */
+  schedule(policy: PolicyOptions): void {
+    this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
+    this.byArrival = policy.kind === 'deadline';
   }
 
   /** The thread's stack is gone: ops that are used outside of handlers find no scheduler any more. */

@@ -56,6 +56,7 @@ import { QstackError } from './errors.js';
 import { InfoDesk } from './info-desk.js';
 import { type ListenerState, ORDER_LEVEL } from './listener-state.js';
 import { type Address, Message } from './message.js';
+import type { ResolvedPolicy } from './policy.js';
 import { type EventSink, Poller } from './poller.js';
 import { Reader, type ReaderHost, ReceiveOp } from './reader.js';
 import { Releaser } from './release.js';
@@ -72,6 +73,8 @@ export interface TurnSource {
   endTurn(): void;
   /** So much waits already that more of it would only wait as well. */
   readonly isCrowded: boolean;
+  /** By another policy from this turn on; what waits stays. */
+  schedule(policy: PolicyOptions): void;
 }
 
 export interface AppCoreOptions<L extends string> {
@@ -82,11 +85,9 @@ export interface AppCoreOptions<L extends string> {
   levels: readonly L[];
   /** Level of what has no other. */
   otherwise: L;
-  policy: PolicyOptions;
+  policy: ResolvedPolicy;
   /** Bytes of one connection that may be on their way (`sndbuf`). */
   sendBufferBytes?: number;
-  /** By level, Infinity for none: older messages are shed before a handler sees them. Null: none at any level. */
-  maxAgesMs: readonly number[] | null;
   /** Messages by level that may stay in their packets while they wait; the bytes of more move to slabs. Absent: all. */
   watermarks?: readonly number[];
   /** The time in stamps. */
@@ -140,7 +141,9 @@ export class AppCore<L extends string = string>
   readonly sojourn: AppSojourn;
   private readonly line: number;
   /** While TX packets are short only the highest level of several is taken on, and by other policies nothing. */
-  private readonly levelsWhileStalled: number;
+  private levelsWhileStalled: number;
+  /** Takes over when the next turn begins. */
+  private nextPolicy: ResolvedPolicy | null = null;
   private readonly poller: Poller;
   private readonly sender: Sender;
   private readonly releaser: Releaser;
@@ -171,7 +174,7 @@ export class AppCore<L extends string = string>
     this.line = arena.appLine(app);
     this.scheduler = new Scheduler({
       levels: levels.length,
-      policy: options.policy,
+      policy: options.policy.options,
       clock: options.clock,
       kick: options.kick,
       watch: options.watch,
@@ -179,7 +182,7 @@ export class AppCore<L extends string = string>
     });
     this.table = new ConnectionTable(arena.connections);
     this.sender = new Sender(arena, app, this.table, {
-      policy: options.policy,
+      policy: options.policy.options,
       windowBytes: options.sendBufferBytes ?? WINDOW,
     });
     this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
@@ -193,17 +196,38 @@ export class AppCore<L extends string = string>
       this.releaser,
       this,
       this.sojourn,
-      options.maxAgesMs,
+      options.policy.maxAgesMs,
     );
     this.connector = new Connector(this.sender, this.outside, () => this.kick());
     this.desk = new InfoDesk(arena, this.sender, this);
-    this.poller = new Poller(arena, app, this.scheduler, this, options.policy);
-    this.levelsWhileStalled = levels.length > 1 && options.policy.kind === 'strict' ? 1 : 0;
+    this.poller = new Poller(arena, app, this.scheduler, this, options.policy.options);
+    this.levelsWhileStalled = this.levelsPassing(options.policy.options);
+  }
+
+  private levelsPassing({ kind }: PolicyOptions): number {
+    return this.levelNames.length > 1 && kind === 'strict' ? 1 : 0;
+  }
+
+  /** Every place of this thread where levels wait goes by another policy from the next turn on; what waits is kept. */
+  schedule(policy: ResolvedPolicy): void {
+    this.nextPolicy = policy;
+    this.scheduler.kick();
+  }
+
+  private takeOver({ options, maxAgesMs }: ResolvedPolicy): void {
+    this.nextPolicy = null;
+    this.levelsWhileStalled = this.levelsPassing(options);
+    this.scheduler.schedule(options);
+    this.poller.schedule(options);
+    this.sender.schedule(options);
+    this.dispatcher.limitAges(maxAgesMs);
+    for (const source of this.sources) source.schedule(options);
   }
 
   /** One turn; true when there is more to do at once. */
   turn(): boolean {
     this.inTurn = true;
+    if (this.nextPolicy !== null && !this.scheduler.isPaused) this.takeOver(this.nextPolicy);
     this.scheduler.advance(this.arena.u32[this.line + APP_LINE_STAMP_U32] as number);
     this.sender.begin();
     for (const source of this.sources) source.beginTurn();

@@ -16,7 +16,7 @@ import type { Message } from './message.js';
 import { loadNative, type NativeAddon, type NativePoller, type StackId } from './native.js';
 import { noWorkers, OffloadPool } from './offload.js';
 import { rxBudgets, watermarks } from './overload.js';
-import { type ResolvedPolicy, resolvePolicy } from './policy.js';
+import type { ResolvedPolicy } from './policy.js';
 import { RedisClient } from './redis.js';
 import type { MakeNativeRedis } from './redis-native.js';
 import type { RedisTopology } from './redis-topology.js';
@@ -27,6 +27,8 @@ export interface AppHostOptions<L extends string> {
   stack: StackId;
   app: number;
   settings: StackSettings;
+  /** In force when it begins. */
+  policy: ResolvedPolicy;
   /** Of a Redis Cluster, as far as it is known. */
   topology?: RedisTopology | undefined;
   control: ListenerControl;
@@ -39,7 +41,7 @@ export class AppHost<L extends string> {
   readonly app: App<L>;
   readonly core: AppCore<L>;
   private readonly options: AppHostOptions<L>;
-  private readonly policy: ResolvedPolicy;
+  private policy: ResolvedPolicy;
   private readonly native: NativeAddon = loadNative();
   private poller: NativePoller | null = null;
   private redis: RedisClient | null = null;
@@ -52,7 +54,7 @@ export class AppHost<L extends string> {
     const { definition, stack, app, settings, control } = options;
     this.options = options;
     this.topology = options.topology;
-    this.policy = resolvePolicy(definition.levels, definition.policy, settings);
+    this.policy = options.policy;
     const arena = new Arena(this.native.attachArena(stack));
     const budgets = rxBudgets(definition.levels, arena.rxPackets, settings.bufferShares);
     this.core = new AppCore<L>({
@@ -61,8 +63,7 @@ export class AppHost<L extends string> {
       app,
       levels: definition.levels,
       otherwise: definition.otherwise,
-      policy: this.policy.options,
-      maxAgesMs: this.policy.maxAgesMs,
+      policy: this.policy,
       sendBufferBytes: settings.sendBufferBytes,
       watch: settings.slowHandlerMs > 0 ? this.watch(settings.slowHandlerMs) : undefined,
       clock: () => this.native.stamp(),
@@ -133,6 +134,12 @@ export class AppHost<L extends string> {
   followRedis(topology: RedisTopology): void {
     this.topology = topology;
     this.redis?.follow(topology);
+  }
+
+  /** Another policy is in force. */
+  schedule(policy: ResolvedPolicy): void {
+    this.policy = policy;
+    this.core.schedule(policy);
   }
 
   private makeWorkers(): OffloadPool {

@@ -6,6 +6,7 @@ import type { AppThreadData, FromApp, ToApp, UserCounts } from './app-protocol.j
 import type { ConnectionQuery, ConnectionsFound } from './connection-list.js';
 import { QstackError } from './errors.js';
 import type { ListenOptions } from './native.js';
+import type { ResolvedPolicy } from './policy.js';
 import type { RedisTopology } from './redis-topology.js';
 
 export interface AppLink {
@@ -18,6 +19,8 @@ export interface AppLink {
   connections(query: ConnectionQuery): Promise<ConnectionsFound>;
   /** Another slot map of the Redis Cluster. */
   followRedis(topology: RedisTopology): void;
+  /** Another policy, from its next turn on. */
+  schedule(policy: ResolvedPolicy): void;
   drain(limitMs: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -107,7 +110,15 @@ export class ThreadLink implements AppLink {
   }
 
   followRedis(topology: RedisTopology): void {
-    if (!this.isGone) this.worker.postMessage({ type: 'redis', topology } satisfies ToApp);
+    this.say({ type: 'redis', topology });
+  }
+
+  schedule(policy: ResolvedPolicy): void {
+    this.say({ type: 'policy', policy });
+  }
+
+  private say(message: ToApp): void {
+    if (!this.isGone) this.worker.postMessage(message);
   }
 
   async drain(limitMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import type { AppCounts } from './app-core.js';
 import type { StackSettings } from './config/settings.js';
 import type { ConnectionQuery, ConnectionsFound } from './connection-list.js';
 import type { ListenOptions, StackId } from './native.js';
+import type { ResolvedPolicy } from './policy.js';
 import type { RedisStats } from './redis.js';
 import type { RedisTopology } from './redis-topology.js';
 
@@ -13,6 +14,8 @@ export interface AppThreadData {
   stack: StackId;
   app: number;
   settings: StackSettings;
+  /** In force when it begins. */
+  policy: ResolvedPolicy;
   /** Of a Redis Cluster, as far as it is known. */
   topology?: RedisTopology | undefined;
 }
@@ -42,5 +45,6 @@ export type ToApp =
   | { type: 'counts'; id: number; user: boolean }
   | { type: 'connections'; id: number; query: ConnectionQuery }
   | { type: 'redis'; topology: RedisTopology }
+  | { type: 'policy'; policy: ResolvedPolicy }
   | { type: 'drain'; limitMs: number }
   | { type: 'close' };

@@ -52,11 +52,11 @@ class CollectedListeners implements ListenerControl {
 }
 
 async function setUp(control: CollectedListeners): Promise<AppHost<string>> {
-  const { module, stack, app, settings, topology } = data;
+  const { module, ...parts } = data;
   const definition = ((await import(module)) as { default?: unknown }).default;
   if (!isServeDefinition(definition)) throw notADefinition(`${module} has no default export made by serve()`);
-  const log = new Log({ level: settings.logLevel });
-  const host = new AppHost({ definition, stack, app, settings, topology, control, log, drive: false });
+  const log = new Log({ level: data.settings.logLevel });
+  const host = new AppHost({ ...parts, definition, control, log, drive: false });
   await host.setup();
   control.endOfSetup();
   return host;
@@ -77,6 +77,9 @@ async function obey(host: AppHost<string>, control: CollectedListeners, message:
       break;
     case 'redis':
       host.followRedis(message.topology);
+      break;
+    case 'policy':
+      host.schedule(message.policy);
       break;
     case 'drain':
       await host.drain(message.limitMs);

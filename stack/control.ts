@@ -27,11 +27,13 @@ import {
 } from './native.js';
 import { planOf, stackOptions } from './native-options.js';
 import { type LevelOverload, overloadOf } from './overload.js';
+import type { Policy, PolicySettings, ResolvedPolicy } from './policy.js';
 import type { RedisTopology } from './redis-topology.js';
 import type { RedisWatch } from './redis-watch.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
 import { type StageCells, type StageTime, stageCells, stageTimes } from './sojourn.js';
+import { StackPolicy } from './stack-policy.js';
 
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 60_000;
@@ -71,6 +73,7 @@ export class Stack implements AsyncDisposable {
   private wanted: ListenOptions[] = [];
   private numbers: number[] = [];
   private readonly deathsMs: number[] = [];
+  private readonly policies: StackPolicy;
   private rules: StackRules | null = null;
   private heartbeat: Heartbeat | null = null;
   private redis: RedisWatch | null = null;
@@ -89,6 +92,7 @@ export class Stack implements AsyncDisposable {
     this.memory = new MemoryLog(parts.log, planOf(settings, definition.levels.length));
     const options = stackOptions(settings, definition.levels, definition.policy, parts.ring);
     this.id = this.native.createStack(options, this.memory.touched);
+    this.policies = new StackPolicy(this.native, this.id, definition.levels, definition.policy, settings);
   }
 
   static async start(parts: StackParts): Promise<Stack> {
@@ -129,7 +133,7 @@ export class Stack implements AsyncDisposable {
 
   private link(app: number): AppLink {
     const { module, definition, settings, log } = this.parts;
-    const common = { stack: this.id, app, settings, topology: this.redis?.topology };
+    const common = { stack: this.id, app, settings, policy: this.policy, topology: this.redis?.topology };
     if (settings.arrangement === 'inline') return new LocalLink({ definition, ...common, log });
     const data = { module, ...common };
     const unlisten = (number: number) => this.native.unlisten(this.id, number);
@@ -210,6 +214,37 @@ export class Stack implements AsyncDisposable {
   /** The same for the rules of the configuration. */
   classifyLines(lines: readonly ClassifyLine[]): RuleHits[] {
     return this.runningRules().replaceLines(lines);
+  }
+
+  /**
+   * Replaces the program's policy while the stack runs; keys of the configuration go on overriding it. What waits is kept, and every
+   * place where levels wait goes by the new one from its next turn on. Returns the policy in force. QST_ERR_CONFIG_INVALID changes
+   * nothing.
+   */
+  schedule(policy: Policy): ResolvedPolicy {
+    return this.tellPolicy(this.policies.replace(policy));
+  }
+
+  /** The same for the keys of the configuration. */
+  scheduleSettings(settings: PolicySettings): ResolvedPolicy {
+    return this.tellPolicy(this.policies.replaceSettings(settings));
+  }
+
+  private tellPolicy(policy: ResolvedPolicy): ResolvedPolicy {
+    for (const app of this.apps) app.schedule(policy);
+    return policy;
+  }
+
+  /** In force, as the configuration and the program together have it. */
+  get policy(): ResolvedPolicy {
+    return this.policies.inForce;
+  }
+
+  /** What a configuration that was read again says of rules and policy. A fault of either changes nothing. */
+  configure(settings: StackSettings): void {
+    this.policies.check(settings);
+    this.classifyLines(settings.classify);
+    this.scheduleSettings(settings);
   }
 
   /** How often each rule has given a frame its level since it was put in place. */

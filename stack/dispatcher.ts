@@ -53,7 +53,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private readonly host: DispatcherHost<L>;
   private readonly sojourn: AppSojourn;
   /** In stamps, by level; null: messages live for ever. */
-  private readonly maxAges: Float64Array | null;
+  private maxAges: Float64Array | null = null;
   /** New coroutines, until they ask for their first message. */
   private readonly starting = new Map<PooledCoroutine<L>, Task>();
 
@@ -72,9 +72,14 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     this.releaser = releaser;
     this.host = host;
     this.sojourn = sojourn;
-    this.maxAges = maxAgesMs === null ? null : Float64Array.from(maxAgesMs, stampsOfMs);
+    this.limitAges(maxAgesMs);
     this.shedByLevel = new Array<number>(arena.levels).fill(0);
     this.pending = new PendingLists(table.size);
+  }
+
+  /** Milliseconds by level, Infinity for none; what no handler has seen yet is judged by these from now on. */
+  limitAges(maxAgesMs: readonly number[] | null): void {
+    this.maxAges = maxAgesMs === null ? null : Float64Array.from(maxAgesMs, stampsOfMs);
   }
 
   /** A listener of order `level` exists: 4 more bytes per connection and level, and one per connection. */

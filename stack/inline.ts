@@ -15,10 +15,12 @@ import type { ListenerControl } from './listener.js';
 import { Log } from './log.js';
 import { type ListenOptions, loadNative, type RingDevice, type StackCounters, type StackId } from './native.js';
 import { stackOptions } from './native-options.js';
+import type { Policy, ResolvedPolicy } from './policy.js';
 import type { RedisWatch } from './redis-watch.js';
 import { type RuleHits, StackRules } from './rule-set.js';
 import type { ServeDefinition } from './serve.js';
 import { type StageTime, stageTimes } from './sojourn.js';
+import { StackPolicy } from './stack-policy.js';
 
 /** The keys of a configuration file. */
 export type ConfigObject = Readonly<Record<string, unknown>>;
@@ -41,6 +43,7 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
   private readonly host: AppHost<L>;
   private readonly listeners: number[];
   private readonly rules: StackRules<L>;
+  private readonly policies: StackPolicy;
   private readonly drainMs: number;
   private readonly redis: RedisWatch | undefined;
   private readonly drops = new DropWatch(() => this.counters());
@@ -51,6 +54,7 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
     host: AppHost<L>,
     listeners: number[],
     rules: StackRules<L>,
+    policies: StackPolicy,
     drainMs: number,
     redis: RedisWatch | undefined,
   ) {
@@ -59,6 +63,7 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
     this.app = host.app;
     this.listeners = listeners;
     this.rules = rules;
+    this.policies = policies;
     this.drainMs = drainMs;
     this.redis = redis;
   }
@@ -76,6 +81,13 @@ export class InlineStack<L extends string = string> implements AsyncDisposable {
   /** Replaces the program's rules, as Stack.classify() does; how often those of before had matched. */
   classify(rules: readonly Rule<L>[]): RuleHits<L>[] {
     return this.rules.replace(rules);
+  }
+
+  /** Replaces the program's policy, as Stack.schedule() does. */
+  schedule(policy: Policy<L>): ResolvedPolicy {
+    const resolved = this.policies.replace(policy);
+    this.host.schedule(resolved);
+    return resolved;
   }
 
   ruleHits(): RuleHits<L>[] {
@@ -123,6 +135,8 @@ export async function inline<L extends string>(
   let redis: RedisWatch | undefined;
   try {
     const rules = new StackRules<L>(native, id, definition, settings);
+    const policies = new StackPolicy(native, id, definition.levels, definition.policy, settings);
+    const policy = policies.inForce;
     const listeners: number[] = [];
     const control = directControl(id, listeners);
     if (settings.redisCluster.length > 0 && settings.redisClient === 'hiredis') {
@@ -130,10 +144,10 @@ export async function inline<L extends string>(
       redis = await RedisWatch.open(settings.redisCluster, (topology) => host?.followRedis(topology), log);
     }
     const topology = redis?.topology;
-    host = new AppHost<L>({ definition, stack: id, app: 0, settings, topology, control, log, drive: true });
+    host = new AppHost<L>({ definition, stack: id, app: 0, settings, policy, topology, control, log, drive: true });
     await host.setup();
     host.begin();
-    return new InlineStack<L>(id, host, listeners, rules, settings.drainTimeoutMs, redis);
+    return new InlineStack<L>(id, host, listeners, rules, policies, settings.drainTimeoutMs, redis);
   } catch (error) {
     redis?.close();
     host?.close();

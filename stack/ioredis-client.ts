@@ -165,6 +165,9 @@ export class IoredisClient implements NativeRedis {
   /** ioredis knows the slots of its cluster by itself. */
   setTopology(): void {}
 
+  /** Its connections have no levels. */
+  schedule(): void {}
+
   attach(poller: NativePoller): void {
     this.poller = poller;
   }

@@ -5,6 +5,7 @@ import type { AppLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
 import { type ConnectionQuery, type ConnectionsFound, listConnections } from './connection-list.js';
 import { type ListenOptions, loadNative } from './native.js';
+import type { ResolvedPolicy } from './policy.js';
 import type { RedisTopology } from './redis-topology.js';
 
 export class LocalLink implements AppLink {
@@ -46,6 +47,10 @@ export class LocalLink implements AppLink {
 
   followRedis(topology: RedisTopology): void {
     this.host.followRedis(topology);
+  }
+
+  schedule(policy: ResolvedPolicy): void {
+    this.host.schedule(policy);
   }
 
   async drain(limitMs: number): Promise<void> {

@@ -278,6 +278,8 @@ export interface NativeAddon {
    * the version of before has matched, and last its default.
    */
   classify(stack: StackId, table: Uint8Array): number[];
+  /** Another policy for RX lanes, send rings and TX queue, from the next turn on. */
+  schedule(stack: StackId, policy: PolicyWords): void;
   /** The same of the version that judges now. */
   ruleHits(stack: StackId): number[];
   /** Level of one frame by that table, without any stack. */

@@ -112,6 +112,19 @@ export function resolvePolicy(
   };
 }
 
+/** As lines of a configuration, which mean the same. */
+export function policyLines(levels: readonly string[], { options, maxAgesMs }: ResolvedPolicy): string[] {
+  const { kind, starvationBoundMs, weights, budgetsMs } = options;
+  const listed = (values: readonly number[], unit: string) =>
+    levels.flatMap((level, i) => (Number.isFinite(values[i]) ? [`${level} ${values[i]}${unit}`] : [])).join(', ');
+  const own = {
+    strict: `starvation_bound = ${starvationBoundMs === 0 ? 0 : `${starvationBoundMs}ms`}`,
+    weighted: `weights = ${listed(weights, '')}`,
+    deadline: `deadlines = ${listed(budgetsMs, 'ms')}`,
+  };
+  return [`policy = ${kind}`, own[kind], ...(maxAgesMs === null ? [] : [`max_age = ${listed(maxAgesMs, 'ms')}`])];
+}
+
 /** The same policy for native queues. */
 export function policyWords({ kind, starvationBoundMs, weights, budgetsMs }: PolicyOptions): PolicyWords {
   return { kind, bound: stampsOfMs(starvationBoundMs), weights, budgets: budgetsMs.map(stampsOfMs) };

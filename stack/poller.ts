@@ -54,7 +54,7 @@ export class Poller implements Heads {
   events = 0;
   private readonly words: Uint32Array;
   private readonly rings: RingConsumer[] = [];
-  private readonly policy: SchedulingPolicy;
+  private policy: SchedulingPolicy;
   /** The scheduler's measure of work that the policy has been told of. */
   private readonly chargedUs: Float64Array;
   private readonly aside: Aside;
@@ -69,6 +69,12 @@ export class Poller implements Heads {
     this.chargedUs = new Float64Array(arena.levels);
     for (let level = 0; level < arena.levels; level++) this.rings.push(arena.consumer(app, RING_EVENT + level));
     this.aside = new Aside(this.rings);
+  }
+
+  /** By another policy from the next turn on; events stay where they are. */
+  schedule(policy: PolicyOptions): void {
+    this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
+    this.chargedUs.set(this.scheduler.workUs);
   }
 
   private get lowest(): number {

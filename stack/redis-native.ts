@@ -73,6 +73,8 @@ export interface NativeRedis {
   addTemplate(args: readonly (readonly NativePart[])[], key: number): number;
   /** The server of each of the 16384 slots, as an index of `servers`, of which those that are new are added. */
   setTopology(servers: readonly RedisServer[], slots: Uint16Array): void;
+  /** Which level's commands go first, from the next poll on. */
+  schedule(policy: PolicyWords): void;
   /** From now on this poller polls it. */
   attach(poller: NativePoller): void;
   /** Commands were published, where no poller looks for them. */

@@ -139,7 +139,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   private readonly active: (RedisOp | null)[] = [];
   private readonly freeIds: number[] = [];
   private readonly queues: WaitingLine<RedisOp>[] = [];
-  private readonly policy: SchedulingPolicy;
+  private policy: SchedulingPolicy;
   private readonly latency: RecordableHistogram[] = [];
   private readonly shardCells: Float64Array[] = [];
   private underWay = 0;
@@ -183,6 +183,11 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   /** Another slot map of the cluster; what waits for a server that has lost its slots goes to the one that has them. */
   follow({ servers, slots }: RedisTopology): void {
     if (!this.isClosed) this.native.setTopology(servers, slots);
+  }
+
+  schedule(policy: PolicyOptions): void {
+    this.policy = makePolicy(policy, this, COMMANDS_PER_ROUND, 1);
+    if (!this.isClosed) this.native.schedule(policyWords(policy));
   }
 
   // ---- commands

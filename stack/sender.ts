@@ -67,9 +67,9 @@ export class Sender implements Heads {
   /** Queues that wait for packets, by level, the oldest first. */
   private readonly lines: SendQueue[][] = [];
   private readonly connectionBytesMax: number;
-  private readonly policy: SchedulingPolicy;
+  private policy: SchedulingPolicy;
   /** A level may pass by lower ones that wait for packets. */
-  private readonly passesBy: boolean;
+  private passesBy: boolean;
   /** Entries that may leave before the policy is asked again. */
   private burstLeft = 0;
   /** The highest level whose line is not empty: what is sent there or below takes its place behind. */
@@ -94,6 +94,13 @@ export class Sender implements Heads {
       this.rings.push(arena.producer(app, RING_SEND + level));
       this.lines.push([]);
     }
+  }
+
+  /** By another policy from the next flush on; what waits keeps its place. */
+  schedule(policy: PolicyOptions): void {
+    this.policy = makePolicy(policy, this, this.arena.mss, 1);
+    this.passesBy = policy.kind === 'strict';
+    this.noteStalled();
   }
 
   private window(slot: number): number {
@@ -401,6 +408,10 @@ export class Sender implements Heads {
       const level = this.policy.next(mask);
       if (!this.flushLine(level)) mask &= ~(1 << level);
     }
+    this.noteStalled();
+  }
+
+  private noteStalled(): void {
     const left = this.waitingMask;
     this.stalledLevel = left === 0 ? NOT_STALLED : this.passesBy ? highestOf(left) : 0;
   }

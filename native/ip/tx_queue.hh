@@ -32,6 +32,8 @@ class TxQueue {
   explicit TxQueue(uint32_t capacity_power_of_two, uint32_t levels = 1, Sojourn* sojourn = nullptr,
                    const PolicyConfig& policy = {});
 
+  /// By another policy from the next flush() on. What waits stays where it is.
+  void schedule(const PolicyConfig& policy) { policy_ = SchedulingPolicy(policy, levels_, kQuantum, kLook, kRound); }
   /// Frames that are pushed from now on have waited since `now`.
   void begin_turn(Nanos now) { now_ = to_stamp(now); }
 

@@ -8,6 +8,7 @@
 #include "native/node/control_values.hh"
 #include "native/node/env_data.hh"
 #include "native/node/read_config.hh"
+#include "native/node/read_policy.hh"
 #include "native/node/registry.hh"
 #include "native/node/touch_progress.hh"
 #include "native/port/eal.hh"
@@ -106,6 +107,12 @@ Napi::Value classify(const Info& info) {
 
 Napi::Value rule_hits(const Info& info) { return numbers_value(info.Env(), stack_argument(info)->rule_hits()); }
 
+Napi::Value schedule(const Info& info) {
+  const std::shared_ptr<StackInstance> instance = stack_argument(info);
+  instance->schedule(read_policy(OptionReader(info[1], "schedule"), instance->config().arena.levels));
+  return info.Env().Undefined();
+}
+
 Napi::Value run(const Info& info) {
   stack_argument(info)->run(read_run(OptionReader(info[1], "run")));
   return info.Env().Undefined();
@@ -170,6 +177,7 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<unlisten>(exports, "unlisten");
   add<classify>(exports, "classify");
   add<rule_hits>(exports, "ruleHits");
+  add<schedule>(exports, "schedule");
   add<run>(exports, "run");
   add<stop>(exports, "stop");
   add<destroy>(exports, "destroy");

@@ -99,13 +99,16 @@ class RedisObject : public Napi::ObjectWrap<RedisObject> {
     return DefineClass(
         env, "NativeRedis",
         {InstanceMethod<&RedisObject::add_template>("addTemplate"), InstanceMethod<&RedisObject::set_topology>("setTopology"),
-         InstanceMethod<&RedisObject::attach>("attach"), InstanceMethod<&RedisObject::take>("take"),
+         InstanceMethod<&RedisObject::schedule>("schedule"), InstanceMethod<&RedisObject::attach>("attach"),
+         InstanceMethod<&RedisObject::take>("take"),
          InstanceMethod<&RedisObject::poll>("poll"), InstanceMethod<&RedisObject::stats>("stats"),
          InstanceMethod<&RedisObject::close>("close")});
   }
 
-  void adopt(Napi::Object self, std::shared_ptr<Client> client, std::shared_ptr<StackInstance> instance) {
+  void adopt(Napi::Object self, std::shared_ptr<Client> client, std::shared_ptr<StackInstance> instance,
+             uint32_t levels) {
     client_ = std::move(client);
+    levels_ = levels;
     instance_ = std::move(instance);
     self.Set("block", make_block(self.Env()));
     self.Set("layout", make_layout(self.Env()));
@@ -122,6 +125,7 @@ class RedisObject : public Napi::ObjectWrap<RedisObject> {
 
   Napi::Value add_template(const Napi::CallbackInfo& info);
   Napi::Value set_topology(const Napi::CallbackInfo& info);
+  Napi::Value schedule(const Napi::CallbackInfo& info);
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value take(const Napi::CallbackInfo& info);
   Napi::Value poll(const Napi::CallbackInfo& info);
@@ -131,6 +135,7 @@ class RedisObject : public Napi::ObjectWrap<RedisObject> {
 
   std::shared_ptr<Client> client_;
   std::shared_ptr<StackInstance> instance_;  ///< keeps the arena that commands point into
+  uint32_t levels_ = 0;
   std::unique_ptr<Source> source_;
   Napi::ObjectReference poller_;
 };
@@ -188,6 +193,13 @@ Napi::Value RedisObject::set_topology(const Napi::CallbackInfo& info) {
     const auto slots = info[1].As<Napi::Uint16Array>();
     if (!client().set_topology(servers, {slots.Data(), slots.ElementLength()}))
       throw option_error("setTopology: numeric addresses and 16384 numbers of servers are expected");
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value RedisObject::schedule(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    client().schedule(read_policy(OptionReader(info[0], "schedule"), levels_));
     return info.Env().Undefined();
   });
 }
@@ -281,10 +293,11 @@ Napi::Value create(const Napi::CallbackInfo& info) {
     std::shared_ptr<StackInstance> instance;
     if (options.has("stack")) instance = find_instance(static_cast<uint32_t>(options.required("stack", 1, UINT32_MAX)));
     if (instance != nullptr) instance->keep_arena();
-    auto made = Client::create(read_config(options), instance ? arena_of(*instance) : std::span<const uint8_t>{});
+    const ClientConfig config = read_config(options);
+    auto made = Client::create(config, instance ? arena_of(*instance) : std::span<const uint8_t>{});
     if (const auto* fault = std::get_if<std::string>(&made)) throw option_error("createRedis: " + *fault);
     Napi::Object object = env_data(info.Env()).redis_class.New({});
-    RedisObject::Unwrap(object)->adopt(object, std::move(std::get<std::unique_ptr<Client>>(made)), instance);
+    RedisObject::Unwrap(object)->adopt(object, std::move(std::get<std::unique_ptr<Client>>(made)), instance, config.levels);
     return object;
   });
 }

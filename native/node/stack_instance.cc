@@ -158,6 +158,13 @@ std::vector<uint64_t> StackInstance::rule_hits() {
   return hits;
 }
 
+void StackInstance::schedule(const PolicyConfig& policy) {
+  call([&] {
+    parts_->stack->schedule(policy);
+    parts_->rings->schedule(policy);
+  });
+}
+
 CounterSnapshot StackInstance::counters() {
   CounterSnapshot out{};
   call([&] {

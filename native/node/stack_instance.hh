@@ -53,6 +53,8 @@ class StackInstance {
   /// How often each rule of the version of before has matched, and last its default; empty where there was none.
   std::vector<uint64_t> classify(Classifier classifier);
   std::vector<uint64_t> rule_hits();
+  /// RX lanes, TX queue and send rings go by another policy from the next turn on.
+  void schedule(const PolicyConfig& policy);
   CounterSnapshot counters();
   Sojourn sojourn();
   HiccupProbe::Summary hiccups(bool reset);

@@ -123,6 +123,11 @@ bool Client::set_topology(std::span<const Address> servers, std::span<const uint
   return true;
 }
 
+void Client::schedule(const PolicyConfig& policy) {
+  pattern_.policy = policy;
+  for (const auto& shard : shards_) shard->schedule(policy);
+}
+
 /// A server without a slot is left alone: it may be gone for ever.
 void Client::note_wanted() {
   std::vector<bool> wanted(shards_.size());

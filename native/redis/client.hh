@@ -52,6 +52,9 @@ class Client : private Redirector {
   /// server that has lost its slot waits for the other one from now on. False: there are too many, or an address is wrong.
   bool set_topology(std::span<const Address> servers, std::span<const uint16_t> slots);
 
+  /// Each shard goes by another policy from the next poll on, and so do those that are added.
+  void schedule(const PolicyConfig& policy);
+
   /// Takes commands and given-back places out of their rings; sends nothing.
   void take(Nanos now);
   /// One round over all shards. Returns the completions that wait for JavaScript.

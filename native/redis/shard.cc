@@ -29,6 +29,11 @@ Shard::Shard(const ShardConfig& config, uint16_t number, int epoll_fd, PendingPo
 
 void Shard::submit(uint32_t index) { waiting_[pool_.at(index).level].push_back(pool_, index); }
 
+void Shard::schedule(const PolicyConfig& policy) {
+  config_.policy = policy;
+  policy_ = SchedulingPolicy(policy, config_.levels, kQuantum, kBurst, kBurst);
+}
+
 void Shard::take_waiting(PendingList& into) {
   for (PendingList& list : waiting_)
     while (!list.empty()) into.push_back(pool_, list.pop_front(pool_));

@@ -66,6 +66,8 @@ class Shard {
 
   /// Nobody connects to a server that is not wanted before a command waits for it.
   void set_wanted(bool wanted) { wanted_ = wanted; }
+  /// By another policy from the next poll on; what waits and what is in flight stays.
+  void schedule(const PolicyConfig& policy);
   /// Hands over what waits, of all levels.
   void take_waiting(PendingList& into);
 

@@ -3,7 +3,7 @@
 namespace qstack::sim {
 namespace {
 
-enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites, kPolicies };
+enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites, kPolicies, kPolicyChanges };
 
 constexpr uint32_t kFaultsMax = 12;
 /// Room for what a message says of itself (native/sim/sim_app.cc).
@@ -107,9 +107,7 @@ void make_judge(HostPlan& host, uint64_t seed, uint32_t number, const Limits& li
   host.defers = r.chance(500'000);
 }
 
-/// Which level goes next at its queues. A draw of its own, too.
-void make_policy(HostPlan& host, uint64_t seed, uint32_t number, const Limits& limits) {
-  Random r(seed, kPolicies, number);
+PolicyConfig policy_of(Random& r) {
   PolicyConfig policy;
   policy.kind = r.one_of({PolicyKind::strict, PolicyKind::weighted, PolicyKind::deadline});
   const uint32_t bound_us = r.magnitude(10, 1'000'000);
@@ -118,7 +116,17 @@ void make_policy(HostPlan& host, uint64_t seed, uint32_t number, const Limits& l
     policy.weights[level] = r.magnitude(1, 1'000);
     policy.budgets[level] = to_stamp(uint64_t{r.magnitude(10, 60'000'000)} * 1'000);
   }
-  if (limits.has(Feature::policies)) host.config.policy = policy;
+  return policy;
+}
+
+/// Which level goes next at its queues, and when another policy takes over. Draws of their own, too.
+void make_policies(HostPlan& host, uint64_t seed, uint32_t number, const Limits& limits) {
+  if (!limits.has(Feature::policies)) return;
+  Random first(seed, kPolicies, number), change(seed, kPolicyChanges, number);
+  host.config.policy = policy_of(first);
+  if (!change.chance(500'000)) return;
+  host.policy_turns = change.magnitude(1, 10'000);
+  host.other_policy = policy_of(change);
 }
 
 /// Some transfers are of messages, of all levels and of random lengths.
@@ -247,7 +255,7 @@ Plan make_plan(uint64_t seed, const Limits& limits) {
     HostPlan& host = plan.hosts.back();
     make_link(host, seed, i, limits);
     make_judge(host, seed, i, limits);
-    make_policy(host, seed, i, limits);
+    make_policies(host, seed, i, limits);
     if (plan.starved) host.config.tcp.busy = 2, host.config.tcp.connections = 4;
   }
   for (uint32_t i = 0; i < transfers; ++i) {

@@ -73,6 +73,8 @@ struct HostPlan {
   uint32_t refusal_ppm = 0;
   uint32_t stall_us = 0;  ///< the app has no room for the lower levels, every other such time about; 0: it always has
   bool defers = false;     ///< then the stack is told that their budget is spent
+  PolicyConfig other_policy;      ///< takes turns with that of `config`
+  uint32_t policy_turns = 0;      ///< of the host, after which the other one is in force; 0: never
   uint32_t delay_us = 0;          ///< of the link to the middle of the network, one way
   uint64_t bytes_per_second = 0;  ///< that leave; 0: any number
   uint32_t queue_bytes = 0;       ///< that wait to leave before frames are dropped

@@ -97,10 +97,19 @@ Nanos SimHost::due() const {
 
 void SimHost::turn() {
   last_turn_ = now_;
+  change_policy();
   const bool wrote = life_->app.step();
   pending_ = life_->stack.turn(now_) != 0 || wrote;
   ++turns_;
   check();
+}
+
+/// Whatever waits, and whichever policy it came under, goes by the other one now.
+void SimHost::change_policy() {
+  const HostPlan& host = plan_.hosts[number_];
+  if (host.policy_turns == 0 || turns_ % host.policy_turns != 0) return;
+  const bool other = turns_ / host.policy_turns % 2 != 0;
+  life_->stack.schedule(other ? host.other_policy : host.config.policy);
 }
 
 void SimHost::check() {

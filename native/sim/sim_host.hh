@@ -38,6 +38,7 @@ class SimHost {
     Stack stack;
   };
 
+  void change_policy();
   void check();
 
   const Plan& plan_;

@@ -51,6 +51,11 @@ AppRings::AppRings(Arena& arena, PacketPool& tx, const PolicyConfig& policy)
   for (uint32_t app = 0; app < sides_.size(); ++app) open_rings(app);
 }
 
+void AppRings::schedule(const PolicyConfig& policy) {
+  fresh_policy_ = SchedulingPolicy(policy, levels_, kSendQuantum, kSendBurst, kSendRound);
+  for (Side& side : sides_) side.policy = fresh_policy_;
+}
+
 void AppRings::open_rings(uint32_t app) {
   Side& side = sides_[app];
   side.line = &arena_.line(app);

@@ -38,6 +38,9 @@ class AppRings final : public App {
   /// The arena (with its region set) and the TX pool outlive the rings. `policy`: which level's sends go first.
   AppRings(Arena& arena, PacketPool& tx, const PolicyConfig& policy = {});
 
+  /// Sends go by another policy from the next drain() on. What waits stays where it is.
+  void schedule(const PolicyConfig& policy);
+
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
   bool has_budget(uint8_t level) const override { return rx_held_[level] < rx_budgets_[level]; }
@@ -147,7 +150,7 @@ class AppRings final : public App {
   Arena& arena_;
   PacketRegion region_;
   PacketPool& tx_;
-  SchedulingPolicy fresh_policy_;
+  SchedulingPolicy fresh_policy_;  ///< of the policy in force, before any work
   uint32_t levels_;
   uint32_t connections_;
   uint32_t rx_packets_;

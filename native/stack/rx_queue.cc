@@ -22,6 +22,10 @@ RxQueue::RxQueue(uint32_t levels, const PolicyConfig& policy, uint32_t syns_max)
       count_(std::clamp<uint32_t>(levels, 1, kLevelsMax) + 2),
       syns_max_(syns_max) {}
 
+void RxQueue::schedule(const PolicyConfig& policy) {
+  policy_ = SchedulingPolicy(with_syn(policy), count_ - 1, kQuantum, kBurst, kBurst);
+}
+
 uint32_t RxQueue::lane_of(const Packet& packet) const {
   if (packet.payload_length != 0) return packet.level == 0 ? kTop : std::min(packet.level + kSyn, lowest());
   const uint32_t at = packet.l4 + kTcpFlagsAt;

@@ -24,6 +24,9 @@ class RxQueue {
 
   explicit RxQueue(uint32_t levels, const PolicyConfig& policy = {}, uint32_t syns_max = UINT32_MAX);
 
+  /// By another policy from the next take() on. What waits stays where it is.
+  void schedule(const PolicyConfig& policy);
+
   void begin_turn() { syns_left_ = kSynsPerTurn; }
   /// False: a SYN that has no room. It stays the caller's.
   bool push(Packet* packet);

@@ -87,6 +87,12 @@ class Stack {
   /// nullptr: every frame has level 0.
   const RuleBook* rules() const { return rules_.get(); }
 
+  /// The RX lanes and the TX queue go by another policy from the next turn on; what waits in them stays.
+  void schedule(const PolicyConfig& policy) {
+    received_.schedule(policy);
+    queue_.schedule(policy);
+  }
+
   /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
   Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
 

@@ -90,6 +90,11 @@ function gather(sources: Sources, faults: Fault[]): Map<KeyName, Entry[]> {
   return chosen;
 }
 
+/** Values of entries of one source; faults are added. */
+export function readValues(entries: readonly Entry[], faults: Fault[]): Values {
+  return readAll(sortEntries(entries, faults), faults);
+}
+
 function plannedBytes(settings: StackSettings) {
   const { connectionsMax, levels, appThreads, packetsMax } = settings;
   return plan({ connections: connectionsMax, levels: levels?.length ?? 2, apps: appThreads, packets: packetsMax });
@@ -125,7 +130,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
 }
 
 /** By place in the file, so that a person can walk through it once. */
-function inOrder(faults: Fault[]): Fault[] {
+export function inOrder(faults: Fault[]): Fault[] {
   const line = (fault: Fault) => Number(/:(\d+)$/.exec(fault.where)?.[1] ?? 0);
   return faults.sort((a, b) => line(a) - line(b));
 }

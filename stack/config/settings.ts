@@ -220,17 +220,25 @@ function tcp(values: Values) {
   };
 }
 
+export type PolicyPart = Pick<StackSettings, 'policy' | 'starvationBoundMs' | 'maxAgesMs' | 'weights' | 'deadlinesMs'>;
+
+export function policyOf(values: Values): PolicyPart {
+  return {
+    policy: values.policy,
+    starvationBoundMs: values.starvation_bound,
+    maxAgesMs: values.max_age,
+    weights: values.weights,
+    deadlinesMs: values.deadlines,
+  };
+}
+
 function priority(values: Values, lines: ClassifyLine[]) {
   return {
     priorities: values.pri_enable ?? true,
     levels: values.levels,
     classify: lines,
     payloadAt: values.payload_at ?? 0,
-    policy: values.policy,
-    starvationBoundMs: values.starvation_bound,
-    maxAgesMs: values.max_age,
-    weights: values.weights,
-    deadlinesMs: values.deadlines,
+    ...policyOf(values),
     bufferShares: values.buffer_share,
     framing: values.framing,
     order: values.order,

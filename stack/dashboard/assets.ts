@@ -19,7 +19,18 @@ const UPLOT = dirname(createRequire(import.meta.url).resolve('uplot'));
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLE = 'text/css; charset=utf-8';
 
-export const SCRIPTS = ['main', 'panels', 'charts', 'format', 'history', 'tables', 'rules', 'api', 'theme'] as const;
+export const SCRIPTS = [
+  'main',
+  'panels',
+  'charts',
+  'format',
+  'history',
+  'tables',
+  'rules',
+  'lines-form',
+  'api',
+  'theme',
+] as const;
 
 const FILES: Readonly<Record<string, [type: string, path: string]>> = {
   '/': ['text/html; charset=utf-8', join(SOURCES, 'index.html')],

@@ -5,6 +5,7 @@
 //   GET /api/snapshots?after=N the snapshots behind number N, at most the last five minutes
 //   GET /api/connections?filter=…&limit=N  connections with their state, as `qstack ss` lists them
 //   POST /api/rules            { "lines": […] }: new rules in the place of the configuration's; needs the token
+//   POST /api/policy           { "lines": […] }: the same for the policy
 // `trusted`: the request came by the control socket, which only this user can reach.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseConnectionFilter } from '../connection-filter.js';
@@ -51,18 +52,40 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function linesOf(body: unknown): string[] {
+/** What can be changed by lines of a configuration. */
+interface Change {
+  /** As the program has none of it. */
+  what: string;
+  example: string;
+  apply(source: DashboardSource): ((lines: readonly string[]) => void) | undefined;
+}
+
+const CHANGES: Readonly<Record<string, Change>> = {
+  '/api/rules': {
+    what: 'rules',
+    example: 'payload[5] == 1 -> high',
+    apply: (source) => source.classify?.bind(source),
+  },
+  '/api/policy': {
+    what: 'policy',
+    example: 'policy = strict',
+    apply: (source) => source.schedule?.bind(source),
+  },
+};
+
+function linesOf(body: unknown, example: string): string[] {
   const lines = (body as { lines?: unknown } | null)?.lines;
   const right = Array.isArray(lines) && lines.every((line) => typeof line === 'string');
-  if (!right) throw new HttpFault(400, 'expected is { "lines": ["payload[5] == 1 -> high", …] }');
+  if (!right) throw new HttpFault(400, `expected is { "lines": ["${example}", …] }`);
   return (lines as string[]).map((line) => line.trim()).filter((line) => line !== '');
 }
 
-async function changeRules({ source }: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (source.classify === undefined) throw new HttpFault(404, `${source.program.name} has no rules`);
-  const lines = linesOf(await bodyOf(request));
+async function make(change: Change, { source }: Service, request: IncomingMessage, response: ServerResponse) {
+  const apply = change.apply(source);
+  if (apply === undefined) throw new HttpFault(404, `${source.program.name} has no ${change.what}`);
+  const lines = linesOf(await bodyOf(request), change.example);
   try {
-    source.classify(lines);
+    apply(lines);
   } catch (error) {
     throw new HttpFault(422, (error as Error).message);
   }
@@ -128,8 +151,9 @@ async function change(
 ): Promise<void> {
   const refusal: Refusal | null = trusted ? null : service.guard.changing(request.headers);
   if (refusal !== null) return refuse(response, refusal.status, refusal.sentence);
-  if (url.pathname !== '/api/rules') throw new HttpFault(404, 'there is nothing here');
-  await changeRules(service, request, response);
+  const wanted = Object.hasOwn(CHANGES, url.pathname) ? CHANGES[url.pathname] : undefined;
+  if (wanted === undefined) throw new HttpFault(404, 'there is nothing here');
+  await make(wanted, service, request, response);
 }
 
 export async function answer(

@@ -108,6 +108,11 @@ export interface Rules {
   all: RuleFigures[];
 }
 
+export interface Policy {
+  /** The one in force, as lines of a configuration: what can be changed. */
+  lines: string[];
+}
+
 export interface Snapshot {
   /** Counts up. */
   number: number;
@@ -131,7 +136,7 @@ export interface Snapshot {
   busiest?: BusyConnection[];
   slowest?: SlowConnection[];
   rules?: Rules;
-  policy?: { text: string; fixed: string };
+  policy?: Policy;
   /** Other figures that a person wants to see, by name and unit. */
   more?: Record<string, number>;
 }

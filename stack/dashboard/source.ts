@@ -15,5 +15,7 @@ export interface DashboardSource<R extends Reading = Reading> {
   metrics(): Promise<string>;
   /** Puts these rules in the place of the configuration's. Throws QST_ERR_CLASSIFIER_INVALID. */
   classify?(lines: readonly string[]): void;
+  /** Puts this policy, lines of a configuration, in the place of the configuration's. Throws QST_ERR_CONFIG_INVALID. */
+  schedule?(lines: readonly string[]): void;
   connections?(query: ConnectionQuery): Promise<ConnectionsFound>;
 }

@@ -1,12 +1,13 @@
 // StackSource: a running stack as the dashboard sees it.
-// In: Stack.figures(), the rings, /proc, once a second. Out: snapshots, metrics, new rules. Invariant: nothing that it does
+// In: Stack.figures(), the rings, /proc, once a second. Out: snapshots, metrics, new rules, another policy. Invariant: nothing that it does
 // is per connection, and nothing of it runs where nobody looks but the reading itself.
 import { parseRule } from '../classifier.js';
+import { readPolicyLines } from '../config/policy-lines.js';
 import type { ConnectionQuery, ConnectionsFound } from '../connection-list.js';
 import type { Stack } from '../control.js';
 import { QstackError } from '../errors.js';
 import { overloadOf } from '../overload.js';
-import { resolvePolicy } from '../policy.js';
+import { policyLines } from '../policy.js';
 import { timeOf } from '../sojourn.js';
 import { busyCores, busyThreads, readCpu } from './cpu.js';
 import { differenceOf, intervalOf, levelCells, stageFigures } from './percentiles.js';
@@ -18,8 +19,6 @@ import { type StackReading, shardSums } from './stack-reading.js';
 
 /** The stage that holds the others: from the poll of a frame to the port that has taken its reply. */
 const WHOLE_WAY = 'wire';
-const POLICY_FIXED =
-  'fixed at the start: the queues of all threads are made for it. Change `policy` in the configuration and restart.';
 /** Lines that may be given at once. */
 const LINES_MAX = 256;
 
@@ -63,7 +62,7 @@ export class StackSource implements DashboardSource<StackReading> {
       busiest,
       slowest: this.looks.slowest(known),
       rules: this.rules(now, before, seconds),
-      policy: { text: this.policyText(), fixed: POLICY_FIXED },
+      policy: { lines: policyLines(this.stack.levels, this.stack.policy) },
       more: more(now, before, seconds),
     };
   }
@@ -136,16 +135,6 @@ export class StackSource implements DashboardSource<StackReading> {
     return { lines, active, all };
   }
 
-  private policyText(): string {
-    const { levels, definition, settings } = this.stack;
-    const { kind, starvationBoundMs, weights, budgetsMs } = resolvePolicy(levels, definition.policy, settings).options;
-    const byLevel = (values: readonly number[], unit: string) =>
-      levels.map((level, index) => `${level} ${values[index]}${unit}`).join(', ');
-    if (kind === 'weighted') return `weighted: ${byLevel(weights, '')}`;
-    if (kind === 'deadline') return `deadline: ${byLevel(budgetsMs, ' ms')}`;
-    return `strict, ${starvationBoundMs === 0 ? 'no starvation bound' : `starvation bound ${starvationBoundMs} ms`}`;
-  }
-
   async metrics(): Promise<string> {
     return stackMetrics(await this.read(), this.stack.levels, this.program);
   }
@@ -167,6 +156,11 @@ export class StackSource implements DashboardSource<StackReading> {
       }
     });
     this.stack.classifyLines(texts.map((text) => ({ text, where: 'dashboard' })));
+  }
+
+  /** In place of the configuration's policy. QST_ERR_CONFIG_INVALID, with the lines' numbers, changes nothing. */
+  schedule(lines: readonly string[]): void {
+    this.stack.scheduleSettings(readPolicyLines(lines));
   }
 }
 

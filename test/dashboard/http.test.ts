@@ -108,6 +108,37 @@ doors('with the token rules are replaced and counted, and a fault changes nothin
   }
 });
 
+doors('so is the policy, which the snapshots tell; Redis and messages go on by it', async ({ served }) => {
+  const policyNow = async () =>
+    ((await (await served.get('/api/snapshots')).json()) as Snapshot[]).at(-1)?.policy?.lines;
+  const post = (lines: string[], headers = served.bearer) =>
+    served.post('/api/policy', JSON.stringify({ lines }), headers);
+  const strict = ['policy = strict', 'starvation_bound = 20ms'];
+  const weighted = ['policy = weighted', 'weights = high 4, low 1'];
+  assert.is((await post(weighted, {})).status, 401);
+  const fault = async (lines: string[]) => {
+    const response = await post(lines);
+    assert.is(response.status, 422);
+    return ((await response.json()) as { error: string }).error;
+  };
+  assert.match(
+    await fault(['policy = fair', 'port = 80']),
+    /^line 1: policy: .*strict.*; line 2: port: is no key of a policy/,
+  );
+  assert.match(await fault(['policy = deadline']), /the deadline has nothing for level "high"/);
+  assert.equal(await policyNow(), strict);
+  assert.is((await post(weighted)).status, 200);
+  const mcc = served.load('--rate 400 -d 2');
+  await mcc.ended;
+  const { levels } = JSON.parse(mcc.out) as { levels: { answered: number; lost: number }[] };
+  assert.ok(
+    levels.every(({ answered, lost }) => answered > 0 && lost === 0),
+    mcc.out,
+  );
+  assert.equal(await policyNow(), weighted);
+  assert.is((await post([])).status, 200);
+});
+
 doors('another Host and another Origin are refused', async ({ served }) => {
   const ask = (headers: string) =>
     raw(served.origin, `GET /api/snapshots HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`);

@@ -161,18 +161,46 @@ pages(
     const { page } = await open(context, DESKTOP, 'light');
     const said = () => text(page, '#rules-said');
     await page.fill('#rules-lines', 'nonsense');
-    await page.click('#rules button[type=submit]');
+    await page.click('#rules-form button[type=submit]');
     await until('the fault', async () => /^line 1: /.test(await said()));
     await page.fill('#rules-lines', 'dst port 80 -> low');
-    await page.click('#rules button[type=submit]');
+    await page.click('#rules-form button[type=submit]');
     await until('the change', async () => /from now on/.test(await said()));
     const first = () => textOf(page.locator('#rules tbody tr').first());
     await until('the new rule, with frames', async () => /dst port.*80.*configuration.*low[1-9]/s.test(await first()));
     await until('nothing is high any more', async () => (await tile(page, 'high p99')) === '–');
     await page.screenshot({ path: `${SHOTS}rules.png`, fullPage: true });
     await page.fill('#rules-lines', '');
-    await page.click('#rules button[type=submit]');
+    await page.click('#rules-form button[type=submit]');
     await until('high again', async () => (await tile(page, 'high p99')) !== '–');
+    await page.context().close();
+  },
+);
+
+pages(
+  'the policy changes with the token, what is in force is shown, and a fault is said with its line',
+  async (context) => {
+    const { page } = await open(context, DESKTOP, 'dark');
+    const said = () => text(page, '#policy-said');
+    const lines = () => page.inputValue('#policy-lines');
+    await until('the policy', async () => (await lines()) === 'policy = strict\nstarvation_bound = 20ms');
+    const apply = async (policy: string) => {
+      await page.fill('#policy-lines', policy);
+      await page.click('#policy-form button[type=submit]');
+    };
+    await apply('policy = weighted');
+    await until('the fault', async () => /weight has nothing for level "high"/.test(await said()));
+    await apply('policy = weighted\nweights = high 4; low 1');
+    await until('the line', async () => /^line 2: weights/.test(await said()));
+    await apply('weights = low 1, high 4\nmax_age = low 5s\npolicy = weighted');
+    await until('the change', async () => /this policy from now on/.test(await said()));
+    await until(
+      'what is in force',
+      async () => (await lines()) === 'policy = weighted\nweights = high 4, low 1\nmax_age = low 5000ms',
+    );
+    await page.screenshot({ path: `${SHOTS}policy.png`, fullPage: true });
+    await apply('');
+    await until('the own one', async () => (await lines()) === 'policy = strict\nstarvation_bound = 20ms');
     await page.context().close();
   },
 );
@@ -181,12 +209,12 @@ pages('without the token nothing changes, the page takes one; and it says when t
   const { page } = await open(context, PHONE, 'dark', false);
   assert.ok(await page.locator('#token').isVisible());
   await page.fill('#rules-lines', 'dst port 81 -> low');
-  await page.click('#rules button[type=submit]');
+  await page.click('#rules-form button[type=submit]');
   await until('the refusal', async () => /a token is needed/.test(await text(page, '#rules-said')));
   const snapshot = (await (await context.served.get('/api/snapshots')).json()) as { rules: { lines: string[] } }[];
   assert.equal(snapshot.at(-1)?.rules.lines, []);
   await page.fill('#token', context.served.token);
-  await page.click('#rules button[type=submit]');
+  await page.click('#rules-form button[type=submit]');
   await until('the change', async () => /from now on/.test(await text(page, '#rules-said')));
   await context.served.server.stop();
   await until('the loss', async () => /no answer/.test(await text(page, '#state')));

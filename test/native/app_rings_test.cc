@@ -438,6 +438,29 @@ TEST_CASE("deadline: sends that are due first go first") {
   CHECK(bench.order() == "11110000");
 }
 
+TEST_CASE("another policy takes over with the next turn, for what waits already and for an app that comes back") {
+  Bench bench(wide_config(2));
+  bench.now = 10 * kSecond;
+  bench.open(0);
+  const auto put = [&bench] {
+    for (int i = 0; i < 4; ++i) bench.put_send(0, {0, 1}, 10);
+    for (int i = 0; i < 4; ++i) bench.put_send(1, {0, 1}, 10);
+  };
+  put();
+  bench.rings->schedule(deadline_policy({50, 5}));
+  bench.turn();
+  CHECK(bench.order() == "11110000");
+  bench.rings->reclaim(*bench.stack, 0, bench.now);
+  bench.rings->attach(0, -1);
+  bench.ends.clear();
+  bench.ends.emplace_back(bench.arena, 0);
+  bench.turn();
+  bench.open(0);
+  put();
+  bench.turn();
+  CHECK(bench.order() == "1111000011110000");
+}
+
 TEST_CASE("an active open to an IPv6 address, which has no stamp, is due at once") {
   Bench bench(wide_config(2), deadline_policy({50, 5}));
   bench.now = 10 * kSecond;

@@ -327,6 +327,37 @@ TEST_CASE("deadline: the command that is due first goes first, whatever its leve
   CHECK(count_of(heard, "late") == 0);
 }
 
+TEST_CASE("another policy takes over with the next poll: what is in flight stays, and each kind has its own limits") {
+  ClientConfig config = small_config();
+  config.levels = 2;
+  config.shards[0].inflight_low_max = 64;
+  Bench bench(config);
+  const Shard& shard = bench.client->shard(0);
+  FakeServer server(bench.client->shard(0));
+  for (uint32_t op = 0; op < 100; ++op) bench.ask_get(op, "high", 0);
+  for (uint32_t op = 100; op < 300; ++op) bench.ask_get(op, "low", 1);
+  bench.poll();
+  CHECK(shard.in_flight() == 164);
+  PolicyConfig deadline;
+  deadline.kind = PolicyKind::deadline;
+  deadline.budgets = {to_stamp(50 * kMs), to_stamp(5 * kMs)};
+  bench.client->schedule(deadline);
+  for (uint32_t op = 300; op < 400; ++op) bench.ask_get(op, "late", 0);
+  server.heard();
+  for (int i = 0; i < 110; ++i) server.say("+OK\r\n");
+  bench.poll();
+  CHECK(shard.in_flight() == 64);
+  std::string heard = server.heard();
+  CHECK(count_of(heard, "low") == 10);
+  CHECK(count_of(heard, "late") == 0);
+  bench.client->schedule({});
+  bench.poll();
+  heard = server.heard();
+  CHECK(count_of(heard, "late") == 100);
+  CHECK(count_of(heard, "low") == 0);
+  CHECK(shard.in_flight() == 164);
+}
+
 TEST_CASE("strict: a level that waits while a higher one fills the socket gets a quantum once per starvation bound") {
   ClientConfig config = small_config();
   config.policy.bound = to_stamp(20 * kMs);

@@ -179,6 +179,23 @@ TEST_CASE("weighted: segments of levels that always wait reach TCP by their weig
   CHECK(std::abs(all / 64'000.0 - 0.25) < 0.01);
 }
 
+TEST_CASE("another policy takes over with the next batch, and what waits is kept") {
+  Source source;
+  RxQueue queue(2);
+  for (int i = 0; i < 3; ++i) queue.push(source.segment(1, 100));
+  for (int i = 0; i < 3; ++i) queue.push(source.segment(0, 100));
+  queue.push(source.segment(0, 0, kSyn));
+  CHECK(arrivals(queue, 1) == std::vector<uint32_t>{3});
+  PolicyConfig deadline;
+  deadline.kind = PolicyKind::deadline;
+  deadline.budgets = {1'000, 10};
+  queue.schedule(deadline);
+  CHECK(arrivals(queue, 2) == std::vector<uint32_t>{0, 1});
+  queue.schedule({});
+  CHECK(arrivals(queue, 64) == std::vector<uint32_t>{4, 5, 6, 2});
+  CHECK(queue.size() == 0);
+}
+
 TEST_CASE("deadline: the segment that is due first reaches TCP first") {
   Source source;
   PolicyConfig policy;

@@ -132,6 +132,28 @@ TEST_CASE("deadline: the frame that is due first leaves first") {
   }
 }
 
+TEST_CASE("another policy takes over with the next flush, and what waits is kept") {
+  Wire wire(1);
+  TxQueue queue(8, 2);
+  for (const uint8_t mark : {10, 11}) REQUIRE(queue.push(wire.frame(mark, 1)));
+  for (const uint8_t mark : {1, 2, 3}) REQUIRE(queue.push(wire.frame(mark, 0)));
+  const auto next = [&] {
+    CHECK(queue.flush(wire.port, 0) == 1);
+    return (*wire.port.take())[0];
+  };
+  CHECK(next() == 1);
+  PolicyConfig deadline;
+  deadline.kind = PolicyKind::deadline;
+  deadline.budgets = {1'000, 10};
+  queue.schedule(deadline);
+  CHECK(next() == 10);
+  CHECK(next() == 11);
+  REQUIRE(queue.push(wire.frame(12, 1)));
+  queue.schedule({});
+  for (const uint8_t mark : {2, 3, 12}) CHECK(next() == mark);
+  CHECK(queue.size() == 0);
+}
+
 TEST_CASE("a FIN or RST that the policy lets go first waits for what came before it, and for nothing that came later") {
   Wire wire(256);
   PolicyConfig policy;

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Coroutine } from '../../coroutine/op.js';
+import type { PolicyOptions } from '../../coroutine/policy.js';
 import { strictPolicy } from '../../coroutine/scheduler.js';
 import { sleep } from '../../coroutine/sleep.js';
 import { spawn } from '../../coroutine/spawn.js';
@@ -16,7 +17,7 @@ import {
   SEND_TYPE_DRAIN,
   SEND_TYPE_SEND,
 } from '../../stack/abi.js';
-import { AppCore, type AppCoreOptions } from '../../stack/app-core.js';
+import { AppCore } from '../../stack/app-core.js';
 import { Connection } from '../../stack/connection.js';
 import type { Handler, ListenOptions, PooledHandler } from '../../stack/handler.js';
 import { ListenerState } from '../../stack/listener-state.js';
@@ -37,7 +38,7 @@ function bench(
   options: FakeOptions,
   handler?: Handler<string> | PooledHandler<string>,
   listen: Partial<ListenOptions<string>> = {},
-  scheduling: Partial<Pick<AppCoreOptions<string>, 'policy' | 'maxAgesMs'>> = {},
+  scheduling: { policy?: PolicyOptions; maxAgesMs?: readonly number[] } = {},
 ): Bench {
   const stack = new FakeStack(options);
   const levels = NAMES.slice(0, stack.levels);
@@ -47,8 +48,10 @@ function bench(
     app: 0,
     levels,
     otherwise: levels.at(-1) as string,
-    policy: scheduling.policy ?? strictPolicy(stack.levels, 20),
-    maxAgesMs: scheduling.maxAgesMs ?? null,
+    policy: {
+      options: scheduling.policy ?? strictPolicy(stack.levels, 20),
+      maxAgesMs: scheduling.maxAgesMs ?? null,
+    },
     kick: () => {},
     onError: (error) => errors.push(error) > 0,
   });
@@ -466,6 +469,44 @@ test('weighted: what waits for packets leaves by weight and bytes, and nothing i
   assert.equal([levels.length, levels.filter((level) => level === 1).length], [16, 4], levels.join(''));
 });
 
+test('another policy takes over when a turn begins: in the rings, in the run queue, for packets, for ages; what waits is kept', () => {
+  const handled: string[] = [];
+  const { stack, core, turn, settle } = bench(
+    { levels: 2, connections: 64, mss: 100 },
+    (message) => {
+      handled.push(message.utf8());
+      if (message.utf8() === 'low 2') core.schedule({ options: strictPolicy(2, 0), maxAgesMs: [1_000, 5] });
+      message.reply(message.utf8());
+    },
+    { order: 'none' },
+  );
+  const deadline = { kind: 'deadline', levels: 2, starvationBoundMs: 0, weights: [], budgetsMs: [50, 1] } as const;
+  for (let slot = 0; slot < 8; slot++) stack.opened(slot);
+  settle();
+  stack.message(0, 'high 1', 0);
+  stack.message(1, 'low 1', 1);
+  core.schedule({ options: deadline, maxAgesMs: null });
+  settle();
+  assert.is(handled.join(), 'low 1,high 1', 'by deadline');
+  assert.is(stack.line(APP_LINE_QUIET_LEVELS_U32), 0xff, 'without packets no level is taken on');
+  stack.giveTx(1);
+  settle();
+  assert.equal(texts(stack.sends()), ['low 1']);
+  stack.giveTx(8);
+  settle();
+  stack.message(2, 'low 2', 1);
+  settle();
+  assert.is(handled.at(-1), 'low 2');
+  stack.message(3, 'old low', 1);
+  stack.message(4, 'high 2', 0);
+  turn(6);
+  stack.message(5, 'low 3', 1);
+  stack.message(6, 'high 3', 0);
+  settle();
+  assert.equal(handled.slice(3), ['high 2', 'high 3', 'low 3']);
+  assert.equal(core.counts().shed, [0, 1]);
+});
+
 test('close travels behind what waits for packets', () => {
   const { stack, turn } = bench({ levels: 1 }, (message) => {
     message.reply('bye');
@@ -612,7 +653,7 @@ test('while a source is crowded only the highest level is taken; the rest waits 
   const { stack, core, turn } = bench({ levels: 2 }, (message) => {
     seen.push(message.utf8());
   });
-  const source = { beginTurn() {}, endTurn() {}, isCrowded: true };
+  const source = { beginTurn() {}, endTurn() {}, schedule() {}, isCrowded: true };
   core.sources.push(source);
   stack.opened(0);
   turn();

@@ -42,8 +42,7 @@ class Treadmill {
       app: 0,
       levels: ['high', 'low'],
       otherwise: 'low',
-      policy: strictPolicy(2),
-      maxAgesMs: null,
+      policy: { options: strictPolicy(2), maxAgesMs: null },
       kick: () => {},
       onError: () => false,
     });

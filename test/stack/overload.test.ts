@@ -24,8 +24,7 @@ function bench(
     app: 0,
     levels: ['high', 'low'],
     otherwise: 'low',
-    policy: strictPolicy(2, 20),
-    maxAgesMs: null,
+    policy: { options: strictPolicy(2, 20), maxAgesMs: null },
     watermarks: marks,
     kick: () => {},
     onError: (error) => {

@@ -10,6 +10,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeReplies } from '../../apps/iotepserver/wire.js';
 import { parseRule } from '../../stack/classifier.js';
+import { readPolicyLines } from '../../stack/config/policy-lines.js';
+import { resolvePolicy } from '../../stack/policy.js';
 import { leftOf } from '../../tools/soak/census.js';
 import { Ledger, Line } from '../../tools/soak/ledger.js';
 import { type Reading, slope, trendOf } from '../../tools/soak/memory.js';
@@ -61,11 +63,12 @@ soak('no minute has so many deaths that the process would end', () => {
   }
 });
 
-soak('every rule that is read again parses, but for the one that must change nothing', () => {
-  const rulesOf = (lines: readonly string[]) => lines.map((line) => line.replace(/^classify = /, ''));
+soak('every rule and policy that is read again parses, but for the one that must change nothing', () => {
+  const isRule = (line: string) => line.startsWith('classify = ');
   const parses = (lines: readonly string[]) => {
     try {
-      for (const text of rulesOf(lines)) parseRule(text, ['high', 'low']);
+      for (const line of lines.filter(isRule)) parseRule(line.replace('classify = ', ''), ['high', 'low']);
+      resolvePolicy(['high', 'low'], undefined, readPolicyLines(lines.filter((line) => !isRule(line))));
       return true;
     } catch {
       return false;
@@ -200,11 +203,11 @@ soak('what is left is named, what is as before is not', () => {
 
 soak('the server’s words: deaths with their resets, errors as faults, answers to who waits for them', async () => {
   const voice = new ServerVoice();
-  const said = voice.says(/: 2 rules are in place$/, 1_000);
+  const said = voice.says(/: 2 rules and the policy are in place$/, 1_000);
   voice.hear('{"level":"error","code":"APP_DIED","app":1,"reset":42,"msg":"app thread 1 died"}');
   voice.hear('{"level":"warn","code":"APP_RESTARTED","app":1,"msg":"app thread 1 is on the air again"}');
   voice.hear('{"level":"error","code":"HANDLER_FAILED","msg":"a handler threw"}');
-  voice.hear('/x/a.conf: 2 rules are in place');
+  voice.hear('/x/a.conf: 2 rules and the policy are in place');
   assert.ok(await said);
   assert.equal([voice.deaths, voice.resets, voice.restarts], [[{ app: 1, reset: 42 }], 42, 1]);
   assert.equal(voice.faults, ['the server says HANDLER_FAILED: a handler threw']);

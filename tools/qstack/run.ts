@@ -29,7 +29,7 @@ Examples:
   qstack run server.js -f server.conf --stats
   qstack run server.js --dashboard                    the live page, at the address that it prints
   qstack run server.js --plan
-SIGHUP reads the file of -f again and replaces its rules; other settings stay.`;
+SIGHUP reads the file of -f again and replaces its rules and policy; other settings stay.`;
 
 const PERIOD_MS = 1_000;
 

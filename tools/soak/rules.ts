@@ -1,4 +1,4 @@
-// Classifier files that a long run swaps under load. Each is valid but one, which must change nothing; and none of them gives a
+// Classifiers and policies that a long run swaps under load. Each is valid but one, which must change nothing; and none of them gives a
 // heartbeat the high level, so that the order of heartbeats holds whatever was read when.
 // In: a number. Out: lines of a configuration, and the words with which the server answers SIGHUP.
 
@@ -11,10 +11,14 @@ export interface RuleVariant {
 const IS_REQUEST = 'payload[5] == 1';
 const MANY = 40;
 
-function valid(...rules: string[]): RuleVariant {
+const STRICT = ['policy = strict'];
+const WEIGHTED = ['policy = weighted', 'weights = high 4, low 1'];
+const DEADLINE = ['policy = deadline', 'deadlines = high 5ms, low 100ms'];
+
+function valid(policy: readonly string[], ...rules: string[]): RuleVariant {
   return {
-    lines: rules.map((rule) => `classify = ${rule}`),
-    answer: new RegExp(`: ${rules.length} rules are in place$`),
+    lines: [...policy, ...rules.map((rule) => `classify = ${rule}`)],
+    answer: new RegExp(`: ${rules.length} rules and the policy are in place$`),
   };
 }
 
@@ -24,10 +28,10 @@ function many(): string[] {
 }
 
 export const RULE_VARIANTS: readonly RuleVariant[] = [
-  valid(),
-  valid(`length > 700 and ${IS_REQUEST} -> low`),
-  valid(`${IS_REQUEST} -> high`, 'dst port == 80 -> low'),
-  valid('dscp == 46 -> high', `pcap "tcp[37] = 1 and len > 120" -> high`),
-  valid(...many()),
-  { lines: ['classify = payload[5] == 1 -> loud'], answer: /: the rules stay as they are: .*expected a level/ },
+  valid(STRICT),
+  valid(WEIGHTED, `length > 700 and ${IS_REQUEST} -> low`),
+  valid(DEADLINE, `${IS_REQUEST} -> high`, 'dst port == 80 -> low'),
+  valid(STRICT, 'dscp == 46 -> high', `pcap "tcp[37] = 1 and len > 120" -> high`),
+  valid(WEIGHTED, ...many()),
+  { lines: ['classify = payload[5] == 1 -> loud'], answer: /: rules and policy stay as they are: .*expected a level/ },
 ];

@@ -1,4 +1,4 @@
-// Api: what the page asks of the program. In: a number, or rules. Out: snapshots, or the sentence that says what was wrong.
+// Api: what the page asks of the program. In: a number, or lines of a configuration. Out: snapshots, or the sentence that says what was wrong.
 // The token comes in the URL's fragment, which no server and no proxy sees; from there it moves to this tab's storage.
 import type { Snapshot } from '../snapshot.js';
 
@@ -41,6 +41,6 @@ export async function snapshots(after: number): Promise<Snapshot[]> {
   return (await ask(`/api/snapshots?after=${after}`)) as Snapshot[];
 }
 
-export async function putRules(lines: readonly string[]): Promise<void> {
-  await ask('/api/rules', { method: 'POST', body: JSON.stringify({ lines }) });
+export async function putLines(what: 'rules' | 'policy', lines: readonly string[]): Promise<void> {
+  await ask(`/api/${what}`, { method: 'POST', body: JSON.stringify({ lines }) });
 }

@@ -1,44 +1,32 @@
-// Rules: the classifier's rules, how often each has matched, and a form that puts others in their place.
-// In: snapshots, the form. Out: a table; a change that was made, or why not. What somebody types is never overwritten.
+// Rules: the classifier's rules, how often each has matched, the policy, and forms that put others in their place.
+// In: snapshots, the forms. Out: a table; changes.
 import type { RuleFigures, Snapshot } from '../snapshot.js';
-import { ApiFault, hasToken, putRules, setToken } from './api.js';
 import { formatCount } from './format.js';
+import { LinesForm } from './lines-form.js';
 import { bar, dotted, showTable } from './tables.js';
 import { color } from './theme.js';
 
-const by = <E extends HTMLElement>(id: string) => document.getElementById(id) as E;
+const by = (id: string) => document.getElementById(id) as HTMLElement;
 
 export class RulesPanel {
-  private readonly lines = by<HTMLTextAreaElement>('rules-lines');
-  private readonly said = by('rules-said');
-  private readonly token = by<HTMLInputElement>('token');
-  private inForce: readonly string[] = [];
-  private touched = false;
-
-  constructor() {
-    by('rules-form').addEventListener('submit', (event) => {
-      event.preventDefault();
-      void this.apply();
-    });
-    this.lines.addEventListener('input', () => {
-      this.touched = true;
-    });
-    by('rules-reset').addEventListener('click', () => {
-      this.touched = false;
-      this.lines.value = this.inForce.join('\n');
-      this.say('');
-    });
-    this.askToken(!hasToken());
-  }
+  private readonly rules = new LinesForm('rules', ({ length }) =>
+    length === 0
+      ? 'Done: only the program’s own rules are left.'
+      : 'Done: frames are judged by these rules from now on.',
+  );
+  private readonly policy = new LinesForm('policy', ({ length }) =>
+    length === 0
+      ? 'Done: every queue goes by the program’s own policy again.'
+      : 'Done: every queue goes by this policy from now on.',
+  );
 
   /** Where a program has no rules there is nothing to see. */
   draw({ rules, policy, levels }: Snapshot): void {
-    (by('rules') as HTMLElement).hidden = rules === undefined;
+    by('rules').hidden = rules === undefined;
     if (rules === undefined) return;
-    this.inForce = rules.lines;
-    if (!this.touched) this.lines.value = rules.lines.join('\n');
-    by('policy').textContent = policy === undefined ? '' : `Policy: ${policy.text}; ${policy.fixed}`;
-    if (!rules.active && !this.touched) this.say('Priorities are off (pri_enable = 0): no rule is asked.');
+    this.rules.draw(rules.lines, rules.active ? '' : 'Priorities are off (pri_enable = 0): no rule is asked.');
+    by('policy-form').hidden = policy === undefined;
+    if (policy !== undefined) this.policy.draw(policy.lines);
     const most = Math.max(1, ...rules.all.map(({ hits_per_s }) => hits_per_s));
     showTable<RuleFigures>(
       document.querySelector('#rules .table') as Element,
@@ -60,36 +48,6 @@ export class RulesPanel {
   }
 
   focus(): void {
-    this.lines.focus();
-    this.lines.scrollIntoView({ block: 'center' });
-  }
-
-  private askToken(asks: boolean): void {
-    by('token-row').hidden = !asks;
-  }
-
-  private say(sentence: string, bad = false): void {
-    this.said.textContent = sentence;
-    this.said.className = bad ? 'bad-text' : '';
-  }
-
-  private async apply(): Promise<void> {
-    if (this.token.value !== '') setToken(this.token.value.trim());
-    const lines = this.lines.value.split('\n').filter((line) => line.trim() !== '');
-    try {
-      await putRules(lines);
-      this.touched = false;
-      this.inForce = lines;
-      this.token.value = '';
-      this.askToken(false);
-      this.say(
-        lines.length === 0
-          ? 'Done: only the program’s own rules are left.'
-          : 'Done: frames are judged by these rules from now on.',
-      );
-    } catch (error) {
-      if (error instanceof ApiFault && error.status === 401) this.askToken(true);
-      this.say((error as Error).message, true);
-    }
+    this.rules.focus();
   }
 }
