@@ -159,8 +159,10 @@ metrics('mcc has its own, as the page says', async ({ served }) => {
   );
   assert.ok(valueFor(text, 'qstack_mcc_answered_total{level="low"}') > 0);
   assert.ok(valueFor(text, 'qstack_mcc_response_seconds{level="low",quantile="0.99"}') > 0);
-  const hasAnswers = ({ stages, rates }: Snapshot) =>
-    stages?.some(({ stage, p99_us }) => stage === 'response' && p99_us > 0) === true &&
+  const hasAnswers = ({ stages, rates, spectrum }: Snapshot) =>
+    stages?.some(({ stage, p99_us, p999_us = 0 }) => stage === 'response' && p99_us > 0 && p999_us >= p99_us) ===
+      true &&
+    spectrum?.some(({ cells }) => cells.length > 0) === true &&
     rates?.some(({ offered_per_s }) => offered_per_s > 0) === true;
   let snapshots: Snapshot[] = [];
   for (let tries = 0; tries < 50 && !snapshots.some(hasAnswers); tries += 1) {

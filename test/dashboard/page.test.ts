@@ -25,7 +25,7 @@ const pages = suite<Context>('page');
 pages.before(async (context) => {
   mkdirSync(SHOTS, { recursive: true });
   context.served = await Served.start(['--arrangement', 'separate']);
-  context.mcc = context.served.load('--rate 1000 -d 600');
+  context.mcc = context.served.load('--rate 1000 -d 600 --dashboard 127.0.0.1:0');
   await context.mcc.said('running 3 s');
   // Only as root: the browser refuses its own sandbox there.
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
@@ -47,6 +47,7 @@ async function open(
   size: typeof DESKTOP,
   scheme: 'dark' | 'light',
   token = true,
+  origin = served.origin,
 ): Promise<Opened> {
   const context = await browser.newContext({ viewport: size, colorScheme: scheme, hasTouch: size === PHONE });
   const page = await context.newPage();
@@ -56,9 +57,9 @@ async function open(
   });
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('request', (request) => {
-    if (!request.url().startsWith(served.origin)) faults.push(`asks for ${request.url()}`);
+    if (!request.url().startsWith(origin)) faults.push(`asks for ${request.url()}`);
   });
-  await page.goto(`${served.origin}/${token ? `#token=${served.token}` : ''}`);
+  await page.goto(`${origin}/${token ? `#token=${served.token}` : ''}`);
   await page.waitForSelector('#stages tbody tr');
   return { page, faults };
 }
@@ -176,6 +177,18 @@ pages(
     await page.context().close();
   },
 );
+
+pages('mcc has the same page: latency up to p99.9, the percentile spectrum, rates', async (context) => {
+  const origin = /dashboard (http:\/\/\S+)\/#token=/.exec(context.mcc.err)?.[1] ?? '';
+  const { page, faults } = await open(context, DESKTOP, 'light', false, origin);
+  const label = async (id: string) => (await page.locator(`#${id} .chart`).getAttribute('aria-label')) ?? '';
+  await until('a chart with p99.9', async () => /low p99\.9 [\d.]+/.test(await label('latency')));
+  await until('the spectrum', async () => /low p99 [\d.]+/.test(await label('spectrum')));
+  assert.not(await page.locator('#rules').isVisible());
+  await page.screenshot({ path: `${SHOTS}mcc.png`, fullPage: true });
+  assert.equal(faults, []);
+  await page.context().close();
+});
 
 pages(
   'the policy changes with the token, what is in force is shown, and a fault is said with its line',

@@ -1,10 +1,14 @@
-// MccSource: a load generator as the dashboard sees it. In: its views, as they come. Out: snapshots and metrics.
-// Views come once a second; rates are differences of the last two, by the generator's own clock. Latencies count from the
-// intended send time, and are those of the last view's second. A run begins its counts anew.
+// MccSource: a load generator as the dashboard sees it. In: its views, as they come, and its histograms, when they are asked
+// for. Out: snapshots and metrics. Views come once a second; rates are differences of the last two, by the generator's own clock.
+// Latencies count from the intended send time; those of a snapshot are what the histograms gained since the one before. A run begins
+// its counts anew.
 import { busyCores, busyThreads, type CpuTimes, readCpu } from '../../stack/dashboard/cpu.js';
 import { exposition, type Family, type MetricType } from '../../stack/dashboard/exposition.js';
-import type { LevelRates, ProgramFacts, Snapshot, StageFigures } from '../../stack/dashboard/snapshot.js';
+import { sparse } from '../../stack/dashboard/percentiles.js';
+import type { LevelCells, LevelRates, ProgramFacts, Snapshot, StageFigures } from '../../stack/dashboard/snapshot.js';
 import type { DashboardSource, Reading } from '../../stack/dashboard/source.js';
+import { CELLS, cellOf } from '../../stack/sojourn.js';
+import { Histogram } from '../histogram/histogram.js';
 import { type LevelView, PHASES, type View } from './native.js';
 
 const STAGE = 'response';
@@ -12,8 +16,13 @@ const STAGE = 'response';
 interface MccReading extends Reading {
   view: View | null;
   before: View | null;
+  /** Of the run so far, by level. */
+  latencies: readonly Histogram[];
   cpu: CpuTimes;
 }
+
+const NS_PER_STAMP = 64;
+const STAMPS_MAX = 2 ** 32 - 1;
 
 const us = (ns: number) => Math.round(ns / 10) / 100;
 
@@ -26,12 +35,19 @@ export class MccSource implements DashboardSource<MccReading> {
   readonly program: ProgramFacts;
   private readonly planned: number;
   private readonly levels: readonly string[];
+  private readonly latencies: () => readonly Histogram[];
   private view: View | null = null;
   private before: View | null = null;
 
-  /** `levels`: their names, the highest first. */
-  constructor(program: ProgramFacts, connections: number, levels: readonly string[]) {
+  /** `levels`: their names, the highest first. `latencies`: of the run so far; asked for only while somebody looks. */
+  constructor(
+    program: ProgramFacts,
+    connections: number,
+    levels: readonly string[],
+    latencies: () => readonly Histogram[],
+  ) {
     this.program = program;
+    this.latencies = latencies;
     this.planned = connections;
     this.levels = levels;
   }
@@ -43,12 +59,13 @@ export class MccSource implements DashboardSource<MccReading> {
   }
 
   async read(): Promise<MccReading> {
-    return { atMs: Date.now(), view: this.view, before: this.before, cpu: readCpu() };
+    return { atMs: Date.now(), view: this.view, before: this.before, latencies: this.latencies(), cpu: readCpu() };
   }
 
   snapshot(now: MccReading, before: MccReading): Omit<Snapshot, 'number'> {
     const { view } = now;
     const interval_s = Math.max(0.001, (now.atMs - before.atMs) / 1_000);
+    const gained = gainedBetween(now, before);
     return {
       at_ms: now.atMs,
       interval_s,
@@ -56,7 +73,8 @@ export class MccSource implements DashboardSource<MccReading> {
       levels: [...this.levels],
       connections: this.connectionFigures(now, before, interval_s),
       latency_stage: STAGE,
-      stages: view === null ? [] : stagesOf(view, now.before, this.levels),
+      stages: gained.flatMap((latency, index) => figuresOf(this.levels[index] ?? String(index), latency)),
+      spectrum: gained.map((latency, index) => cellsOf(this.levels[index] ?? String(index), latency)),
       rates: view === null ? [] : ratesOf(view, now.before, this.levels),
       cores: busyCores(now.cpu, before.cpu),
       threads: busyThreads(now.cpu, before.cpu, interval_s),
@@ -115,24 +133,27 @@ function ratesOf(view: View, before: View | null, names: readonly string[]): Lev
   });
 }
 
-function stagesOf(view: View, before: View | null, names: readonly string[]): StageFigures[] {
-  if (!isRunning(view)) return [];
-  return view.levels.flatMap((level, index) => {
-    const count = level.answered - (oldOf(view, before, index)?.answered ?? 0);
-    const { p50Ns, p99Ns, maxNs } = level;
-    return count <= 0
-      ? []
-      : [
-          {
-            stage: STAGE,
-            level: names[index] ?? String(index),
-            count,
-            p50_us: us(p50Ns),
-            p99_us: us(p99Ns),
-            max_us: us(maxNs),
-          },
-        ];
-  });
+/** By level: what came in between; a run that began meanwhile has all that it has so far. */
+function gainedBetween(now: MccReading, before: MccReading): Histogram[] {
+  const isSame = now.view?.run === before.view?.run;
+  return now.latencies.map((latency, level) => latency.since((isSame && before.latencies[level]) || Histogram.empty));
+}
+
+function figuresOf(level: string, latency: Histogram): StageFigures[] {
+  const { count, maxNs } = latency;
+  const at = (share: number) => us(latency.percentileNs(share) ?? 0);
+  if (count === 0) return [];
+  return [{ stage: STAGE, level, count, p50_us: at(0.5), p99_us: at(0.99), p999_us: at(0.999), max_us: us(maxNs) }];
+}
+
+/** In the cells of the stages: five minutes of finer ones would be too much for a page. */
+function cellsOf(level: string, latency: Histogram): LevelCells {
+  const cells = new Float64Array(CELLS);
+  for (const [ns, count] of latency) {
+    const cell = cellOf(Math.min(STAMPS_MAX, Math.ceil(ns / NS_PER_STAMP)));
+    cells[cell] = (cells[cell] as number) + count;
+  }
+  return { level, cells: sparse(cells) };
 }
 
 const LEVEL_COUNTS: readonly [name: string, help: string, of: (level: LevelView) => number][] = [

@@ -5,6 +5,7 @@ import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
 import { Dashboard } from '../../stack/dashboard/dashboard.js';
 import { programFacts } from '../../stack/dashboard/program-facts.js';
+import type { Histogram } from '../histogram/histogram.js';
 import { gathered, takePart } from './cluster/main.js';
 import type { Coordinator } from './cluster/options.js';
 import { mccCommand } from './command.js';
@@ -47,11 +48,11 @@ function readOrExit(argv: readonly string[]): CommandLine {
 }
 
 /** The control socket, and with --dashboard the page, whose address is said on stderr. */
-async function openDashboard(options: MccOptions): Promise<Output> {
+async function openDashboard(options: MccOptions, latencies: () => readonly Histogram[]): Promise<Output> {
   const { destination, port, connections, dashboard: at, dashboardToken: token, levels } = options;
   const about = `${connections} connections to ${formatIpv4(destination)}:${port}`;
   const names = levels.map(({ name }) => name);
-  const source = new MccSource(programFacts('mcc', about), connections, names);
+  const source = new MccSource(programFacts('mcc', about), connections, names, latencies);
   const dashboard = await Dashboard.open(source, { at, token });
   if (dashboard.url !== undefined) process.stderr.write(`dashboard ${dashboard.url}\n`);
   return { view: (view) => source.take(view), end: () => void dashboard.close() };
@@ -96,7 +97,7 @@ async function make(generator: NativeMcc, options: MccOptions, command: string):
     note((error as Error).message);
     return 2;
   }
-  outputs.push(await openDashboard(options));
+  outputs.push(await openDashboard(options, () => runner.latencies()));
   const events = watch(options, outputs, () => runner.hiccups());
   const runner = new Runner(generator, options, events);
   stopOnSignals(runner);

@@ -149,6 +149,7 @@ export class Runner {
   private lastView = 0;
   private stopped = false;
   private wasStopped = false;
+  private over = false;
   private inTheWay: string | undefined;
   private readonly runs: RunReport[] = [];
   private capacityPerS: number | undefined;
@@ -198,6 +199,7 @@ export class Runner {
       await this.close();
       return this.report(facts);
     } finally {
+      this.over = true;
       this.native.destroyMcc(this.id);
     }
   }
@@ -299,9 +301,13 @@ export class Runner {
   private slice(view: View, latencies?: readonly Histogram[]): void {
     const { slice } = this.events;
     if (slice === undefined || this.slices === undefined) return;
-    const cells = () => this.native.mccCells(this.id).map((level) => Histogram.of(level));
-    const taken = this.slices.take(view, latencies ?? cells());
+    const taken = this.slices.take(view, latencies ?? this.latencies());
     if (taken !== undefined) slice(taken);
+  }
+
+  /** Of the run so far, by level; none once the test is over. */
+  latencies(): Histogram[] {
+    return this.over ? [] : this.native.mccCells(this.id).map((level) => Histogram.of(level));
   }
 
   /** Of the run so far. */
