@@ -64,9 +64,9 @@ export interface Plan {
 
 /** AppRings: the app and the generation of each slot. */
 const APP_OF_SLOT = 5;
-/** Columns of stack/connection-table.ts: 26, and a list of stack/pending.ts. */
-const CONNECTION_COLUMNS = 26 + 4;
-/** With order `level`: a list for each level, and a byte for which of them run. */
+/** Record of stack/connection-table.ts. */
+const CONNECTION_COLUMNS = 32;
+/** With order `level`: a list for each level. */
 const LEVEL_LIST = 4;
 /** native/redis/client.hh: places for commands and for replies, and the rings between. */
 const REDIS_CLIENT = 2 * (4 * 4 * 1024 * 1024) + 5 * 1024 * 1024;
@@ -165,7 +165,7 @@ function addArena(items: PlanItems, input: PlanInput, { rxPackets, txPackets, sl
 }
 
 function addColumns(items: PlanItems, { connections, apps, levels, ordersByLevel, userColumnBytes = 0 }: PlanInput) {
-  const byLevel = ordersByLevel ? levels * LEVEL_LIST + 1 : 0;
+  const byLevel = ordersByLevel ? levels * LEVEL_LIST : 0;
   items.add('slot bookkeeping', connections, APP_OF_SLOT, 'which app has a connection');
   items.add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
   items.add('user columns', connections * apps, userColumnBytes, 'app.column()');

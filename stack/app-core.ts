@@ -294,6 +294,10 @@ export class AppCore<L extends string = string>
 
   // ---- events
 
+  foresee(slot: number): number {
+    return this.table.foresee(slot);
+  }
+
   isKnown(slot: number, generation: number): boolean {
     return this.table.isOpen(slot, generation);
   }
@@ -308,20 +312,20 @@ export class AppCore<L extends string = string>
     const { table } = this;
     const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
     const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
-    if (table.has(slot, OPEN)) this.replace(slot, table.generation[slot] as number);
+    if (table.has(slot, OPEN)) this.replace(slot, table.generation(slot));
     const number = (words[at] as number) >>> 16;
     const connecting =
       number === NO_LISTENER ? this.connector.take(words[at + EVENT_RECORD_TOKEN_LOW_U32] as number) : null;
     const listener = connecting?.listener ?? this.listeners[number];
     const stream = listener?.framing.kind === 'stream' ? STREAM : 0;
     const read = listener?.handler === null ? READ : 0;
-    table.open(slot, generation, stream | read | (number === NO_LISTENER ? ACTIVE : 0));
-    table.listener[slot] = number;
-    table.remoteAddress[slot] = words[at + EVENT_RECORD_REMOTE_ADDRESS_U32] as number;
-    table.localAddress[slot] = words[at + EVENT_RECORD_LOCAL_ADDRESS_U32] as number;
-    const ports = words[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number;
-    table.remotePort[slot] = ports & 0xffff;
-    table.localPort[slot] = ports >>> 16;
+    table.open(slot, generation, stream | read | (number === NO_LISTENER ? ACTIVE : 0), number);
+    table.setEnds(
+      slot,
+      words[at + EVENT_RECORD_REMOTE_ADDRESS_U32] as number,
+      words[at + EVENT_RECORD_LOCAL_ADDRESS_U32] as number,
+      words[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number,
+    );
     if (listener?.sendBuffer !== undefined) this.sender.setWindow(slot, generation, listener.sendBuffer);
     if (diagnostics.opened.hasSubscribers) diagnostics.opened.publish(this.factsOf(slot, generation));
     if (connecting !== null) this.connected(slot, generation, connecting);
@@ -391,7 +395,7 @@ export class AppCore<L extends string = string>
 
   /** A starved level went first: the record carries what an `opened` says. An older generation is stale. */
   private openByMessage(words: Uint32Array, at: number, slot: number, generation: number): void {
-    const newer = ((generation - (this.table.generation[slot] as number)) | 0) > 0;
+    const newer = ((generation - this.table.generation(slot)) | 0) > 0;
     if (newer && (words[at] as number) >>> 16 !== NO_LISTENER) this.open(words, at);
   }
 
@@ -402,7 +406,7 @@ export class AppCore<L extends string = string>
     if (!table.isOpen(slot, generation) || table.has(slot, ENDED)) return;
     table.set(slot, ENDED);
     this.readers.get(slot)?.end();
-    if (table.inFlight[slot] === 0) this.connectionIdle(slot);
+    if (table.inFlight(slot) === 0) this.connectionIdle(slot);
   }
 
   closed(words: Uint32Array, at: number): void {
@@ -413,7 +417,7 @@ export class AppCore<L extends string = string>
       this.connector.failed(words[at + EVENT_RECORD_TOKEN_LOW_U32] as number, reason);
       return;
     }
-    if (reason === 'finished' && this.table.inFlight[slot] !== 0) this.leaveLater(slot, generation, reason);
+    if (reason === 'finished' && this.table.inFlight(slot) !== 0) this.leaveLater(slot, generation, reason);
     else this.leaveNow(slot, generation, reason);
   }
 
@@ -498,16 +502,16 @@ export class AppCore<L extends string = string>
   // ---- what the dispatcher asks
 
   listenerOf(slot: number): ListenerState<L> | undefined {
-    const number = this.table.listener[slot] as number;
+    const number = this.table.listener(slot);
     return number === NO_LISTENER ? this.clients.get(slot) : this.listeners[number];
   }
 
   /** All that came is handled: answers the peer's end with ours, unless the app keeps it half open. */
   connectionIdle(slot: number): void {
     const { table } = this;
-    if (this.leave(slot, table.generation[slot] as number)) return;
+    if (this.leave(slot, table.generation(slot))) return;
     const ended = table.has(slot, ENDED) && !this.listenerOf(slot)?.halfOpen && !table.has(slot, READ);
-    if (ended || this.closingAt >= 0) this.close(slot, table.generation[slot] as number);
+    if (ended || this.closingAt >= 0) this.close(slot, table.generation(slot));
   }
 
   handlerFailed(error: unknown, message: Message<L>): void {
@@ -532,8 +536,8 @@ export class AppCore<L extends string = string>
     if (!table.isOpen(slot, generation) || !table.has(slot, STREAM)) {
       return this.sender.send(slot, generation, level, payload, rxStamp) && kept;
     }
-    if (table.sendLevel[slot] === 0) table.sendLevel[slot] = level + 1;
-    return this.sender.send(slot, generation, (table.sendLevel[slot] as number) - 1, payload, rxStamp) && kept;
+    if (table.sendLevel(slot) === 0) table.setSendLevel(slot, level + 1);
+    return this.sender.send(slot, generation, table.sendLevel(slot) - 1, payload, rxStamp) && kept;
   }
 
   /** Code outside of a turn wrote something: the poller has to come and publish it. */
@@ -564,10 +568,10 @@ export class AppCore<L extends string = string>
 
   addressOf(slot: number, generation: number, remote: boolean): Address {
     const { table } = this;
-    if (table.generation[slot] !== generation) return { address: '0.0.0.0', port: 0 };
+    if (table.generation(slot) !== generation) return { address: '0.0.0.0', port: 0 };
     const [address, port] = remote
-      ? [table.remoteAddress[slot], table.remotePort[slot]]
-      : [table.localAddress[slot], table.localPort[slot]];
+      ? [table.remoteAddress(slot), table.remotePort(slot)]
+      : [table.localAddress(slot), table.localPort(slot)];
     return { address: this.addressText(slot, generation, remote, address as number), port: port as number };
   }
 
@@ -684,7 +688,7 @@ export class AppCore<L extends string = string>
     const { table } = this;
     const end = Math.min(table.size, this.closingAt + CLOSES_PER_TURN);
     for (let slot = this.closingAt; slot < end; slot++) {
-      if (table.has(slot, OPEN) && table.inFlight[slot] === 0) this.connectionIdle(slot);
+      if (table.has(slot, OPEN) && table.inFlight(slot) === 0) this.connectionIdle(slot);
     }
     this.closingAt = end;
   }

@@ -148,7 +148,7 @@ export class App<L extends string = string> {
   connection(ref: ConnectionRef): Connection<L> | undefined {
     const { table } = this.core;
     const slot = table.slotOf(ref);
-    return slot < 0 ? undefined : new Connection<L>(this.core, slot, table.generation[slot] as number);
+    return slot < 0 ? undefined : new Connection<L>(this.core, slot, table.generation(slot));
   }
 
   /** The Redis of the configuration: one client per app thread, a pipeline per server and level. */

@@ -60,27 +60,27 @@ async function* candidates(core: AppCore<string>, query: ConnectionQuery): Async
   const { table } = core;
   for (let slot = 0; slot < table.size; slot++) {
     if (slot % SLICE === SLICE - 1) await breathe();
-    if (!table.has(slot, OPEN) || !maybePasses(query, table.flags[slot] as number)) continue;
+    if (!table.has(slot, OPEN) || !maybePasses(query, table.flags(slot))) continue;
     if (passesEndpoints(query.filter, endpointsOf(core, slot))) yield slot;
   }
 }
 
 function endpointsOf(core: AppCore<string>, slot: number) {
   const { table } = core;
-  const generation = table.generation[slot] as number;
+  const generation = table.generation(slot);
   // 0: IPv6, whose addresses lie elsewhere.
   const end = (ipv4: number | undefined, port: number | undefined, isRemote: boolean) => ({
     address: ipv4 === undefined || ipv4 === 0 ? core.addressText(slot, generation, isRemote, 0) : ipv4,
     port: port ?? 0,
   });
   return {
-    local: end(table.localAddress[slot], table.localPort[slot], false),
-    remote: end(table.remoteAddress[slot], table.remotePort[slot], true),
+    local: end(table.localAddress(slot), table.localPort(slot), false),
+    remote: end(table.remoteAddress(slot), table.remotePort(slot), true),
   };
 }
 
 async function lineOf(core: AppCore<string>, slot: number): Promise<ConnectionLine | null> {
-  const generation = core.table.generation[slot] as number;
+  const generation = core.table.generation(slot);
   const { local, remote } = endpointsOf(core, slot);
   try {
     const info = await core.desk.info(slot, generation);
@@ -99,7 +99,7 @@ async function lineOf(core: AppCore<string>, slot: number): Promise<ConnectionLi
       mss: info.sndMss,
       retransmits: info.totalRetrans,
       last_recv_ms: info.lastRecvMs,
-      handlers: core.table.inFlight[slot] as number,
+      handlers: core.table.inFlight(slot),
       levels: {},
     };
   } catch {

@@ -6,7 +6,6 @@ import { stampsOfMs } from '../coroutine/policy.js';
 import type { Scheduler } from '../coroutine/scheduler.js';
 import type { Task, TaskOwner } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
-import { touched } from '../mempool/touch.js';
 import {
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_LENGTH_U32,
@@ -19,7 +18,7 @@ import { type ConnectionTable, STREAM } from './connection-table.js';
 import { diagnostics } from './diagnostics.js';
 import { type ListenerState, ORDER_CONNECTION, ORDER_LEVEL } from './listener-state.js';
 import { Message, type MessageHost } from './message.js';
-import { PendingLists } from './pending.js';
+import { PendingLists, tailsOf } from './pending.js';
 import { PooledCoroutine, type PooledOwner } from './pooled-coroutine.js';
 import { levelAt, type Releaser } from './release.js';
 import { type AppSojourn, HANDLER, QUEUE, RING } from './sojourn.js';
@@ -42,8 +41,6 @@ export interface DispatcherHost<L extends string> extends MessageHost<L> {
 export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   readonly pending: PendingLists;
   private byLevel: PendingLists | null = null;
-  /** Bit L of a slot: a handler of level L runs (order `level` only). */
-  private busyLevels: Uint8Array | null = null;
   /** Messages given up by level, because they were too old. */
   readonly shedByLevel: number[];
   private readonly arena: Arena;
@@ -74,7 +71,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     this.sojourn = sojourn;
     this.limitAges(maxAgesMs);
     this.shedByLevel = new Array<number>(arena.levels).fill(0);
-    this.pending = new PendingLists(table.size);
+    this.pending = new PendingLists(table.tails);
   }
 
   /** Milliseconds by level, Infinity for none; what no handler has seen yet is judged by these from now on. */
@@ -82,10 +79,9 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     this.maxAges = maxAgesMs === null ? null : Float64Array.from(maxAgesMs, stampsOfMs);
   }
 
-  /** A listener of order `level` exists: 4 more bytes per connection and level, and one per connection. */
+  /** A listener of order `level` exists: 4 more bytes per connection and level. */
   prepareLevels(): void {
-    this.byLevel ??= new PendingLists(this.table.size * this.arena.levels);
-    this.busyLevels ??= touched(new Uint8Array(this.table.size));
+    this.byLevel ??= new PendingLists(tailsOf(this.table.size * this.arena.levels));
   }
 
   /** Messages that wait for their turn. */
@@ -105,9 +101,10 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     if (!this.mayStart(listener, slot, level)) {
       const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
       lists.push(this.listOf(listener, slot, level), words, at, now);
+      if (listener.order === ORDER_LEVEL) this.setWaiting(slot, level, true);
       return;
     }
-    if (this.table.has(slot, STREAM) && this.table.sendLevel[slot] === 0) this.table.sendLevel[slot] = level + 1;
+    if (this.table.has(slot, STREAM) && this.table.sendLevel(slot) === 0) this.table.setSendLevel(slot, level + 1);
     this.start(listener, words, at, slot, level, now);
   }
 
@@ -163,10 +160,10 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   }
 
   private mayStart(listener: ListenerState<L>, slot: number, level: number): boolean {
-    const inFlight = this.table.inFlight[slot] as number;
+    const inFlight = this.table.inFlight(slot);
     if (listener.order === ORDER_CONNECTION) return inFlight === 0;
     if (listener.order !== ORDER_LEVEL) return inFlight < IN_FLIGHT_MAX;
-    return (((this.busyLevels as Uint8Array)[slot] as number) & (1 << level)) === 0;
+    return (this.table.busyLevels(slot) & (1 << level)) === 0;
   }
 
   private start(
@@ -177,16 +174,21 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     level: number,
     taken: number,
   ): void {
-    this.table.inFlight[slot] = (this.table.inFlight[slot] as number) + 1;
+    this.table.addInFlight(slot, 1);
     if (listener.order === ORDER_LEVEL) this.setBusy(slot, level, true);
     if (listener.isPooled) this.startPooled(listener, words, at, level, taken);
     else this.startTask(listener, words, at, level, taken);
   }
 
   private setBusy(slot: number, level: number, busy: boolean): void {
-    const bits = this.busyLevels as Uint8Array;
-    const before = bits[slot] as number;
-    bits[slot] = busy ? before | (1 << level) : before & ~(1 << level);
+    const before = this.table.busyLevels(slot);
+    this.table.setBusyLevels(slot, busy ? before | (1 << level) : before & ~(1 << level));
+  }
+
+  /** So that nobody has to look at a list that is empty. */
+  private setWaiting(slot: number, level: number, waits: boolean): void {
+    const before = this.table.waitingLevels(slot);
+    this.table.setWaitingLevels(slot, waits ? before | (1 << level) : before & ~(1 << level));
   }
 
   private startTask(listener: ListenerState<L>, words: Uint32Array, at: number, level: number, taken: number): void {
@@ -254,15 +256,17 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     message.expire();
     const { table } = this;
     if (!table.isOpen(slot, generation)) return;
-    table.inFlight[slot] = (table.inFlight[slot] as number) - 1;
+    table.addInFlight(slot, -1);
     const listener = this.host.listenerOf(slot);
     if (listener === undefined) return;
     if (listener.order === ORDER_LEVEL) this.setBusy(slot, levelIndex, false);
-    if (!this.startNext(listener, slot, levelIndex) && table.inFlight[slot] === 0) this.host.connectionIdle(slot);
+    if (!this.startNext(listener, slot, levelIndex) && table.inFlight(slot) === 0) this.host.connectionIdle(slot);
   }
 
   private startNext(listener: ListenerState<L>, slot: number, level: number): boolean {
-    const lists = listener.order === ORDER_LEVEL ? (this.byLevel as PendingLists) : this.pending;
+    const byLevel = listener.order === ORDER_LEVEL;
+    if (byLevel && (this.table.waitingLevels(slot) & (1 << level)) === 0) return false;
+    const lists = byLevel ? (this.byLevel as PendingLists) : this.pending;
     const list = this.listOf(listener, slot, level);
     while (!lists.isEmpty(list)) {
       const at = lists.shift(list);
@@ -274,6 +278,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
       }
       this.discard(words, at);
     }
+    if (byLevel) this.setWaiting(slot, level, false);
     return false;
   }
 
@@ -291,10 +296,9 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   /** The connection is gone: what waits is given back. */
   drop(slot: number): void {
     this.dropList(this.pending, slot);
-    if (this.byLevel === null) return;
+    if (this.byLevel === null || this.table.waitingLevels(slot) === 0) return;
     for (let level = 0; level < this.arena.levels; level++)
       this.dropList(this.byLevel, slot * this.arena.levels + level);
-    (this.busyLevels as Uint8Array)[slot] = 0;
   }
 
   private dropList(lists: PendingLists, list: number): void {

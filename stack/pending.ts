@@ -7,20 +7,36 @@ import { EVENT_RECORD_BYTES, EVENT_RECORD_RING_STAMP_U32 } from './abi.js';
 
 export const RECORD_WORDS = EVENT_RECORD_BYTES >>> 2;
 
+/** Where the lists' last places stand: of list L in array[(L << shift) + at]. 0: the list is empty. */
+export interface ListTails {
+  readonly array: Int32Array;
+  readonly shift: number;
+  readonly at: number;
+}
+
+/** An array of their own. */
+export function tailsOf(lists: number): ListTails {
+  return { array: touched(new Int32Array(lists)), shift: 0, at: 0 };
+}
+
 export class PendingLists {
   /** Records, linked in the order in which shift() gives them. */
   words: Uint32Array;
   private next: Int32Array;
   private free = 0;
   private waiting = 0;
-  /** The last record of each list, whose next one is the first; 0: the list is empty. */
+  /** The last record of each list, whose next one is the first. */
   private readonly tails: Int32Array;
+  private readonly shiftBy: number;
+  private readonly tailAt: number;
 
-  /** `lists`: one for each connection, or for each connection and level. */
-  constructor(lists: number, capacity = 256) {
+  /** `tails`: a list for each connection, or for each connection and level. */
+  constructor(tails: ListTails, capacity = 256) {
     this.words = new Uint32Array(capacity * RECORD_WORDS);
     this.next = new Int32Array(capacity);
-    this.tails = touched(new Int32Array(lists));
+    this.tails = tails.array;
+    this.shiftBy = tails.shift;
+    this.tailAt = tails.at;
     this.link(1);
   }
 
@@ -45,8 +61,12 @@ export class PendingLists {
     this.link(next.length);
   }
 
+  private tailOf(list: number): number {
+    return (list << this.shiftBy) + this.tailAt;
+  }
+
   isEmpty(list: number): boolean {
-    return this.tails[list] === 0;
+    return this.tails[this.tailOf(list)] === 0;
   }
 
   /** `taken`, when the record was taken from its ring, takes the place of the stamp of when it was written. */
@@ -69,14 +89,15 @@ export class PendingLists {
   private insert(list: number, place: number): void {
     const { next, tails } = this;
     const level = this.levelOf(place);
-    const tail = tails[list] as number;
+    const tailAt = this.tailOf(list);
+    const tail = tails[tailAt] as number;
     if (tail === 0) {
       next[place] = place;
-      tails[list] = place;
+      tails[tailAt] = place;
       return;
     }
     let before = tail;
-    if (this.levelOf(tail) <= level) tails[list] = place;
+    if (this.levelOf(tail) <= level) tails[tailAt] = place;
     else while (this.levelOf(next[before] as number) <= level) before = next[before] as number;
     next[place] = next[before] as number;
     next[before] = place;
@@ -84,9 +105,10 @@ export class PendingLists {
 
   /** Index into `words` of the next record; valid until the next push. The list must not be empty. */
   shift(list: number): number {
-    const tail = this.tails[list] as number;
+    const tailAt = this.tailOf(list);
+    const tail = this.tails[tailAt] as number;
     const place = this.next[tail] as number;
-    if (place === tail) this.tails[list] = 0;
+    if (place === tail) this.tails[tailAt] = 0;
     else this.next[tail] = this.next[place] as number;
     this.next[place] = this.free;
     this.free = place;

@@ -109,7 +109,7 @@ export class Sender implements Heads {
 
   /** The connection's own send buffer; it is forgotten when the slot is closed. */
   setWindow(slot: number, generation: number, bytes: number): void {
-    const sent = this.table.unconfirmed[slot] as number;
+    const sent = this.table.unconfirmed(slot);
     const asked = sent >= this.window(slot);
     this.windows.set(slot, bytes);
     if (!asked && sent >= bytes) this.askWhenDrained(slot, generation);
@@ -144,11 +144,7 @@ export class Sender implements Heads {
       return false;
     }
     this.messages++;
-    if (
-      !table.has(slot, QUEUED) &&
-      level < this.stalledLevel &&
-      (table.unconfirmed[slot] as number) < this.window(slot)
-    ) {
+    if (!table.has(slot, QUEUED) && level < this.stalledLevel && table.unconfirmed(slot) < this.window(slot)) {
       if (this.sendNow(slot, generation, level, payload, rxStamp)) return true;
     }
     return this.enqueue(slot, generation, level, payload, rxStamp);
@@ -251,10 +247,9 @@ export class Sender implements Heads {
 
   /** Behind every window of a connection the stack is asked to say when half of them are acknowledged. */
   private confirmLater(slot: number, generation: number, bytes: number): void {
-    const { unconfirmed } = this.table;
-    const before = unconfirmed[slot] as number;
+    const before = this.table.unconfirmed(slot);
     const window = this.window(slot);
-    unconfirmed[slot] = before + bytes;
+    this.table.setUnconfirmed(slot, before + bytes);
     if (before < window && before + bytes >= window) this.askWhenDrained(slot, generation);
   }
 
@@ -262,7 +257,7 @@ export class Sender implements Heads {
     const window = this.window(slot);
     if ((this.rings[this.lowest] as RingProducer).hasRoom(1)) {
       this.writeRecord(SEND_TYPE_DRAIN, this.lowest, this.lowest, 0, slot, generation, window >>> 1, WINDOW_COOKIE);
-    } else this.table.unconfirmed[slot] = window - 1;
+    } else this.table.setUnconfirmed(slot, window - 1);
   }
 
   /** shutdown, close, abort, drain and connect: in order behind what waits for the same connection. */
@@ -351,7 +346,7 @@ export class Sender implements Heads {
 
   /** Into the line of its level, unless the peer has to acknowledge first. */
   private arrange(queue: SendQueue): void {
-    queue.waitsForPeer = (this.table.unconfirmed[queue.slot] as number) >= this.window(queue.slot);
+    queue.waitsForPeer = this.table.unconfirmed(queue.slot) >= this.window(queue.slot);
     if (queue.waitsForPeer) return;
     (this.lines[queue.level] as SendQueue[]).push(queue);
     this.stalledLevel = this.passesBy ? Math.min(this.stalledLevel, queue.level) : 0;
@@ -360,7 +355,7 @@ export class Sender implements Heads {
   /** A drained event. True when it answers the sender itself. */
   drained(slot: number, cookie: number): boolean {
     if (cookie !== WINDOW_COOKIE) return false;
-    this.table.unconfirmed[slot] = this.window(slot) >>> 1;
+    this.table.setUnconfirmed(slot, this.window(slot) >>> 1);
     const queue = this.queues.get(slot);
     if (queue?.waitsForPeer) this.arrange(queue);
     return true;
@@ -431,7 +426,7 @@ export class Sender implements Heads {
   /** False: the burst is over, or it needs packets that are not there. */
   private flushQueue(queue: SendQueue, level: number): boolean {
     for (let entry = queue.first; entry !== undefined; entry = queue.first) {
-      if (entry.bytes !== null && (this.table.unconfirmed[queue.slot] as number) >= this.window(queue.slot)) {
+      if (entry.bytes !== null && this.table.unconfirmed(queue.slot) >= this.window(queue.slot)) {
         this.arrange(queue);
         return true;
       }

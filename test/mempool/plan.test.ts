@@ -57,7 +57,7 @@ test('what the plan counts of a stack is taken when the stack is made, no more a
 test('the columns of an app thread are taken when they are made', () => {
   const before = processMemory(process.pid).own;
   const table = new ConnectionTable(1_000_000);
-  const lists = new PendingLists(1_000_000);
+  const lists = new PendingLists(table.tails);
   const taken = processMemory(process.pid).own - before;
   const columns = plan({ connections: 1_000_000, levels: 1, apps: 1 }).items.find(({ name }) => name === 'app columns');
   assert.ok(Math.abs(taken / (columns?.bytes ?? 0) - 1) < 0.05, `${taken} bytes were taken, ${columns?.bytes} planned`);

@@ -85,7 +85,7 @@ class Treadmill {
       this.take(RING_RELEASE);
       this.give(RING_EMPTY, this.take(SENDS));
       // The peers acknowledge everything at once.
-      this.core.table.unconfirmed.fill(0);
+      for (let slot = 0; slot < this.core.table.size; slot++) this.core.table.setUnconfirmed(slot, 0);
     } while (this.core.turn());
   }
 }
