@@ -75,7 +75,18 @@ const OPTIONS = {
 function blankCounts(address: string): Counts {
   return {
     address,
-    ...{ sent: 0, replied: 0, errors: 0, moved: 0, asked: 0, lost: 0, timeouts: 0, discarded: 0, tooBig: 0 },
+    ...{
+      sent: 0,
+      replied: 0,
+      errors: 0,
+      moved: 0,
+      asked: 0,
+      retried: 0,
+      lost: 0,
+      timeouts: 0,
+      discarded: 0,
+      tooBig: 0,
+    },
     ...{ connects: 0, disconnects: 0, bytesIn: 0, bytesOut: 0, inFlight: 0, connected: false, lastError: 0 },
     waiting: [],
   };

@@ -39,6 +39,8 @@ export interface RedisServerStats {
   /** Replies that sent their commands on: for good, and for once. No errors; a Redis Cluster alone has them. */
   readonly moved: number;
   readonly asked: number;
+  /** Replies after which their commands were sent again: TRYAGAIN, CLUSTERDOWN. */
+  readonly retried: number;
   readonly lost: number;
   readonly timeouts: number;
   /** Replies that came after their time-out. */

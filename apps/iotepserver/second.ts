@@ -119,7 +119,7 @@ export function summaryText(last: Sample): string {
     return `  ${name}: ${number(messages)} messages, ${number(replies)} replies, ${number(unavailable)} without Redis${overload}`;
   });
   const drops = Object.entries(counters).filter(([name, count]) => name.startsWith('drop_') && count > 0);
-  const { redis_moved: moved, redis_asked: asked } = tally;
+  const { redis_moved: moved, redis_asked: asked, redis_retried: retried } = tally;
   return [
     `${number(counters.connections_opened ?? 0)} connections were opened, ${number(counters.connections_closed ?? 0)} closed`,
     ...levels,
@@ -128,6 +128,7 @@ export function summaryText(last: Sample): string {
     ...(moved + asked > 0
       ? [`  redirected within the Redis Cluster: ${number(moved)} MOVED, ${number(asked)} ASK`]
       : []),
+    ...(retried > 0 ? [`  sent to the Redis Cluster again: ${number(retried)} after TRYAGAIN or CLUSTERDOWN`] : []),
     ...drops.map(([name, count]) => `  dropped, ${name.slice(5)}: ${number(count)}`),
   ].join('\n');
 }

@@ -23,10 +23,12 @@ export interface TallyReport {
   /** Commands that a Redis Cluster has sent on, and that came to their reply all the same: MOVED, ASK. */
   redis_moved: number;
   redis_asked: number;
+  /** The same for those that it could not answer at first: TRYAGAIN, CLUSTERDOWN. */
+  redis_retried: number;
 }
 
 /** What the Redis client counts by server. */
-type Redirections = readonly { readonly moved: number; readonly asked: number }[];
+type Redirections = readonly { readonly moved: number; readonly asked: number; readonly retried: number }[];
 
 export class Tally {
   malformed = 0;
@@ -81,17 +83,20 @@ export class Tally {
       redis_failures: { ...this.failures },
       redis_moved: servers.reduce((sum, { moved }) => sum + moved, 0),
       redis_asked: servers.reduce((sum, { asked }) => sum + asked, 0),
+      redis_retried: servers.reduce((sum, { retried }) => sum + retried, 0),
     };
   }
 }
 
 /** Counts added; of latencies the worst app thread's, because percentiles cannot be added. */
 export function sumTallies(reports: readonly TallyReport[]): TallyReport {
-  const sum: TallyReport = { levels: [], malformed: 0, redis_failures: {}, redis_moved: 0, redis_asked: 0 };
+  const redis = { redis_moved: 0, redis_asked: 0, redis_retried: 0 };
+  const sum: TallyReport = { levels: [], malformed: 0, redis_failures: {}, ...redis };
   for (const report of reports) {
     sum.malformed += report.malformed;
     sum.redis_moved += report.redis_moved;
     sum.redis_asked += report.redis_asked;
+    sum.redis_retried += report.redis_retried;
     for (const [code, n] of Object.entries(report.redis_failures)) {
       sum.redis_failures[code] = (sum.redis_failures[code] ?? 0) + n;
     }

@@ -247,6 +247,7 @@ Napi::Value shard_stats(Napi::Env env, const redis::Shard& shard) {
   put("errors", stats.errors);
   put("moved", stats.moved);
   put("asked", stats.asked);
+  put("retried", stats.retried);
   put("lost", stats.lost);
   put("timeouts", stats.timeouts);
   put("discarded", stats.discarded);

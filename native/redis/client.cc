@@ -169,6 +169,25 @@ bool Client::redirect(uint32_t index, const Redirect& to, const Address& from) {
   return true;
 }
 
+/// Nothing was carried out, so it may be sent again; the slot's owner of then gets it. The error of one whose time would be over
+/// before is its answer.
+bool Client::retry(uint32_t index) {
+  Pending& entry = pool_.at(index);
+  if (entry.slot == kNoSlot || now_ + kRetryAfter >= entry.deadline) return false;
+  entry.again_at = now_ + kRetryAfter;
+  entry.redirects = 0;
+  entry.again(false);
+  later_.push_back(pool_, index);
+  return true;
+}
+
+void Client::send_later() {
+  while (!later_.empty() && pool_.at(later_.head()).again_at <= now_) {
+    const uint32_t index = later_.pop_front(pool_);
+    shards_[slots_[pool_.at(index).slot]]->submit(index);
+  }
+}
+
 void Client::close() {
   closed_ = true;
   for (auto& shard : shards_) shard->connection().close();
@@ -176,7 +195,9 @@ void Client::close() {
 
 uint32_t Client::poll(Nanos now) {
   if (closed_) return 0;
+  now_ = now;
   take(now);
+  send_later();
   poll_shards(now);
   // What came back goes out at once, whichever shard it is for.
   for (uint8_t round = 0; redirected_ && round < kRedirectsMax; ++round) poll_shards(now);
@@ -294,6 +315,7 @@ bool Client::busy() const {
 Nanos Client::deadline() const {
   Nanos earliest = 0;
   if (closed_) return earliest;
+  if (!later_.empty()) earliest = pool_.at(later_.head()).again_at;
   for (const auto& shard : shards_) {
     const Nanos deadline = shard->deadline();
     if (deadline != 0 && (earliest == 0 || deadline < earliest)) earliest = deadline;

@@ -5,7 +5,7 @@
 // In: commands and given-back places from the block, the time. Out: one completion per command, for ever. Invariant: no
 // memory is allocated per command, nothing blocks, no clock is read. The bytes that a command points to are needed
 // until take() or poll() has taken it out of the ring, not longer. With `cluster`, shards are added as servers name them,
-// and MOVED and ASK are followed. Whatever a record says, nothing outside of the
+// and MOVED and ASK are followed; after TRYAGAIN and CLUSTERDOWN a command is sent again while it has time. Whatever a record says, nothing outside of the
 // arena, the scratch area and the templates is read. Read first: shard.hh, block.hh.
 #pragma once
 
@@ -36,6 +36,8 @@ class Client : private Redirector {
  public:
   /// A command that is sent on more often gets the redirection as its error.
   static constexpr uint8_t kRedirectsMax = 16;
+  /// Until a command is sent again that the cluster could not answer; ioredis waits as long.
+  static constexpr Nanos kRetryAfter = 100'000'000;
 
   /// The error text is a sentence. Throws std::bad_alloc when memory is short.
   static std::variant<std::unique_ptr<Client>, std::string> create(const ClientConfig& config,
@@ -81,6 +83,8 @@ class Client : private Redirector {
   Client(const ClientConfig& config, std::span<const uint8_t> arena, int epoll_fd);
 
   bool redirect(uint32_t index, const Redirect& to, const Address& from) override;
+  bool retry(uint32_t index) override;
+  void send_later();
   void add_shard(ShardConfig shard);
   /// Number of the shard with this address, which may be new; kNoIndex: there can be none.
   uint32_t shard_at(const Address& address);
@@ -108,6 +112,8 @@ class Client : private Redirector {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<uint8_t> buffer_;
   ShardConfig pattern_;  ///< of shards that are added
+  PendingList later_;    ///< commands that the cluster could not answer, the first that is due first
+  Nanos now_ = 0;        ///< of the last poll
   uint32_t levels_;
   bool cluster_;
   bool redirected_ = false;  ///< since the round over the shards began

@@ -2,6 +2,7 @@
 //
 //   free ──take──▶ waiting[level] of a shard ──▶ in flight of that shard ──reply, loss, time-out──▶ free
 //                             ▲───── MOVED, ASK, another map ─────│
+//                             └──── later ◀── TRYAGAIN, CLUSTERDOWN ──┘
 //
 // In: indices. Out: indices. Invariant: an entry is in exactly one list; lists are FIFO and linked by `next`.
 #pragma once
@@ -27,6 +28,7 @@ struct Pending {
   uint32_t length = 0;   ///< of the command
   uint32_t written = 0;  ///< bytes of it that the socket has taken
   Nanos deadline = 0;
+  Nanos again_at = 0;  ///< of one that waits for the cluster
   Stamp stamp = 0;  ///< start of the op
   uint8_t level = 0;
   bool answered = false;     ///< timed out in flight: JavaScript knows, the reply will be thrown away
@@ -57,6 +59,7 @@ class PendingPool {
   }
 
   Pending& at(uint32_t index) { return entries_[index]; }
+  const Pending& at(uint32_t index) const { return entries_[index]; }
   uint32_t capacity() const { return static_cast<uint32_t>(entries_.size()); }
   uint32_t in_use() const { return in_use_; }
 

@@ -7,6 +7,10 @@
 namespace qstack::redis {
 namespace {
 
+std::string_view text_of(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 /// The whole of `text` as a number up to `most`.
 std::optional<uint16_t> number_in(std::string_view text, uint32_t most) {
   uint32_t value = 0;
@@ -24,8 +28,13 @@ std::optional<std::pair<std::string_view, std::string_view>> cut(std::string_vie
 
 }  // namespace
 
+bool passes_by(std::span<const uint8_t> error) {
+  const std::string_view text = text_of(error);
+  return text.starts_with("TRYAGAIN ") || text.starts_with("CLUSTERDOWN ");
+}
+
 std::optional<Redirect> parse_redirect(std::span<const uint8_t> error) {
-  const std::string_view text(reinterpret_cast<const char*>(error.data()), error.size());
+  const std::string_view text = text_of(error);
   const auto named = cut(text, ' ', false);
   if (!named || (named->first != "MOVED" && named->first != "ASK")) return std::nullopt;
   const auto placed = cut(named->second, ' ', false);

@@ -256,6 +256,11 @@ void Shard::finish_first(const Reply& reply, Stamp now) {
 
 bool Shard::redirected(uint32_t index, const Reply& reply) {
   if (redirector_ == nullptr || pool_.at(index).answered) return false;
+  if (passes_by(reply.bytes)) {
+    const bool again = redirector_->retry(index);
+    stats_.retried += again ? 1 : 0;
+    return again;
+  }
   const auto to = parse_redirect(reply.bytes);
   if (!to || !redirector_->redirect(index, *to, config_.address)) return false;
   ++(to->ask ? stats_.asked : stats_.moved);

@@ -7,8 +7,8 @@
 // that has timed out in flight stays in the list until its reply is read and thrown away. Which level goes next is the
 // policy's word; its work is counted in commands. Under `strict` lower levels have only so many commands in flight as keep
 // the server busy, else priority would end in its socket queue; under the other policies that holds for all levels
-// together. In a cluster a redirection is no reply: the command goes on to another shard, and only its last outcome is a
-// completion. Times come from the caller.
+// together. In a cluster a redirection is no reply: the command goes on to another shard, or waits until the cluster can answer, and only
+// its last outcome is a completion. Times come from the caller.
 #pragma once
 
 #include <array>
@@ -37,6 +37,7 @@ struct ShardConfig {
 
 struct ShardStats {
   uint64_t moved = 0, asked = 0;  ///< replies that were redirections
+  uint64_t retried = 0;           ///< replies that were TRYAGAIN or CLUSTERDOWN, after which the command was sent again
   uint64_t sent = 0, replied = 0, errors = 0, lost = 0, timeouts = 0, discarded = 0, too_big = 0;
   uint64_t connects = 0, disconnects = 0, bytes_in = 0, bytes_out = 0;
 };
@@ -47,6 +48,8 @@ class Redirector {
   virtual ~Redirector() = default;
   /// Takes a command over to the shard that `error` names. False: it names none that can be reached, or not any more.
   virtual bool redirect(uint32_t index, const Redirect& to, const Address& from) = 0;
+  /// Takes a command over to send it again in a while. False: its time is over before.
+  virtual bool retry(uint32_t index) = 0;
 };
 
 class Shard {

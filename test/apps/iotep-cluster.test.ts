@@ -10,6 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { fixed, type RedisClient, serve } from '../../index.js';
+import { Log } from '../../stack/log.js';
+import { pair, SERVER_ADDRESS } from '../../stack/testing.js';
 import type { Report } from '../../tools/mcc/report.js';
 import { CLUSTER_SIZE, clusterUp } from '../../tools/redis/cluster.js';
 import { type RedisServer, redisDown } from '../../tools/redis/servers.js';
@@ -109,7 +112,20 @@ async function summaryOf(server: Program) {
     failures: numbers(/QST_ERR_REDIS_\w+: ([\d,]+)/g),
     moved: numbers(/([\d,]+) MOVED/g),
     asked: numbers(/([\d,]+) ASK/g),
+    retried: numbers(/([\d,]+) after TRYAGAIN or CLUSTERDOWN/g),
   };
+}
+
+/** Every request is answered, but for the few that a busy machine made wait for more than their second. */
+function assertServed(
+  { sent, answered, errors, lost }: Awaited<ReturnType<typeof sumsOf>>,
+  seconds: number,
+  server: Program,
+) {
+  const text = `${answered} of ${sent} answered, ${errors} errors: ${server.err}`;
+  assert.equal([sent, answered + errors, lost], [seconds * RATE, seconds * RATE, 0], text);
+  assert.ok(errors < sent / 10, text);
+  assert.not.match(server.err, /QST_ERR_REDIS_(?!TIMEOUT)\w+: /);
 }
 
 async function on<T>(server: RedisServer, ask: (client: Redis) => Promise<T>): Promise<T> {
@@ -203,10 +219,8 @@ cluster(
     }
     const second = await sumsOf(mcc);
     const summary = await summaryOf(server);
-    assert.is(second.answered, 6 * RATE, `${JSON.stringify(second)}: ${server.err}`);
-    assert.equal(second, { sent: 6 * RATE, answered: 6 * RATE, errors: 0, lost: 0 });
+    assertServed(second, 6, server);
     assert.is(summary.messages, first.sent + second.sent);
-    assert.is(summary.unavailable, 0);
     assert.ok(summary.asked >= slots.length, `${summary.asked} ASK`);
     assert.ok(summary.moved > 0, `${summary.moved} MOVED`);
   },
@@ -218,6 +232,73 @@ cluster('ioredis in the place of the native client: the same answers, by the clu
   assert.is(answered, sent);
   assert.is((await summaryOf(server)).unavailable, 0);
 });
+
+cluster(
+  'slots that nobody has for a moment: CLUSTERDOWN, the requests wait and are answered when one has them again',
+  async (context) => {
+    const [owner] = (await mastersOf(context)) as [RedisServer];
+    const server = await onTheAir(context);
+    await sumsOf(generator(context, 1));
+    const slots = await slotsInUse(owner, 8);
+    const mcc = generator(context, 3);
+    await mcc.said('running 1 s');
+    await on(owner, (client) => client.call('CLUSTER', 'DELSLOTS', ...slots));
+    await sleep(ALL_ASKED_MS / 2);
+    await on(owner, (client) => client.call('CLUSTER', 'ADDSLOTS', ...slots));
+    const during = await sumsOf(mcc);
+    const summary = await summaryOf(server);
+    assertServed(during, 3, server);
+    assert.ok(summary.retried > 0, server.err);
+  },
+);
+
+cluster(
+  'a command whose keys are on two servers while their slot moves: TRYAGAIN, and it is answered',
+  async (context) => {
+    const [one, other] = (await mastersOf(context)) as [RedisServer, RedisServer];
+    const keys = await on(one, async (client) => {
+      for (let tag = 0; ; tag++) {
+        const both = [`{t${tag}}1`, `{t${tag}}2`] as const;
+        if ((await client.set(both[0], 1).catch(() => null)) === null) continue;
+        await client.set(both[1], 2);
+        return both;
+      }
+    });
+    const slot = await on(one, async (client) => Number(await client.call('CLUSTER', 'KEYSLOT', keys[0])));
+    const [oneId, otherId] = [await id(one), await id(other)];
+    const counted: number[] = [];
+    let redis: RedisClient | undefined;
+    const definition = serve({
+      levels: ['normal'],
+      setup(app) {
+        const client = app.redis();
+        redis = client;
+        app.listen({ port: 7, framing: fixed(8) }, function* (message) {
+          const reply = yield* client.command('EXISTS', ...keys);
+          counted.push(reply?.number() ?? -1);
+          message.reply(message);
+        });
+      },
+    });
+    const serverConfig = { redis_cluster: `127.0.0.1:${one.port}` };
+    await using both = await pair(definition, { serverConfig, log: new Log({ level: 'silent' }) });
+    const connection = await both.client.app.connect({ address: SERVER_ADDRESS, port: 7, framing: fixed(8) });
+    await on(other, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', oneId));
+    await on(one, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', otherId));
+    await on(one, (client) => client.call('MIGRATE', '127.0.0.1', other.port, '', 0, 5_000, 'KEYS', keys[0]));
+    connection.send('question');
+    const retried = () => redis?.stats().servers.reduce((sum, server) => sum + server.retried, 0) ?? 0;
+    for (const sinceMs = performance.now(); retried() === 0; await sleep(5)) {
+      assert.ok(performance.now() - sinceMs < 10_000, 'it is told to try again');
+    }
+    assert.equal(counted, []);
+    await on(one, (client) => moveKeys(client, slot, other));
+    assert.is((await connection.receive())?.length, 8);
+    assert.equal(counted, [2]);
+    for (const server of [other, one])
+      await on(server, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', otherId));
+  },
+);
 
 /** How long, in ms, until commands for the slots of a lost master are carried out again by its successor. */
 async function failoverMs(replica: RedisServer, sinceMs: number): Promise<number> {

@@ -63,7 +63,7 @@ test('several app threads: counts are added, of latencies the worst is said', ()
 });
 
 function sample(part: Partial<Sample>): Sample {
-  const tally = { levels: [], malformed: 0, redis_failures: {}, redis_moved: 0, redis_asked: 0 };
+  const tally = { levels: [], malformed: 0, redis_failures: {}, redis_moved: 0, redis_asked: 0, redis_retried: 0 };
   return {
     atMs: 0,
     connections: 0,

@@ -120,6 +120,56 @@ TEST_CASE("after ASK, MOVED sends the command without ASKING") {
   CHECK(second.heard() == kGetFoo);
 }
 
+TEST_CASE("after TRYAGAIN and CLUSTERDOWN the command is sent again in a while, to who has the slot then") {
+  Bench bench;
+  FakeServer first(bench.client->shard(0)), second(bench.client->shard(1));
+  bench.ask_get(1, "foo");
+  bench.poll();
+  CHECK(second.heard() == kGetFoo);
+  second.say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n");
+  bench.poll();
+  CHECK(bench.client->deadline() == bench.now + Client::kRetryAfter);
+  bench.poll(Client::kRetryAfter - 1);
+  CHECK(second.heard().empty());
+  bench.poll(1);
+  CHECK(second.heard() == kGetFoo);
+  second.say("-CLUSTERDOWN Hash slot not served\r\n");
+  bench.poll();
+  std::vector<uint16_t> slots(kSlots);
+  REQUIRE(bench.client->set_topology(std::vector<Address>{{"", "127.0.0.1", 1}}, slots));
+  CHECK(!bench.asker.next());
+  bench.poll(Client::kRetryAfter);
+  CHECK(second.heard().empty());
+  CHECK(first.heard() == kGetFoo);
+  first.say("+bar\r\n");
+  bench.poll();
+  CHECK(bench.expect().status() == Status::ok);
+  CHECK(bench.client->shard(1).stats().retried == 2);
+  CHECK(bench.client->shard(1).stats().errors == 0);
+  CHECK(bench.client->idle());
+}
+
+TEST_CASE("a command whose time would be over before the cluster is asked again gets the error, and no later") {
+  Bench bench;
+  FakeServer first(bench.client->shard(0)), second(bench.client->shard(1));
+  bench.ask_get(1, "foo");
+  uint32_t tries = 0;
+  std::optional<Outcome> outcome;
+  const Nanos begin = bench.now;
+  for (; !outcome; outcome = bench.asker.next(), ++tries) {
+    bench.poll(tries == 0 ? 0 : Client::kRetryAfter);
+    REQUIRE(second.heard() == kGetFoo);
+    second.say("-CLUSTERDOWN The cluster is down\r\n");
+    bench.poll();
+  }
+  CHECK(tries == 10);
+  CHECK(bench.now - begin < 1'000 * kMs);
+  CHECK(outcome->status() == Status::error);
+  CHECK(outcome->value == "CLUSTERDOWN The cluster is down");
+  CHECK(bench.client->shard(1).stats().errors == 1);
+  CHECK(bench.client->idle());
+}
+
 TEST_CASE("a server that nobody knew is connected to when it is named, and its command times out if it is not there") {
   Bench bench;
   FakeServer first(bench.client->shard(0)), second(bench.client->shard(1));
@@ -201,7 +251,7 @@ TEST_CASE("a map with wrong addresses or numbers changes nothing") {
   CHECK(second.heard() == kGetFoo);
 }
 
-TEST_CASE("without a cluster MOVED is an error like others") {
+TEST_CASE("without a cluster MOVED is an error like others, and so is TRYAGAIN") {
   auto client = made(small_config(2));
   Asker asker(*client);
   FakeServer first(client->shard(0));
@@ -209,5 +259,10 @@ TEST_CASE("without a cluster MOVED is an error like others") {
   client->poll(kMs);
   first.say("-MOVED 1 127.0.0.1:1\r\n");
   client->poll(2 * kMs);
+  CHECK(asker.next()->status() == Status::error);
+  asker.ask(Asker::blank(2), {"*1\r\n$4\r\nPING\r\n"});
+  client->poll(3 * kMs);
+  first.say("-TRYAGAIN x\r\n");
+  client->poll(4 * kMs);
   CHECK(asker.next()->status() == Status::error);
 }
