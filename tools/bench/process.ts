@@ -55,9 +55,14 @@ export class End<Report = unknown> {
   async report(limitMs: number): Promise<Report> {
     const { child } = this;
     if (child === undefined) throw new Error(`${this.name} was not started`);
-    const watchdog = setTimeout(() => child.signal('SIGKILL'), limitMs);
+    let late = false;
+    const watchdog = setTimeout(() => {
+      late = true;
+      child.signal('SIGKILL');
+    }, limitMs);
     const code = await child.ended;
     clearTimeout(watchdog);
+    if (late) throw new Error(`${this.name} was not done in ${limitMs / 1_000} s: ${this.command.join(' ')}`);
     if (code !== 0 || this.json === '') throw new Error(child.failure());
     return JSON.parse(this.json) as Report;
   }
