@@ -206,7 +206,7 @@ cluster(
     const slots = await slotsInUse(one, 8);
     assert.ok(slots.length > 3, `${slots.length} slots`);
     const mcc = generator(context, 6);
-    await mcc.said('running 1 s');
+    await mcc.ranFor(1);
     await migrate(slots, one, other, ALL_ASKED_MS);
     // To and fro: whether a slot is asked for before the next look at the map, which makes a MOVED, is chance.
     for (const [from, to] of [
@@ -327,7 +327,7 @@ cluster(
     for (const one of context.servers) await on(one, (client) => client.config('SET', 'cluster-node-timeout', '1500'));
     const server = await onTheAir(context);
     const mcc = generator(context, 7);
-    await mcc.said('running 1 s');
+    await mcc.ranFor(1);
     const killed = performance.now();
     process.kill(master.pid, 'SIGKILL');
     const tookMs = await failoverMs(replica, killed);

@@ -170,7 +170,7 @@ iotep(
   async (context) => {
     const server = await onTheAir(context);
     const mcc = generator(context, '--answer all --rate 400 -d 6');
-    await mcc.said('running 1 s');
+    await mcc.ranFor(1);
     await redisDown(join(context.folder, 'redis'));
     await new Promise((done) => setTimeout(done, 1_500));
     await redisUp(2, join(context.folder, 'redis'));
@@ -203,7 +203,7 @@ iotep('strangers that knock at its memif socket, and an mcc that is killed, do n
   const strangers = spawn('python3', ['-c', KNOCK, memif(context), '1000'], { stdio: 'inherit' });
   const knocked = once(strangers, 'exit');
   const killed = generator(context, '--answer all --rate 2000 -d 60');
-  await killed.said('running 1 s');
+  await killed.ranFor(1);
   await killed.stop('SIGKILL');
   const report = await load(context, '--answer all --rate 2000 -d 1');
   assert.equal(await knocked, [0, null]);

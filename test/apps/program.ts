@@ -2,16 +2,30 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+/** Behind what the slowest machine takes, and before a file's watchdog, which knows nothing of what was waited for. */
+const LIMIT_MS = 150_000;
+
+interface Waiter {
+  /** For errors. */
+  what: string;
+  isMet: () => boolean;
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
 export class Command {
   readonly child: ChildProcess;
   out = '';
   err = '';
   /** Exit code, once both streams have ended. */
   readonly ended: Promise<number | null>;
-  private readonly waiters: { text: string; resolve: () => void; reject: (error: Error) => void }[] = [];
+  private readonly waiters: Waiter[] = [];
 
   /** `name` is what errors say. */
-  constructor(name: string, command: readonly string[]) {
+  constructor(
+    private readonly name: string,
+    command: readonly string[],
+  ) {
     const [file = '', ...args] = command;
     this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (bytes) => {
@@ -24,8 +38,8 @@ export class Command {
     });
     this.ended = new Promise((resolve) => {
       this.child.on('close', (code) => {
-        for (const { reject, text } of this.waiters.splice(0)) {
-          reject(new Error(`${name} ended with ${code} before it said "${text}": ${this.err}`));
+        for (const { reject, what } of this.waiters.splice(0)) {
+          reject(new Error(`${name} ended with ${code} before it said ${what}: ${this.err}`));
         }
         resolve(code);
       });
@@ -34,7 +48,7 @@ export class Command {
 
   private look(): void {
     for (const waiter of [...this.waiters]) {
-      if (!this.out.includes(waiter.text) && !this.err.includes(waiter.text)) continue;
+      if (!waiter.isMet()) continue;
       this.waiters.splice(this.waiters.indexOf(waiter), 1);
       waiter.resolve();
     }
@@ -42,8 +56,28 @@ export class Command {
 
   /** Resolves when this text stands in its output. */
   said(text: string): Promise<void> {
+    return this.wait(`"${text}"`, () => this.out.includes(text) || this.err.includes(text));
+  }
+
+  /** Resolves when mcc's load has run for so many seconds: on a busy machine it does not say each of them. */
+  ranFor(seconds: number): Promise<void> {
+    const last = () => Number([...this.err.matchAll(/running (\d+) s/g)].at(-1)?.[1] ?? 0);
+    return this.wait(`"running ${seconds} s" or later`, () => last() >= seconds);
+  }
+
+  private wait(what: string, isMet: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.waiters.push({ text, resolve, reject });
+      const late = () => reject(new Error(`${this.name} did not say ${what}, but: ${this.out}${this.err}`));
+      const watchdog = setTimeout(late, LIMIT_MS);
+      const met = () => {
+        clearTimeout(watchdog);
+        resolve();
+      };
+      const failed = (error: Error) => {
+        clearTimeout(watchdog);
+        reject(error);
+      };
+      this.waiters.push({ what, isMet, resolve: met, reject: failed });
       this.look();
     });
   }

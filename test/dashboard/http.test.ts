@@ -53,7 +53,7 @@ doors(
   'on a loopback address everybody may read, and what is read is what happened in the last second',
   async ({ served }) => {
     const mcc = served.load('--rate 400 -d 4');
-    await mcc.said('running 2 s');
+    await mcc.ranFor(2);
     const all = (await (await served.get('/api/snapshots?after=0')).json()) as Snapshot[];
     await mcc.ended;
     const last = all.at(-1) as Snapshot;

@@ -149,7 +149,7 @@ async function answeredText(url: string): Promise<string> {
 
 metrics('mcc has its own, as the page says', async ({ served }) => {
   const mcc = served.load('--rate 500 -d 20 --dashboard 127.0.0.1:0');
-  await mcc.said('running 2 s');
+  await mcc.ranFor(2);
   const origin = /dashboard (http:\/\/\S+)\/#token=/.exec(mcc.err)?.[1] ?? '';
   const text = await answeredText(`${origin}/metrics`);
   const rows = [...PAGE.matchAll(/^\| `(\w+)` \(mcc\) \| (\w+) \| (.*?) ?\| (.*) \|$/gm)];

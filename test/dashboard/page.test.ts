@@ -26,7 +26,7 @@ pages.before(async (context) => {
   mkdirSync(SHOTS, { recursive: true });
   context.served = await Served.start(['--arrangement', 'separate']);
   context.mcc = context.served.load('--rate 1000 -d 600 --dashboard 127.0.0.1:0');
-  await context.mcc.said('running 3 s');
+  await context.mcc.ranFor(3);
   // Only as root: the browser refuses its own sandbox there.
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   context.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });

@@ -15,7 +15,7 @@ const tools = suite<{ served: Served; mcc: Program }>('top and ss');
 tools.before(async (context) => {
   context.served = await Served.start(['--dashboard-token', 'only-for-this-test']);
   context.mcc = context.served.load('--rate 800 -d 600');
-  await context.mcc.said('running 2 s');
+  await context.mcc.ranFor(2);
 });
 tools.after(({ served }) => served?.close());
 
