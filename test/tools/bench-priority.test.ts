@@ -33,8 +33,8 @@ bench.after.each(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function small(part: string): Record<string, number> {
-  const flags = ['priority', '--part', part, '--runs', '1', '--duration', '100ms', '--json', '--out', folder];
+function small(part: string, duration = '100ms'): Record<string, number> {
+  const flags = ['priority', '--part', part, '--runs', '1', '--duration', duration, '--json', '--out', folder];
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...flags], {
     encoding: 'utf8',
     timeout: LIMIT_MS,
@@ -152,7 +152,8 @@ bench('overload: both levels are answered, and each ratio is told', () => {
 });
 
 bench('unordered and harm: good devices are answered', () => {
-  assert.ok((small('unordered').in_order_p98_ratio_to_unordered as number) > 0);
+  // Whose p98 has to be one: in a window of 100 ms a machine may stop for all of it.
+  assert.ok((small('unordered', '1s').in_order_p98_ratio_to_unordered as number) > 0);
   const report = small('harm');
   for (const trouble of ['greedy_connection', 'slow_readers', 'slow_redis_server']) {
     assert.ok((report[`${trouble}_p99_ratio_to_calm`] as number) > 0, trouble);
