@@ -52,13 +52,18 @@ const TICK_MS = 1;
 const WARM_UP_TIMES = 8;
 /** Messages between two questions for room. */
 const GULP = 64;
-/** What was sent at the higher rate is answered meanwhile. */
-const SETTLE_MS = 200;
-/** How long answers are waited for at the end. */
-const PATIENCE_MS = 2_000;
+/** How long answers are waited for: to what was sent at the higher rate, and at the end. A busy machine takes seconds. */
+const PATIENCE_MS = 30_000;
+
+/** Or until patience ends. */
+async function until(isMet: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (!isMet() && performance.now() < deadlineMs) await sleep(TICK_MS);
+}
 
 class Fleet {
   private isWarm = false;
+  private readonly pacing: Promise<void>[] = [];
   private over = false;
   private readonly message = new Uint8Array(MESSAGE_BYTES);
   private readonly connections = new Map<Group, Device[]>();
@@ -97,16 +102,18 @@ class Fleet {
   /** Until stop(). */
   start(): void {
     for (const [group, devices] of this.connections) {
-      if (group.kind === 'paced') void this.pace(group, devices);
+      if (group.kind === 'paced') this.pacing.push(this.warmUp(group, devices));
       else if (group.kind === 'window') this.fill(group, devices);
       else for (const device of devices) void this.gorge(group, device);
     }
   }
 
-  private async pace(group: Group, devices: readonly Device[]): Promise<void> {
+  /** Ends when all of it is answered; then the group goes on at its own rate. */
+  private async warmUp(group: Group, devices: readonly Device[]): Promise<void> {
     const { ratePerS = 1 } = group;
     await this.paceAt(ratePerS * WARM_UP_TIMES, group, devices, () => this.isWarm || this.over);
-    await this.paceAt(ratePerS, group, devices, () => this.over);
+    await until(() => this.tally.underWay(group.name) === 0);
+    void this.paceAt(ratePerS, group, devices, () => this.over);
   }
 
   private async paceAt(
@@ -137,9 +144,10 @@ class Fleet {
     }
   }
 
-  /** From now on at the group's own rate. */
-  warm(): void {
+  /** Resolves when paced groups send at their own rate. */
+  async warm(): Promise<void> {
     this.isWarm = true;
+    await Promise.all(this.pacing);
   }
 
   stop(): void {
@@ -158,14 +166,12 @@ await fleet.open();
 process.stdout.write('ready\n');
 fleet.start();
 await sleep(options.warmUpMs);
-fleet.warm();
-await sleep(SETTLE_MS);
+await fleet.warm();
 tally.begin();
 await sleep(options.windowMs);
 tally.end();
-const deadlineMs = performance.now() + PATIENCE_MS;
 const polite = options.groups.filter(({ kind }) => kind === 'paced' || kind === 'window').map(({ name }) => name);
-while (tally.awaited(polite) > 0 && performance.now() < deadlineMs) await sleep(TICK_MS);
+await until(() => tally.awaited(polite) === 0);
 fleet.stop();
 const report: DeviceReport = {
   groups: tally.report(options.groups.map(({ name }) => name)),

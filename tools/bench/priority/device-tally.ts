@@ -38,6 +38,8 @@ const CLASS_AT = 5;
 const LEVELS = ['high', 'low'] as const;
 
 interface Counted {
+  /** Sent, in the window or not, and not answered yet. */
+  underWay: number;
   sent: number;
   errors: number;
   latenciesUs: number[];
@@ -67,7 +69,7 @@ export function seededRandom(seed: number): () => number {
 
 export class DeviceTally {
   private readonly since = new Float64Array(PLACES);
-  /** Number of group and level plus 1; 0: nobody waits for it. */
+  /** Twice the number of group and level plus 1, and 1 if it is of the window; 0: nobody waits for it. */
   private readonly owner = new Uint16Array(PLACES);
   private readonly counted: Counted[] = [];
   private readonly groups = new Map<string, number>();
@@ -95,12 +97,12 @@ export class DeviceTally {
     new DataView(message.buffer, message.byteOffset).setUint32(0, counter, true);
     message[CLASS_AT] = level === 0 ? 1 : 0;
     const place = counter & (PLACES - 1);
+    const number = this.numberOf(group) + level;
+    const counted = this.counted[number] as Counted;
     this.since[place] = sinceMs;
-    this.owner[place] = 0;
-    if (!this.counts) return;
-    const owner = this.numberOf(group) + level;
-    this.owner[place] = owner + 1;
-    (this.counted[owner] as Counted).sent++;
+    this.owner[place] = 2 * (number + 1) + (this.counts ? 1 : 0);
+    counted.underWay++;
+    if (this.counts) counted.sent++;
   }
 
   private numberOf(group: string): number {
@@ -108,16 +110,18 @@ export class DeviceTally {
     if (number !== undefined) return number;
     number = this.counted.length;
     this.groups.set(group, number);
-    for (const _ of LEVELS) this.counted.push({ sent: 0, errors: 0, latenciesUs: [] });
+    for (const _ of LEVELS) this.counted.push({ underWay: 0, sent: 0, errors: 0, latenciesUs: [] });
     return number;
   }
 
   answered(reply: Reply): void {
     const place = counterOf(reply) & (PLACES - 1);
-    const owner = (this.owner[place] as number) - 1;
-    if (owner < 0) return;
+    const owner = this.owner[place] as number;
+    if (owner === 0) return;
     this.owner[place] = 0;
-    const counted = this.counted[owner] as Counted;
+    const counted = this.counted[(owner >>> 1) - 1] as Counted;
+    counted.underWay--;
+    if ((owner & 1) === 0) return;
     if (reply.u8(STATUS_AT) !== OK) counted.errors++;
     else counted.latenciesUs.push((performance.now() - (this.since[place] as number)) * 1_000);
   }
@@ -126,6 +130,11 @@ export class DeviceTally {
   awaited(groups: readonly string[]): number {
     const open = ({ sent, errors, latenciesUs }: Counted) => sent - errors - latenciesUs.length;
     return groups.reduce((sum, group) => sum + this.of(group).reduce((part, one) => part + open(one), 0), 0);
+  }
+
+  /** Messages of this group that are not answered yet, of the window or not. */
+  underWay(group: string): number {
+    return this.of(group).reduce((sum, { underWay }) => sum + underWay, 0);
   }
 
   private of(group: string): [Counted, Counted] {
