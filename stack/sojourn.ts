@@ -90,18 +90,24 @@ export function stageTimes(levels: readonly string[], stack: Float64Array, apps:
 }
 
 export function timeOf(stage: Stage, level: string, cells: Float64Array): StageTime {
-  const count = cells.reduce((all, n) => all + n, 0);
-  const us = (share: number) => Math.round(quantile(cells, count, share) * US_PER_STAMP * 1000) / 1000;
-  return { stage, level, count, p50_us: us(0.5), p99_us: us(0.99), p999_us: us(0.999), max_us: us(1) };
+  let count = 0;
+  for (const n of cells) count += n;
+  const [p50_us = 0, p99_us = 0, p999_us = 0, max_us = 0] = count === 0 ? [] : quantilesUs(cells, count);
+  return { stage, level, count, p50_us, p99_us, p999_us, max_us };
 }
 
-/** The end of the cell that holds it, in stamps; 0 where nothing was counted. */
-function quantile(cells: Float64Array, count: number, share: number): number {
-  const rank = Math.max(1, Math.ceil(count * share));
+const SHARES = [0.5, 0.99, 0.999, 1] as const;
+
+/** The ends of the cells that hold them, in one walk. */
+function quantilesUs(cells: Float64Array, count: number): number[] {
+  const found: number[] = [];
   let seen = 0;
-  for (let cell = 0; cell < CELLS; cell++) {
+  for (let cell = 0; cell < CELLS && found.length < SHARES.length; cell++) {
     seen += cells[cell] as number;
-    if (seen >= rank) return highestOf(cell);
+    for (let at = found.length; at < SHARES.length; at++) {
+      if (seen < Math.max(1, Math.ceil(count * (SHARES[at] as number)))) break;
+      found.push(Math.round(highestOf(cell) * US_PER_STAMP * 1000) / 1000);
+    }
   }
-  return 0;
+  return found;
 }

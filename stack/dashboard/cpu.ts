@@ -27,7 +27,9 @@ export interface CpuTimes {
 
 /** `cpu0 user nice system idle iowait irq softirq steal …` */
 export function parseCores(text: string): CoreTime[] {
-  return text.split('\n').flatMap((line) => {
+  // The lines of the cores come first; that of the interrupts, behind them, is long.
+  const [cores = ''] = text.split('\nintr', 1);
+  return cores.split('\n').flatMap((line) => {
     const match = /^cpu(\d+) (.*)$/.exec(line);
     if (match === null) return [];
     const ticks = (match[2] ?? '').trim().split(/\s+/).slice(0, 8).map(Number);

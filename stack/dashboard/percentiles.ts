@@ -5,9 +5,13 @@ import type { LevelCells, StageFigures } from './snapshot.js';
 
 /** What was counted between the two. A count that is smaller than before began anew: it is taken as it is. */
 export function differenceOf(now: Float64Array, before: Float64Array | undefined): Float64Array {
-  if (before === undefined) return now.slice();
-  const isAnew = now.some((count, cell) => count < (before[cell] ?? 0));
-  return isAnew ? now.slice() : now.map((count, cell) => count - (before[cell] ?? 0));
+  const difference = now.slice();
+  for (let cell = 0; before !== undefined && cell < now.length; cell++) {
+    const gained = (now[cell] as number) - (before[cell] ?? 0);
+    if (gained < 0) return now.slice();
+    difference[cell] = gained;
+  }
+  return difference;
 }
 
 export function intervalOf(now: readonly StageCells[], before: readonly StageCells[] | undefined): StageCells[] {

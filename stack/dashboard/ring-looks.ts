@@ -34,10 +34,15 @@ const LISTED = 10;
 interface Seen {
   slot: number;
   generation: number;
-  remote: string;
+  /** 0: IPv6. */
+  ipv4: number;
+  port: number;
   messages: number;
   levels: Record<string, number>;
 }
+
+/** Connections that were seen in the last second, by their keys. */
+export type SeenConnections = ReadonlyMap<number, Seen>;
 
 const keyOf = (slot: number, generation: number): number => connectionId(slot, generation);
 
@@ -108,7 +113,7 @@ export class RingLooks {
   }
 
   /** The connections of which most messages came, among the last ones. */
-  busiest(): { busiest: BusyConnection[]; known: Map<number, string> } {
+  busiest(): { busiest: BusyConnection[]; known: SeenConnections } {
     const seen = new Map<number, Seen>();
     let all = 0;
     for (const [at, level] of this.passed(this.events)) {
@@ -120,12 +125,16 @@ export class RingLooks {
       entry.messages++;
       entry.levels[name] = (entry.levels[name] ?? 0) + 1;
     }
-    const known = new Map([...seen].map(([key, { remote }]) => [key, remote]));
     const busiest = [...seen.values()]
       .sort((a, b) => b.messages - a.messages)
       .slice(0, LISTED)
-      .map(({ remote, messages, levels }) => ({ remote, messages, share: messages / all, levels }));
-    return { busiest, known };
+      .map((one) => ({
+        remote: this.remoteOf(one),
+        messages: one.messages,
+        share: one.messages / all,
+        levels: one.levels,
+      }));
+    return { busiest, known: seen };
   }
 
   /** Messages by level of these connections, among those whose records still stand in the rings. */
@@ -155,22 +164,22 @@ export class RingLooks {
     const key = keyOf(slot, generation);
     const known = seen.get(key);
     if (known !== undefined) return known;
-    const made = { slot, generation, remote: this.remoteOf(at, slot, generation), messages: 0, levels: {} };
+    const port = (u32[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number) & 0xffff;
+    const ipv4 = u32[at + EVENT_RECORD_REMOTE_ADDRESS_U32] as number;
+    const made = { slot, generation, ipv4, port, messages: 0, levels: {} };
     seen.set(key, made);
     return made;
   }
 
-  private remoteOf(at: number, slot: number, generation: number): string {
-    const { u32 } = this.arena;
-    const port = (u32[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number) & 0xffff;
-    const ipv4 = u32[at + EVENT_RECORD_REMOTE_ADDRESS_U32] as number;
+  /** Only of those that are listed: a text costs more than all the rest. */
+  private remoteOf({ slot, generation, ipv4, port }: Seen): string {
     if (ipv4 !== 0) return formatEndpoint(ipv4, port);
     const bytes = this.arena.addressOf(slot, generation, true);
     return formatEndpoint(bytes === undefined ? '::' : formatIpv6(bytes), port);
   }
 
-  /** The connections whose replies took longest, among the last ones. `known`: remote addresses, from busiest(). */
-  slowest(known: ReadonlyMap<number, string>): SlowConnection[] {
+  /** The connections whose replies took longest, among the last ones. `known`: from busiest(). */
+  slowest(known: SeenConnections): SlowConnection[] {
     const worst = new Map<number, SlowConnection & { key: number }>();
     const { u32 } = this.arena;
     for (const [at, level] of this.passed(this.sends)) {
@@ -186,7 +195,10 @@ export class RingLooks {
     return [...worst.values()]
       .sort((a, b) => b.took_us - a.took_us)
       .slice(0, LISTED)
-      .map(({ key, level, took_us }) => ({ remote: known.get(key) ?? `connection ${key >>> 0}`, level, took_us }));
+      .map(({ key, level, took_us }) => {
+        const seen = known.get(key);
+        return { remote: seen === undefined ? `connection ${key >>> 0}` : this.remoteOf(seen), level, took_us };
+      });
   }
 }
 

@@ -45,6 +45,14 @@ test('idle: connections are held, and what they take is told by stack, with the 
   for (const stack of ['iotepserver', 'mcc']) assert.ok((planned[stack] ?? 0) > 0, stack);
 });
 
+test('dashboard: what a page and a listing cost a server that holds connections', () => {
+  const report = smallForm('dashboard', '--connections', '3000');
+  assert.is(report.connections, 3_000);
+  for (const key of ['page_cores', 'page_control_cores', 'listing_cores'])
+    assert.ok(Number.isFinite(report[key]), `${key}: ${report[key]}`);
+  assert.is((report.rows as unknown[]).length, 3);
+});
+
 test('idle: fewer connections than those it compares with are refused', () => {
   const { status, stderr } = bench('idle', '--connections', '1000');
   assert.is(status, 1);

@@ -88,7 +88,10 @@ test('axes have round numbers', () => {
 test('a name that is none is refused with those that there are', () => {
   const { status, stderr } = bench('bulky');
   assert.is(status, 2);
-  assert.match(stderr, /one of port, bulk, echo, connect, idle, scale, flood, priority, redis, app, c10m, coroutine, /);
+  assert.match(
+    stderr,
+    /one of port, bulk, echo, connect, idle, dashboard, scale, flood, priority, redis, app, c10m, coroutine, /,
+  );
 });
 
 test('bulk: bytes arrive by every way that this machine has, and the report names its command and versions', () => {

@@ -10,6 +10,7 @@ import type { Benchmark, Context } from './benchmark.js';
 import { bulk } from './bulk.js';
 import { c10m } from './c10m.js';
 import { connect } from './connect.js';
+import { dashboard } from './dashboard.js';
 import { echo } from './echo.js';
 import { flood } from './flood.js';
 import { idle } from './idle.js';
@@ -29,6 +30,7 @@ const SUITE: readonly Benchmark[] = [
   echo,
   connect,
   idle,
+  dashboard,
   scale,
   flood,
   priority,
@@ -67,6 +69,7 @@ Examples:
   npm run bench -- bulk --sweep --out charts     with the charts over write and buffer sizes
   npm run bench -- c10m --runs 1 --connections 1M
   npm run bench -- idle --connections 100k --connections 1M
+  npm run bench -- dashboard --connections 10368000 --runs 3 --duration 30s
   npm run bench -- priority --part overload --part burst
   npm run --silent bench -- bulk --json --runs 1 --duration 500ms`;
 
@@ -108,7 +111,7 @@ function command(): Command {
     .option('--part <name>', `${PARTS_BY_MEMBER.join('; ')}; may be repeated; none: all`, knownPart, [])
     .option(
       '--connections <n>',
-      'of idle and app (100k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
+      'of idle, dashboard and app (100k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
       oneMore,
       [],
     )

@@ -3,7 +3,6 @@
 // Closed loop: so many messages are under way, each on the connection whose turn it is, so that with many connections none of
 // them is in a cache any more when its turn comes again. What does not belong to connections, such as packets, is the same
 // everywhere.
-import { readdirSync, readFileSync } from 'node:fs';
 import { PHASES, type View } from '../mcc/native.js';
 import { Generator } from '../start/generator.js';
 import {
@@ -19,6 +18,7 @@ import { machineBusySeconds } from './machine.js';
 import { nodeProgram, withFolder } from './places.js';
 import { End } from './process.js';
 import { rounded } from './statistics.js';
+import { ranNanoseconds } from './threads.js';
 
 const CONNECTIONS = [1_000, 10_000, 100_000, 1_000_000];
 const UNDER_WAY = 1_000;
@@ -34,9 +34,7 @@ const AIM = 1.5;
 
 /** How long all threads of a process have run. */
 function cpuNanoseconds(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const times = tasks.map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]));
-  return times.reduce((sum, time) => sum + time, 0);
+  return ranNanoseconds(pid).reduce((sum, { ns }) => sum + ns, 0);
 }
 
 interface Mark {

@@ -1,4 +1,5 @@
-// CPU time by thread of processes that run. In: /proc/<pid>/task. Out: seconds since each began, by process and thread.
+// CPU time by thread of processes that run. In: /proc/<pid>/task. Out: seconds since each began, by process and thread; of one process
+// also to the nanosecond.
 import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
@@ -15,6 +16,13 @@ export function parseThreadSeconds(stat: string): number {
 }
 
 export type ThreadSeconds = ReadonlyMap<string, number>;
+
+/** How long each thread of a process has run, in the order of its numbers; the first is the main one. */
+export function ranNanoseconds(pid: number): { thread: string; ns: number }[] {
+  const of = (task: string, file: string) => readFileSync(`/proc/${pid}/task/${task}/${file}`, 'utf8').trim();
+  const tasks = readdirSync(`/proc/${pid}/task`).sort((a, b) => Number(a) - Number(b));
+  return tasks.map((task) => ({ thread: of(task, 'comm'), ns: Number(of(task, 'schedstat').split(' ')[0]) }));
+}
 
 function add(times: Map<string, number>, process: string, pid: number): void {
   for (const task of readdirSync(`/proc/${pid}/task`)) {
