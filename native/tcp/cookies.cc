@@ -4,8 +4,10 @@
 namespace qstack {
 namespace {
 
-/// A peer's first retransmission comes within this time, mostly (RFC 6298 2.1: 1 s, and 3 s after a lost handshake).
-constexpr uint32_t kPatienceMs = 3'000;
+/// A peer that had our cookie is connected, whatever became of its third segment: where no slot is free it sends data, and
+/// goes on with new data (RFC 8985 7) while the first is sent again and again. As long as a handshake of ours may take
+/// (RFC 9293 3.8.3: three minutes for a SYN; Linux gives up after 63 s).
+constexpr uint32_t kPatienceMs = 63'000;
 
 }  // namespace
 
