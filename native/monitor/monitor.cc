@@ -81,6 +81,7 @@ void Monitor::capture() {
 
 void Monitor::capture_frames() {
   constexpr Nanos kShow = 50'000'000;
+  constexpr int kLastReads = 64;
   const FrameSink sink = [this](Nanos time, uint32_t length, Bytes bytes) { frame(time, length, bytes); };
   Nanos shown = 0;
   if (!source_->patient()) advance(wall_clock());
@@ -99,6 +100,8 @@ void Monitor::capture_frames() {
     if (got == 0) source_->rest();
     looked_ = got == 0 ? 0 : now;
   }
+  // What passed before we were stopped counts; what never ends does not keep us.
+  for (int last = 0; last < kLastReads && !source_->patient() && source_->read(sink) > 0; ++last) publish();
 }
 
 void Monitor::frame(Nanos time, uint32_t length, Bytes bytes) {
