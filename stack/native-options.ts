@@ -43,6 +43,10 @@ function faultsOf(settings: StackSettings): { fault?: FaultOptions } {
   return { fault: { seed, rx, tx, delayMinUs, delayMaxUs } };
 }
 
+function mirrorOf({ mirror }: StackSettings): Pick<StackOptions, 'mirror' | 'mirrorSnap'> {
+  return mirror === undefined ? {} : { mirror: preparedDevice(mirror.device), mirrorSnap: mirror.snap };
+}
+
 function ipv6Of({ ipv6, addressCount }: StackSettings): { ipv6?: Ipv6Options } {
   if (ipv6 === undefined) return {};
   const { gateway, ...rest } = ipv6;
@@ -89,6 +93,7 @@ export function stackOptions(
   return {
     device: ring ?? preparedDevice(settings.device),
     ...faultsOf(settings),
+    ...(ring === undefined ? mirrorOf(settings) : {}),
     mtu: settings.mtu,
     ip: {
       address: settings.address,

@@ -122,6 +122,9 @@ export interface StackOptions {
   /** Descriptors per queue; 0 or absent: the device's own choice. */
   readonly descriptors?: number;
   readonly fault?: FaultOptions;
+  /** A device that gets a record of each frame, with its first `mirrorSnap` bytes. */
+  readonly mirror?: string;
+  readonly mirrorSnap?: number;
   /** `02:00:00:00:00:01`; otherwise made from the address. */
   readonly mac?: string;
   readonly mtu?: number;

@@ -5,11 +5,14 @@
 #include <optional>
 
 #include "native/mempool/heap_pool.hh"
+#include "native/mempool/mapping.hh"
+#include "native/monitor/source.hh"
 #include "native/node/ring_wires.hh"
 #include "native/port/devices.hh"
 #include "native/port/dpdk_port.hh"
 #include "native/port/eal.hh"
 #include "native/port/fault_port.hh"
+#include "native/port/mirror_port.hh"
 
 namespace qstack::node {
 
@@ -47,10 +50,38 @@ void add_counts(std::map<std::string, uint64_t>& out, const std::string& way, co
   out[way + "_spared"] = counts.spared;
 }
 
-/// The fault port, when there is one, stands before whatever port the device has.
+/// memif copies a record when it is given, so its packet is back at once.
+constexpr uint32_t kMirrorPackets = 1'024;
+
+/// Where records go, with packets of its own, and the port that makes them. Last made, first freed: it uses the device's port.
+class Mirror {
+ public:
+  Mirror(const DeviceConfig& config, Port& inside, uint32_t number)
+      : memory_(kMirrorPackets * dpdk_region(nullptr, 1).stride),
+        pool_("qstack" + std::to_string(number) + "mi", dpdk_region(memory_.data(), kMirrorPackets), 0, kMirrorPackets),
+        outlet_(options(config, number), pool_),
+        port_(inside, outlet_, pool_, config.mirror_snap, monitor::wall_clock) {}
+
+  MirrorPort& port() { return port_; }
+
+ private:
+  static DpdkPortOptions options(const DeviceConfig& config, uint32_t number) {
+    DpdkPortOptions options{.device = dpdk_device(config.mirror, number, config.mac), .mac = config.mac};
+    options.ring_size = usual_ring_size(options.device);
+    return options;
+  }
+
+  Mapping memory_;
+  DpdkPool pool_;
+  DpdkPort outlet_;
+  MirrorPort port_;
+};
+
+/// The fault port, when there is one, stands before whatever port the device has; the mirror before both: it tells what the
+/// stack sees.
 class FaultedDevice : public Device {
  public:
-  Port& port() override { return fault_ ? static_cast<Port&>(*fault_) : inside(); }
+  Port& port() override { return mirror_ ? static_cast<Port&>(mirror_->port()) : faulted(); }
   std::map<std::string, uint64_t> faults() override {
     std::map<std::string, uint64_t> counts;
     if (fault_) {
@@ -65,11 +96,25 @@ class FaultedDevice : public Device {
   void add_faults(const DeviceConfig& config) {
     if (config.faults) fault_.emplace(inside(), rx(), tx(), config.fault_seed, config.fault_rx, config.fault_tx);
   }
-  /// Before the pools go: what it holds returns to them.
-  void remove_faults() { fault_.reset(); }
+  void add_mirror(const DeviceConfig& config) {
+    if (!config.mirror.empty()) mirror_.emplace(config, faulted(), next_number());
+  }
+  void add_mirror_counts(std::map<std::string, uint64_t>& out) const {
+    if (!mirror_) return;
+    out["mirror_records"] = mirror_->port().counts().records;
+    out["mirror_dropped"] = mirror_->port().counts().dropped;
+  }
+  /// Before the pools go: what they hold returns to them.
+  void remove_wrappers() {
+    mirror_.reset();
+    fault_.reset();
+  }
 
  private:
+  Port& faulted() { return fault_ ? static_cast<Port&>(*fault_) : inside(); }
+
   std::optional<FaultPort> fault_;
+  mutable std::optional<Mirror> mirror_;
 };
 
 class RingDevice final : public FaultedDevice {
@@ -82,7 +127,7 @@ class RingDevice final : public FaultedDevice {
     port_.emplace(*wire_, config.ring_side, *rx_, *tx_, config.mac, config.mtu);
     add_faults(config);
   }
-  ~RingDevice() override { remove_faults(); }
+  ~RingDevice() override { remove_wrappers(); }
 
   PacketPool& rx() override { return *rx_; }
   PacketPool& tx() override { return *tx_; }
@@ -114,18 +159,21 @@ class DpdkDevice final : public FaultedDevice {
     options.ring_size = config.descriptors != 0 ? config.descriptors : usual_ring_size(options.device);
     port_.emplace(options, *rx_);
     add_faults(config);
+    add_mirror(config);
   }
-  ~DpdkDevice() override { remove_faults(); }
+  ~DpdkDevice() override { remove_wrappers(); }
 
   PacketPool& rx() override { return *rx_; }
   PacketPool& tx() override { return *tx_; }
   std::map<std::string, uint64_t> stats() override {
     const DpdkPortStats stats = port_->stats();
-    return {{"rx_missed", stats.rx_missed},
-            {"rx_errors", stats.rx_errors},
-            {"rx_no_packet", stats.rx_no_packet},
-            {"rx_oversize", stats.rx_oversize},
-            {"tx_errors", stats.tx_errors}};
+    std::map<std::string, uint64_t> out{{"rx_missed", stats.rx_missed},
+                                        {"rx_errors", stats.rx_errors},
+                                        {"rx_no_packet", stats.rx_no_packet},
+                                        {"rx_oversize", stats.rx_oversize},
+                                        {"tx_errors", stats.tx_errors}};
+    add_mirror_counts(out);
+    return out;
   }
 
  protected:
@@ -154,6 +202,9 @@ DeviceConfig read_device(const OptionReader& options, uint32_t address) {
   config.descriptors = options.u16("descriptors", 0, 0, 1u << 14);
   config.rx_packets = static_cast<uint32_t>(options.required("rxPackets", 1, 1u << 24));
   config.tx_packets = static_cast<uint32_t>(options.required("txPackets", 1, 1u << 24));
+  config.mirror = options.text("mirror", "");
+  config.mirror_snap = options.u32("mirrorSnap", 256, 64, kMirrorSnapMax);
+  if (!config.mirror.empty() && !config.ring.empty()) options.fail("mirror", "a pair inside the process has none");
   if (!options.has("fault")) return config;
   const OptionReader fault = options.object("fault");
   config.faults = true;

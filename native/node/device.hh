@@ -28,9 +28,11 @@ struct DeviceConfig {
   bool faults = false;
   uint64_t fault_seed = 0;
   FaultConfig fault_rx, fault_tx;
+  std::string mirror;  ///< a device, too, that gets the first `mirror_snap` bytes of each frame; empty: none
+  uint32_t mirror_snap = 0;
 };
 
-/// Reads `device`, `descriptors`, `fault`, `mac`, `mtu`, `rxPackets`, `txPackets`; `address` gives the MAC its default.
+/// Reads `device`, `descriptors`, `fault`, `mirror`, `mac`, `mtu`, `rxPackets`, `txPackets`; `address` gives the MAC its default.
 DeviceConfig read_device(const OptionReader& options, uint32_t address);
 
 class Device {

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "native/mempool/mapping.hh"
+#include "native/monitor/mirror_source.hh"
 #include "native/monitor/pcap_source.hh"
 #include "native/monitor/port_source.hh"
 #include "native/node/classify_calls.hh"
@@ -162,6 +163,7 @@ std::unique_ptr<Source> make_source(const OptionReader& options, const MonitorCo
   watch.device = Device::make(device, watch.memory.data());
   hooks = {eal_enter_thread, eal_leave_thread};
   Device& made = *watch.device;
+  if (options.boolean("records", false)) return std::make_unique<MirrorSource>(made.port(), made.rx());
   return std::make_unique<PortSource>(made.port(), made.rx(), [&made] { return missed_by(made); });
 }
 

@@ -57,6 +57,12 @@ function pcapFiles({ rx, tx }: { rx: string | undefined; tx: string | undefined 
   return [...(rx === undefined ? [] : [`rx=${rx}`]), ...(tx === undefined ? [] : [`tx=${tx}`])];
 }
 
+/** A monitor comes to it as a client: the server of the socket is always we. */
+export function parseMirror(text: string): Device | string {
+  if (!/^memif:[^?]+(\?(role=)?server)?$/.test(text)) return `"${text}" is no memif:/path`;
+  return parseMemif(text.slice('memif:'.length));
+}
+
 /** As it is written in a configuration; the native side reads it again. */
 export function formatDevice(device: Device): string {
   switch (device.kind) {

@@ -4,7 +4,7 @@
 import { parseFraming } from '../framing.js';
 import { parseIpv4, parseNeighborRange } from './address.js';
 import { DASHBOARD_ACCEPTS, DASHBOARD_DEFAULT, parseDashboard } from './dashboard.js';
-import { parseDevice, SOCKET_PATH_MAX } from './device.js';
+import { parseDevice, parseMirror, SOCKET_PATH_MAX } from './device.js';
 import { parseGateways, parseHostAddresses } from './families.js';
 import {
   anyText,
@@ -129,6 +129,11 @@ export const KEYS = {
       'memif:/path?server|client, tap:NAME, af_packet:IF, af_xdp:IF, pcap:IF, pcap:rx=FILE,tx=FILE, or an EAL device string',
     ),
   ),
+  mirror: key(
+    'a second port that tells a monitor of every frame (docs/monitor.md 9)',
+    parsed(parseMirror, 'a mirror', 'memif:/path of a socket in a folder of its own'),
+  ),
+  mirror_snap: key('bytes of a frame that the mirror copies', count(64, 1_468)),
   hugepages: key('use reserved hugepages (else transparent ones)', flag()),
   levels: key(
     'names of the levels, highest first',

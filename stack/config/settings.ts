@@ -54,6 +54,8 @@ export interface StackSettings {
   receiveBufferBytes: number;
   sendBufferBytes: number;
   device: Device;
+  /** The port that tells a monitor of every frame. */
+  mirror: { device: Device; snap: number } | undefined;
   hugepages: boolean;
   /** Highest first; undefined: those of the module. */
   levels: string[] | undefined;
@@ -174,6 +176,7 @@ function network(values: Values) {
     mtu: values.mtu ?? 1_500,
     vlan: values.vlan ?? 0,
     device: values.device ?? defaultDevice(),
+    mirror: values.mirror === undefined ? undefined : { device: values.mirror, snap: values.mirror_snap ?? 256 },
     faults: faultShares(values),
   };
 }

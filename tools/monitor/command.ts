@@ -4,9 +4,8 @@ import { Command } from 'commander';
 const EXAMPLES = `
 Examples:
   monitor --interface eth0 --port 80 --framing http            latency of a web server, seen on its interface
-  monitor --pcap traffic.pcap --iot --json > result.json       mcc and iotepserver, by level
   tcpdump -w - port 7000 | monitor --pcap - --port 7000 --framing 'lengthPrefix offset=0 width=2'
-  monitor --interface eth0 --iot --capture-over 5ms            keeps the frames around slow responses for Wireshark
+  monitor --mirror /run/qs/mirror.sock --iot --capture-over 5ms  at a server with that key; keeps frames around slow responses
   monitor -c fff -n3 -- -p1 -f setting.cfg                     as HCMonitor is started
   monitor merge a.json b.json                                  one result of several monitors
 Latency is from the first frame of a request to the first frame of its response. ^C prints the summary, a second one quits.`;
@@ -19,6 +18,7 @@ export function monitorCommand(): Command {
     .option('--pcap <file>', 'frames of a capture file, - is standard input')
     .option('--interface <name>', 'frames of an interface, put into promiscuous mode (CAP_NET_RAW)')
     .option('--device <device>', 'frames of a device: memif:PATH, tap:NAME, af_xdp:IF, EAL string')
+    .option('--mirror <socket>', 'what a server with the key mirror tells')
     .option('-p, --port-mask <mask>', 'without a source: the interface with the number of the lowest bit')
     .option('-q, --queues <n>', 'shards, as --shards')
     .option('-T, --period <time>', 'of progress lines when stderr is no terminal (seconds, 0: none)', '10')

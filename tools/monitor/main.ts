@@ -67,6 +67,7 @@ async function monitor(argv: readonly string[]): Promise<void> {
   });
   const native = loadMonitor();
   if (source.kind === 'device') startDevice(source.device);
+  if (source.kind === 'mirror') startDevice('memif');
   const watch = new Watch(native, options, live, note);
   stopOnSignals(watch);
   print(await watch.run(`monitor ${argv.join(' ')}`, VERSIONS), options.json);

@@ -34,6 +34,8 @@ export interface NativeMonitorOptions {
   readonly file?: string;
   readonly interface?: string;
   readonly device?: string;
+  /** What the device brings are a mirror's records. */
+  readonly records?: boolean;
   readonly rxPackets?: number;
   readonly txPackets?: number;
   readonly ports: readonly number[];

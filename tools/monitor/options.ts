@@ -2,7 +2,7 @@
 // In: texts of flags, the file's settings. Out: validated options, or every fault at once. A flag goes before the file.
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseDevice } from '../../stack/config/device.js';
+import { parseDevice, parseMirror } from '../../stack/config/device.js';
 import { parseCount, parseDurationMs, parseSizeBytes } from '../../stack/config/units.js';
 import { type Framing, parseFraming } from '../../stack/framing.js';
 import { FlagReader, type FlagTexts } from '../mcc/flag-reader.js';
@@ -120,9 +120,11 @@ function readMask(reader: FlagReader): number {
 }
 
 function readSource(reader: FlagReader): Source | undefined {
-  const [file, name, device] = [reader.text('pcap'), reader.text('interface'), reader.text('device')];
-  if ([file, name, device].filter((text) => text !== undefined).length > 1) {
-    reader.faults.push('--pcap, --interface and --device: one source at a time; monitor merge adds results up');
+  const [file, name, device, mirror] = ['pcap', 'interface', 'device', 'mirror'].map((flag) => reader.text(flag));
+  if ([file, name, device, mirror].filter((text) => text !== undefined).length > 1) {
+    reader.faults.push(
+      '--pcap, --interface, --device and --mirror: one source at a time; monitor merge adds results up',
+    );
     return undefined;
   }
   const mask = readMask(reader);
@@ -130,7 +132,11 @@ function readSource(reader: FlagReader): Source | undefined {
     const parsed = parseDevice(device);
     if (typeof parsed === 'string') reader.refuse('--device', device, parsed);
   }
-  const source = sourceOf({ file, interface: name, device, number: mask });
+  if (mirror !== undefined) {
+    const parsed = parseMirror(`memif:${mirror}`);
+    if (typeof parsed === 'string') reader.refuse('--mirror', mirror, parsed);
+  }
+  const source = sourceOf({ file, interface: name, device, mirror, number: mask });
   if (typeof source !== 'string') return source;
   reader.faults.push(source);
   return undefined;

@@ -6,12 +6,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 export type Source =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'interface'; readonly name: string; readonly chosen: boolean }
-  | { readonly kind: 'device'; readonly device: string };
+  | { readonly kind: 'device'; readonly device: string }
+  /** A server's `mirror`. */
+  | { readonly kind: 'mirror'; readonly socket: string };
 
 export interface Named {
   readonly file?: string | undefined;
   readonly interface?: string | undefined;
   readonly device?: string | undefined;
+  readonly mirror?: string | undefined;
   /** Of the interface, where nothing is named. */
   readonly number: number;
 }
@@ -41,6 +44,7 @@ export function ethernetInterfaces(): string[] {
 export function sourceOf(named: Named, interfaces: readonly string[] = ethernetInterfaces()): Source | string {
   if (named.file !== undefined) return { kind: 'file', path: named.file };
   if (named.device !== undefined) return { kind: 'device', device: named.device };
+  if (named.mirror !== undefined) return { kind: 'mirror', socket: named.mirror };
   if (named.interface !== undefined) return { kind: 'interface', name: named.interface, chosen: false };
   const name = interfaces[named.number];
   if (name !== undefined) return { kind: 'interface', name, chosen: true };
@@ -49,5 +53,6 @@ export function sourceOf(named: Named, interfaces: readonly string[] = ethernetI
 }
 
 export function sourceName(source: Source): string {
+  if (source.kind === 'mirror') return `the mirror ${source.socket}`;
   return source.kind === 'file' ? source.path : source.kind === 'interface' ? source.name : source.device;
 }

@@ -35,7 +35,8 @@ function framingOptions({ framing }: MonitorOptions): Pick<NativeMonitorOptions,
 function sourceOptions({ source }: MonitorOptions): Partial<NativeMonitorOptions> {
   if (source.kind === 'file') return { file: source.path };
   if (source.kind === 'interface') return { interface: source.name };
-  return { device: source.device, rxPackets: RX_PACKETS, txPackets: TX_PACKETS };
+  const device = source.kind === 'mirror' ? `memif:${source.socket}?client` : source.device;
+  return { device, records: source.kind === 'mirror', rxPackets: RX_PACKETS, txPackets: TX_PACKETS };
 }
 
 export function nativeOptions(options: MonitorOptions): NativeMonitorOptions {

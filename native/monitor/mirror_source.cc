@@ -1,0 +1,53 @@
+#include "native/monitor/mirror_source.hh"
+
+#include <cstring>
+#include <ctime>
+#include <string>
+
+#include "native/port/mirror_port.hh"
+
+namespace qstack::monitor {
+
+void MirrorSource::open() {
+  constexpr timespec kLook{0, 10'000'000};
+  constexpr int kLooks = 200;
+  for (int look = 0; look < kLooks && !port_.link_up(); ++look) nanosleep(&kLook, nullptr);
+}
+
+int MirrorSource::read(const FrameSink& sink) {
+  Packet* packets[64];
+  const uint32_t n = port_.rx_burst(packets, 64, wall_clock());
+  for (uint32_t i = 0; i < n; ++i) {
+    const std::span<const uint8_t> bytes{packets[i]->data, packets[i]->length};
+    try {
+      tell(bytes, sink);
+    } catch (...) {
+      for (uint32_t rest = i; rest < n; ++rest) rx_.release(packets[rest]);
+      throw;
+    }
+    rx_.release(packets[i]);
+  }
+  return static_cast<int>(n);
+}
+
+void MirrorSource::tell(std::span<const uint8_t> bytes, const FrameSink& sink) {
+  MirrorRecord record;
+  if (bytes.size() < sizeof(record)) throw std::runtime_error("these are no records of a mirror, but other frames");
+  std::memcpy(&record, bytes.data(), sizeof(record));
+  if (record.type != MirrorRecord::kType) throw std::runtime_error("these are no records of a mirror, but other frames");
+  if (record.version != MirrorRecord::kVersion) {
+    throw std::runtime_error("the mirror's records have version " + std::to_string(record.version) + ", this monitor reads " +
+                             std::to_string(MirrorRecord::kVersion) + ": use the one of the server's release");
+  }
+  if (begun_) missed_ += record.dropped - dropped_;
+  begun_ = true;
+  dropped_ = record.dropped;
+  sink(record.time, record.length, bytes.subspan(sizeof(record)));
+}
+
+void MirrorSource::rest() {
+  constexpr timespec kNap{0, 20'000};
+  nanosleep(&kNap, nullptr);
+}
+
+}  // namespace qstack::monitor

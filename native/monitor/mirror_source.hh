@@ -1,0 +1,30 @@
+// Frames that a server's mirror port tells of (native/port/mirror_port.hh), over memif.
+// In: records. Out: the frames' bytes with the times that the server gave them. Records of another version are refused.
+#pragma once
+
+#include "native/monitor/source.hh"
+#include "native/port/port.hh"
+
+namespace qstack::monitor {
+
+class MirrorSource final : public Source {
+ public:
+  MirrorSource(Port& port, PacketPool& rx) : port_(port), rx_(rx) {}
+  /// Waits a moment for the server, so that nothing passes unseen once it is there; it may also come later.
+  void open() override;
+  int read(const FrameSink& sink) override;
+  void rest() override;
+  /// What the server had no room for since we read the first record.
+  uint64_t missed() override { return missed_; }
+
+ private:
+  void tell(std::span<const uint8_t> bytes, const FrameSink& sink);
+
+  Port& port_;
+  PacketPool& rx_;
+  bool begun_ = false;
+  uint32_t dropped_ = 0;  ///< as the last record says
+  uint64_t missed_ = 0;
+};
+
+}  // namespace qstack::monitor
