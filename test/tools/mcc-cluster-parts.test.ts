@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Clock } from '../../tools/mcc/cluster/clock.js';
 import { LOST_MS, Member, plannedMessages } from '../../tools/mcc/cluster/members.js';
-import { VERSION, versionOf } from '../../tools/mcc/cluster/protocol.js';
+import { type Create, decodeRequest, encode, VERSION, versionOf } from '../../tools/mcc/cluster/protocol.js';
 import { sharesOf } from '../../tools/mcc/cluster/shares.js';
 import { parsePlace } from '../../tools/mcc/cluster/store.js';
 import { mccCommand } from '../../tools/mcc/command.js';
@@ -46,6 +46,19 @@ test('shares add up, addresses do not meet and leave the server out, seeds diffe
     around.map(({ source }) => source),
     ['10.0.0.1', '10.0.0.3', '10.0.0.4'],
   );
+});
+
+test('what stands in files travels with the test: messages, a traffic model, and how replies are told', () => {
+  const [create] = shares('-c 4 --message hex:{counter}00ff --reply echo', 2);
+  const sent = { version: VERSION, test: 't', number: 1, ...(create as Create) };
+  const told = decodeRequest(encode(sent)) as Create;
+  assert.equal(told.forms, create?.forms);
+  assert.instance(told.forms.messages?.[0]?.bytes, Uint8Array);
+  assert.equal([told.flags.message, told.flags.reply], [undefined, undefined]);
+  const trace = { times: Float64Array.of(0, 5), cycleNs: 9, lengths: Float64Array.of(10, 20) };
+  const run = { kind: 'replay', burst: 1, epochNs: 1, rate: 1, window: 1, durationNs: 9, trace } as const;
+  const request = { version: VERSION, test: 't', number: 2, call: 'run', run, startUs: 7 } as const;
+  assert.equal(decodeRequest(encode(request)), request);
 });
 
 test('the quickest round trip tells Redis’ clock', async () => {
@@ -99,6 +112,8 @@ test('what a lost worker had still to send follows from its share', () => {
   assert.is(plannedMessages({ ...run, kind: 'paced' }, 20, 5e9), 500);
   assert.is(plannedMessages({ ...run, kind: 'wave' }, 20, 20e9), 100);
   assert.is(plannedMessages({ ...run, kind: 'window' }, 20, 20e9), 0);
+  const trace = { times: Float64Array.of(0, 1e9, 2e9), cycleNs: 3e9 };
+  assert.is(plannedMessages({ ...run, kind: 'replay', trace }, 20, 7.5e9), 8);
 });
 
 test('the table has a row for each worker, and none of percentiles that were lost', () => {

@@ -2,7 +2,7 @@
 // watchdog: 240s
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -151,6 +151,32 @@ cluster('three workers make one test, and their shares add up to it', async (con
   }
 });
 
+cluster(
+  'a traffic model and a message from files of the coordinator are shared out; each message is sent once',
+  async (context) => {
+    const [model, message] = [join(context.folder, 'model'), join(context.folder, 'message')];
+    writeFileSync(model, Array.from({ length: 100 }, () => '5000000').join('\n'));
+    writeFileSync(message, '{counter}{level}');
+    const coordinator = coordinate(
+      context,
+      `--workers 3 -c 9 --traffic-model ${model} --message file:${message} --levels alarm=0.5,normal=0.5 --answer all`,
+    );
+    await coordinator.said('3 of 3 workers at ');
+    // They are read before the workers hear of them, and by nobody else.
+    rmSync(model);
+    rmSync(message);
+    assert.is(await coordinator.ended, 0, coordinator.err);
+    const report = reportOf(coordinator);
+    sumsAreExact(report);
+    const sum = (of: 'offered' | 'answered') => report.levels.reduce((all, level) => all + level[of], 0);
+    assert.equal([sum('offered'), sum('answered'), report.mismatched], [100, 100, 0]);
+    assert.equal(
+      [...rows(report).values()].map(({ offered }) => offered),
+      [34, 33, 33],
+    );
+  },
+);
+
 cluster('a worker that is killed is lost with its share, the rest goes on; who comes late waits', async (context) => {
   const coordinator = coordinate(context, '--workers 3 -c 30 --rate 300/s -d 3s');
   await coordinator.said('running ');
@@ -213,7 +239,7 @@ cluster('another version is refused by both sides, with a sentence', async (cont
   await beat();
   // A coordinator may need longer to begin than a worker that is silent counts as there.
   const beating = setInterval(() => void beat(), 500);
-  await coordinator.said("worker old speaks version 99 of the cluster's protocol, this mcc version 1");
+  await coordinator.said("worker old speaks version 99 of the cluster's protocol, this mcc version 2");
   clearInterval(beating);
   await sleep(200);
   const [entry] = await redis.xrange(`test:commands:${id}`, '-', '+');

@@ -3,6 +3,7 @@
 import type { LevelResult, NativeRun, RunResult, View, WorkerResult } from '../native.js';
 import { NOTHING } from '../process-group.js';
 import type { ShareState } from '../share.js';
+import type { Trace } from '../trace.js';
 import type { Presence } from './protocol.js';
 
 /** Without a heartbeat for so long a worker is lost. */
@@ -70,11 +71,17 @@ export class Member {
   }
 }
 
+function playedWithin({ times, cycleNs }: Trace, ns: number): number {
+  const rest = ns % cycleNs;
+  return Math.floor(ns / cycleNs) * times.length + times.filter((time) => time < rest).length;
+}
+
 /** Messages that a run asks for within `elapsedNs`; 0 where the answers decide. */
 export function plannedMessages(run: NativeRun, connections: number, elapsedNs: number): number {
   const ns = Math.min(run.durationNs, elapsedNs);
   if (run.kind === 'paced' || run.kind === 'poisson') return Math.round((run.rate * ns) / 1e9);
   if (run.kind === 'wave') return Math.floor((connections * ns) / run.epochNs);
+  if (run.kind === 'replay' && run.trace !== undefined) return playedWithin(run.trace, ns);
   return 0;
 }
 

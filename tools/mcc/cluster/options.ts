@@ -6,6 +6,8 @@ import type { Phase } from '../phases.js';
 import { type Place, parsePlace } from './store.js';
 
 export const WORKERS_MAX = 1_024;
+/** Messages of a traffic model, which travel through Redis: some 20 bytes each. */
+const SHARED_MAX = 2_000_000;
 
 export interface Coordinator {
   readonly role: 'coordinator';
@@ -31,8 +33,12 @@ function refuseUnshared(reader: FlagReader, workers: number, { connections, phas
   if (workers > connections) {
     reader.faults.push(`--workers: ${connections} connections are shares for at most ${connections} workers; raise -c`);
   }
-  if (workers > 0 && phases.some(({ kind }) => kind === 'replay')) {
-    reader.faults.push('--workers: a replay is not shared out; start mcc on each machine, with a file of its own');
+  const longest = Math.max(0, ...phases.map((phase) => (phase.kind === 'replay' ? phase.trace.times.length : 0)));
+  if (workers > 0 && longest > SHARED_MAX) {
+    const most = `at most ${SHARED_MAX.toLocaleString('en-US')} are shared out`;
+    reader.faults.push(
+      `--workers: the traffic model has ${longest.toLocaleString('en-US')} messages, ${most}; take a part of it, or start mcc on each machine by itself`,
+    );
   }
 }
 

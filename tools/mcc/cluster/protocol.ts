@@ -8,10 +8,12 @@
 //   KEY:commands:ID          stream to a worker, read by its group and acknowledged when a command is done
 //   KEY:reports:TEST         stream to the coordinator, read by its group and acknowledged when a report is taken in
 import type { FlagTexts } from '../flag-reader.js';
+import type { MessageTemplate, ReplyForm } from '../message-options.js';
 import type { NativeRun } from '../native.js';
 import type { ShareState } from '../share.js';
+import type { Trace } from '../trace.js';
 
-export const VERSION = 1;
+export const VERSION = 2;
 
 export interface Presence {
   readonly version: number;
@@ -23,12 +25,20 @@ export interface Presence {
   readonly since: number;
 }
 
+/** What is sent and how it is answered, as the coordinator has read it: a file of it lies on one machine alone. */
+export interface Forms {
+  /** One for each level; undefined: MCC's. */
+  readonly messages?: readonly MessageTemplate[] | undefined;
+  readonly reply: ReplyForm;
+}
+
 /** `flags` and addresses are those of the worker's share; its own place (device, socket, …) it knows by itself. */
 export interface Create {
   readonly call: 'create';
   readonly flags: FlagTexts;
   readonly source: string;
   readonly ips: number;
+  readonly forms: Forms;
 }
 
 export type Command =
@@ -49,7 +59,27 @@ export type News =
 export type Report = News & { readonly version: number; readonly worker: string };
 
 export function encode(message: Request | Report | Presence): string {
-  return JSON.stringify(message, (_, value) => (value instanceof Float64Array ? Array.from(value) : value));
+  const isTyped = (value: unknown) => value instanceof Float64Array || value instanceof Uint8Array;
+  return JSON.stringify(message, (_, value) => (isTyped(value) ? Array.from(value as Iterable<number>) : value));
+}
+
+function decodeTrace({ times, cycleNs, lengths, flows }: Trace): Trace {
+  return {
+    times: Float64Array.from(times),
+    cycleNs,
+    ...(lengths === undefined ? {} : { lengths: Float64Array.from(lengths) }),
+    ...(flows === undefined ? {} : { flows: Float64Array.from(flows) }),
+  };
+}
+
+export function decodeRequest(text: string): Request {
+  const request = JSON.parse(text) as Request;
+  if (request.call === 'run' && request.run.trace !== undefined) {
+    return { ...request, run: { ...request.run, trace: decodeTrace(request.run.trace) } };
+  }
+  if (request.call !== 'create') return request;
+  const messages = request.forms.messages?.map((one) => ({ ...one, bytes: Uint8Array.from(one.bytes) }));
+  return { ...request, forms: { ...request.forms, messages } };
 }
 
 /** The version of whatever stands there; 0: it is none of our messages. */

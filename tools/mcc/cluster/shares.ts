@@ -17,6 +17,8 @@ const OWN = [
   ...['device', 'socket', 'mac', 'core', 'packets', 'networkStack', 'smp', 'source', 'ips'],
   ...['cluster', 'workers', 'worker', 'name', 'json', 'quiet', 'plan', 'logDuration'],
   ...['html', 'hgrm', 'hlog', 'clientLog', 'dashboard', 'dashboardToken', 'failIf'],
+  // Their files are read here, and what is in them is told.
+  ...['arrival', 'trafficModel', 'message', 'reply'],
 ] as const;
 
 /** Whole numbers that are shared out; 0 has a meaning of its own and stays. */
@@ -35,6 +37,7 @@ function shared(options: MccOptions, index: number, count: number): FlagTexts {
 
 export function sharesOf(texts: FlagTexts, options: MccOptions, count: number): Create[] {
   const flags = Object.fromEntries(Object.entries(texts).filter(([name]) => !OWN.some((own) => own === name)));
+  const { messages, reply } = options;
   let next = options.source;
   return Array.from({ length: count }, (_, index) => {
     const connections = shareOf(options.connections, index, count);
@@ -43,6 +46,12 @@ export function sharesOf(texts: FlagTexts, options: MccOptions, count: number): 
     const source = formatIpv4(next);
     next += ips;
     const seed = String((options.seed + index * SEED_STEP) % Number.MAX_SAFE_INTEGER);
-    return { call: 'create', flags: { ...flags, ...shared(options, index, count), seed }, source, ips };
+    return {
+      call: 'create',
+      flags: { ...flags, ...shared(options, index, count), seed },
+      source,
+      ips,
+      forms: { messages, reply },
+    };
   });
 }

@@ -14,6 +14,7 @@ import { Share, type ShareState } from '../share.js';
 import { Clock } from './clock.js';
 import {
   type Create,
+  decodeRequest,
   encode,
   type News,
   type Presence,
@@ -123,7 +124,7 @@ export class Worker {
 
   private async take(text: string): Promise<void> {
     if (versionOf(text) !== VERSION) throw new Error(versionFault('the coordinator', versionOf(text)));
-    const request = JSON.parse(text) as Request;
+    const request = decodeRequest(text);
     if (request.call === 'refuse') throw new Error(request.sentence);
     if (request.test === this.test && request.number <= this.number) return;
     // Of a test that was given up.
@@ -169,11 +170,14 @@ export class Worker {
   }
 
   /** What stands on our own command line goes before what the coordinator says. */
-  private optionsOf({ flags, source, ips }: Create): MccOptions {
+  private optionsOf({ flags, source, ips, forms }: Create): MccOptions {
     const { own } = this.options;
     const addresses = own.networkStack === 'kernel' ? {} : { source, ips: String(ips) };
-    const { options, faults } = readOptions({ ...flags, networkStack: 'qstack', ...addresses, ...own });
-    if (options === undefined) throw new Error(faults.join('; '));
+    const { options: read, faults } = readOptions({ ...flags, networkStack: 'qstack', ...addresses, ...own });
+    if (read === undefined) throw new Error(faults.join('; '));
+    const messages = own.message === undefined ? forms.messages : read.messages;
+    const reply = own.message === undefined && own.reply === undefined ? forms.reply : read.reply;
+    const options = { ...read, messages, reply };
     const fault = memoryFault(options, thisMachine().memoryBytes);
     if (fault !== undefined) throw new Error(fault);
     return options;
