@@ -1,5 +1,6 @@
 #include "native/monitor/mirror_source.hh"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <string>
@@ -31,10 +32,9 @@ int MirrorSource::read(const FrameSink& sink) {
 }
 
 void MirrorSource::tell(std::span<const uint8_t> bytes, const FrameSink& sink) {
-  MirrorRecord record;
-  if (bytes.size() < sizeof(record)) throw std::runtime_error("these are no records of a mirror, but other frames");
-  std::memcpy(&record, bytes.data(), sizeof(record));
-  if (record.type != MirrorRecord::kType) throw std::runtime_error("these are no records of a mirror, but other frames");
+  MirrorRecord record{};
+  std::memcpy(&record, bytes.data(), std::min(bytes.size(), sizeof(record)));
+  if (bytes.size() < sizeof(record) || record.type != MirrorRecord::kType) throw std::runtime_error("these are no records of a mirror, but other frames");
   if (record.version != MirrorRecord::kVersion) {
     throw std::runtime_error("the mirror's records have version " + std::to_string(record.version) + ", this monitor reads " +
                              std::to_string(MirrorRecord::kVersion) + ": use the one of the server's release");

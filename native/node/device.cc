@@ -63,6 +63,7 @@ class Mirror {
         port_(inside, outlet_, pool_, config.mirror_snap, monitor::wall_clock) {}
 
   MirrorPort& port() { return port_; }
+  const MirrorCounts& counts() const { return port_.counts(); }
 
  private:
   static DpdkPortOptions options(const DeviceConfig& config, uint32_t number) {
@@ -101,8 +102,8 @@ class FaultedDevice : public Device {
   }
   void add_mirror_counts(std::map<std::string, uint64_t>& out) const {
     if (!mirror_) return;
-    out["mirror_records"] = mirror_->port().counts().records;
-    out["mirror_dropped"] = mirror_->port().counts().dropped;
+    out["mirror_records"] = mirror_->counts().records;
+    out["mirror_dropped"] = mirror_->counts().dropped;
   }
   /// Before the pools go: what they hold returns to them.
   void remove_wrappers() {
@@ -114,7 +115,7 @@ class FaultedDevice : public Device {
   Port& faulted() { return fault_ ? static_cast<Port&>(*fault_) : inside(); }
 
   std::optional<FaultPort> fault_;
-  mutable std::optional<Mirror> mirror_;
+  std::optional<Mirror> mirror_;
 };
 
 class RingDevice final : public FaultedDevice {
