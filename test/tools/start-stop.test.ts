@@ -85,11 +85,15 @@ stop('a fault of the server is the server’s own sentence, and everything else 
   started.stderr?.on('data', (bytes: Buffer) => {
     said += bytes.toString();
   });
-  const server = () => running().some((command) => command.includes('iotepserver'));
-  while (!server()) await new Promise((wake) => setTimeout(wake, 10));
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    const command = readSafely(`/proc/${name}/cmdline`);
-    if (command.includes(folder) && command.includes('iotepserver.mjs')) process.kill(Number(name), 'SIGKILL');
+  const servers = () => {
+    const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+    const commands = pids.map((pid) => [Number(pid), readSafely(`/proc/${pid}/cmdline`)] as const);
+    return commands.filter(([, command]) => command.includes(folder) && command.includes('iotepserver.mjs'));
+  };
+  for (let found = servers(); ; found = servers()) {
+    for (const [pid] of found) process.kill(pid, 'SIGKILL');
+    if (found.length > 0) break;
+    await new Promise((wake) => setTimeout(wake, 10));
   }
   assert.equal(await once(started, 'exit'), [1, null]);
   assert.match(said, /iotepserver ended by itself/);
