@@ -91,8 +91,11 @@ export async function judge(one: InteropCase, options: RunOptions): Promise<RunR
   }
 }
 
-/** A lost ARP request costs a second, in which a load has not begun. */
-async function awaken(namespace: Namespace): Promise<void> {
+/**
+ * A lost ARP request costs a second, in which a load has not begun, and after three of them an open fails. The kernel's own
+ * requests tell our stack where it is.
+ */
+export async function awaken(namespace: Namespace): Promise<void> {
   for (let tries = 0; tries < 20; tries++) {
     if ((await namespace.command('ping', '-c', '1', '-W', '1', OURS).ended) === 0) return;
   }
