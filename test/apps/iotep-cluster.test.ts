@@ -3,7 +3,6 @@
 // watchdog: 240s
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,8 +13,9 @@ import { fixed, type RedisClient, serve } from '../../index.js';
 import { Log } from '../../stack/log.js';
 import { pair, SERVER_ADDRESS } from '../../stack/testing.js';
 import type { Report } from '../../tools/mcc/report.js';
-import { CLUSTER_SIZE, clusterUp } from '../../tools/redis/cluster.js';
+import { clusterUp } from '../../tools/redis/cluster.js';
 import { type RedisServer, redisDown } from '../../tools/redis/servers.js';
+import { freeClusterPort } from '../free-port.js';
 import { Program } from './program.js';
 
 const RATE = 200;
@@ -32,29 +32,12 @@ interface Context {
 
 const cluster = suite<Context>('iotepserver and a Redis Cluster');
 
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.once('error', () => done(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
-  });
-}
-
-/** The first of six ports that are free, as are those of the cluster's bus. */
-async function freePorts(): Promise<number> {
-  for (let base = 20_000 + (process.pid % 1_000) * 10; base < 45_000; base += 10) {
-    const ports = Array.from({ length: CLUSTER_SIZE }, (_, i) => [base + i, base + i + 10_000]).flat();
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base;
-  }
-  throw new Error('no free ports');
-}
-
 cluster.before(async (context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'qstack-cluster-'));
   context.programs = [];
   context.processes = [];
   context.servers = await clusterUp(join(context.folder, 'redis'), {
-    port: await freePorts(),
+    port: await freeClusterPort(),
     // On a machine that is busy with other tests a master that nobody killed must not fail.
     nodeTimeoutMs: 15_000,
     foreground: context.processes,

@@ -2,13 +2,14 @@
 // The dashboard's doors: who may read, who may change, and what hostile clients get. All on a running iotepserver.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { request } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Snapshot } from '../../stack/dashboard/snapshot.js';
 import { Program } from '../apps/program.js';
+import { freePort } from '../free-port.js';
 import { Served } from './served.js';
 
 const doors = suite<{ served: Served }>('dashboard');
@@ -259,15 +260,6 @@ doors('a wrong address or token is a fault of the configuration, and the token i
   assert.match(short.err, /12 to 128 letters/);
   assert.not.match(short.err, /tiny/);
 });
-
-/** Only for its port, which is free again. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 doors('`qstack run` has it as well', async () => {
   const port = await freePort();

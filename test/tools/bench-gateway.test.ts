@@ -1,9 +1,9 @@
-// The benchmarks of iotepserver's job for correctness, without a bound on any figure: redis, app, c10m in their small forms.
+// The benchmarks of iotepserver's job for correctness, without a bound on any figure: redis, app, mirror, c10m in their small forms.
 // Some twenty processes are started and ended: watchdog: 240s
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,6 +22,7 @@ import { parseThreadSeconds, threadSeconds, usedBetween } from '../../tools/benc
 import { type RedisServer, redisDown, redisUp } from '../../tools/redis/servers.js';
 import { layoutOf } from '../../tools/start/layout.js';
 import { redisCalls, resetRedisStats } from '../../tools/start/redis-stats.js';
+import { freePort } from '../free-port.js';
 
 const MAIN = fileURLToPath(new URL('../../tools/bench/main.js', import.meta.url));
 const LIMIT_MS = 100_000;
@@ -73,15 +74,6 @@ bench('the rate that redis-benchmark tells is read behind its heading', () => {
   assert.is(benchmarkRate(csv), 952_380.94);
   assert.ok(Number.isNaN(benchmarkRate('"test","rps"')));
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** What comes back for these pieces, sent one by one; so many `bytes` are waited for. */
 async function ask(port: number, pieces: readonly Buffer[], bytes: number): Promise<{ got: Buffer; key: string }> {
@@ -154,6 +146,13 @@ bench('app: every way that this machine has does the same work, and every reply 
   const peers = Namespace.missing() === undefined ? ['ratio_to_kernel', 'ratio_to_node'] : [];
   assertAbove0(report, ['requests_per_s', ...peers]);
   assertAbove0(report.p99_us as ByName, ['high', 'low']);
+  assert.is(report.mismatched, 0);
+});
+
+bench('mirror: the same messages with and without one, timed by mcc and by the monitor', () => {
+  const report = small('mirror');
+  assertAbove0(report, ['requests_per_s', 'unread_kept', 'read_kept', 'server_cpu_kept']);
+  assertAbove0(report.p99_us as ByName, ['mcc_high', 'monitor_high']);
   assert.is(report.mismatched, 0);
 });
 

@@ -14,6 +14,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RedisServer, redisDown, redisUp } from '../../tools/redis/servers.js';
 import { Program } from '../apps/program.js';
+import { freePort } from '../free-port.js';
 
 const run = promisify(execFile);
 const FILE = randomBytes(10_000_000);
@@ -34,14 +35,6 @@ interface Context {
 }
 
 const forward = suite<Context>('qstack forward');
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 

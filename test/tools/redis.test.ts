@@ -13,6 +13,7 @@ import { rowsOf } from '../../tools/redis/bench.js';
 import { redisDown, redisStatus, redisUp } from '../../tools/redis/servers.js';
 import { slotsIn } from '../../tools/redis/status.js';
 import { parseCores } from '../../tools/taskset.js';
+import { freeClusterPort } from '../free-port.js';
 
 /** A zombie has ended as well: it only waits for us to take notice. */
 function hasEnded(pid: number): boolean {
@@ -144,11 +145,19 @@ redis('the command: bench asks redis-benchmark for SET and GET of each server', 
     ],
   );
   for (const row of results) assert.ok(row.requests_per_s > 0 && row.p99_ms > 0, JSON.stringify(row));
-  assert.match(command('bench', '--requests', '1000').stdout, /redis-0 .* GET /);
+  const client = new Redis(redisStatus(dir)[0]?.socket ?? '');
+  await client.flushall();
+  const shape = ['--clients', '3', '--keys', '7', '--value-bytes', '11'];
+  assert.match(command('bench', '--requests', '1000', ...shape).stdout, /redis-0 .* GET /);
+  const keys = await client.keys('*');
+  assert.ok(keys.length > 0 && keys.length <= 7, keys.join());
+  assert.is(await client.strlen(keys[0] ?? ''), 11);
+  client.disconnect();
+  assert.match(command('bench', '--clients', '0').stderr, /--clients/);
 });
 
 redis('the command: a cluster of three masters and three replicas, whose lost member comes back', async () => {
-  const port = String(20_000 + (process.pid % 1_000) * 10 + 6);
+  const port = String(await freeClusterPort());
   const first = command('up', '--cluster', '--port', port, '--node-timeout', '2s');
   assert.is(first.status, 0, first.stderr);
   assert.is(first.stdout.split('\n')[0], `127.0.0.1:${port}`);
