@@ -83,6 +83,16 @@ classify(
   },
 );
 
+classify('--otherwise and --levels: what no rule matches has the level that is named', ({ capture }) => {
+  const levels = ['--levels', 'alarm, normal, bulk', '--otherwise', 'normal'];
+  const { status, stdout, stderr } = run('--explain', capture, '--rule', 'payload[5] == 1 -> alarm', ...levels);
+  assert.is(status, 0, stderr);
+  assert.match(stdout, /^ {2}\d+ {2}otherwise -> normal$/m);
+  const refused = run('--explain', capture, ...levels.with(3, 'none'));
+  assert.is(refused.status, 1);
+  assert.match(refused.stderr, /--otherwise none: one of alarm, normal, bulk is expected/);
+});
+
 classify('a frame that the capture cut short is said to be', ({ capture }) => {
   writeFileSync(capture, pcapFile([segment({ payload: request() })], ETHERNET, 56));
   const { stdout } = run('--explain', capture, ...RULES);

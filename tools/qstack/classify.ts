@@ -1,11 +1,12 @@
 // `qstack classify --explain FILE.pcap`: which rule gives each frame of a capture its level, and why.
 // In: a capture and rules, of a module, a configuration, the command line. Out: a line a frame and a summary, or JSON.
-// Exit 0 ok, 1 the capture or a rule is refused, 2 usage.
+// Exit 0 ok, 1 the capture, a rule or a level is refused, 2 usage.
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseRule } from '../../stack/classifier.js';
 import { settingsOrExit } from '../../stack/config/load.js';
+import { QstackError } from '../../stack/errors.js';
 import { loadNative } from '../../stack/native.js';
 import { isServeDefinition, notADefinition, type RuleSource, rulesOf } from '../../stack/serve.js';
 import { explainCapture, frameLine, type RuleTable, summaryLines } from './explained.js';
@@ -49,6 +50,12 @@ async function tableOf(path: string | undefined, options: Options): Promise<Rule
   const own = path === undefined ? undefined : await moduleRules(path);
   const levels = options.levels ?? own?.levels ?? settings?.levels ?? ['high', 'low'];
   const otherwise = options.otherwise ?? own?.otherwise ?? (levels.at(-1) as string);
+  if (!levels.includes(otherwise)) {
+    throw new QstackError(
+      'QST_ERR_INVALID_ARGUMENT',
+      `--otherwise ${otherwise}: one of ${levels.join(', ')} is expected`,
+    );
+  }
   const source = { levels, otherwise, rules: own?.rules ?? [] };
   const lines = (settings?.classify ?? []).map((line) => line.text);
   const first = (options.rule ?? []).map((line) => parseRule(line, levels));
