@@ -111,6 +111,15 @@ tools('top shows levels, stages, drops, Redis and threads; --json gives the snap
   assert.is((JSON.parse(follow.out.split('\n')[0] ?? '') as Snapshot).connections?.open, 200);
 });
 
+tools('--url and --token: by the page of a program, whose token may stand apart', async ({ served }) => {
+  const reached = await qstack('ss', '--json', '--limit', '1', '--url', served.origin, '--token', served.token);
+  assert.is(reached.code, 0, reached.err);
+  assert.is((JSON.parse(reached.out) as ConnectionsFound).lines.length, 1);
+  const top = await qstack('top', '--once', '--token', served.token, served.origin);
+  assert.is(top.code, 0, top.err);
+  assert.is((await qstack('top', '--once', '--token', 'another-token-than-that', served.origin)).code, 1);
+});
+
 tools(
   'without the token the URL is refused, with a sentence; so is a process that is none of ours',
   async ({ served }) => {

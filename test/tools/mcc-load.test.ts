@@ -44,6 +44,13 @@ mcc('--rate FROM..TO: a result for each step, here of Poisson arrivals', async (
   }
 });
 
+mcc('-t: the generator works for so long on each reply, and the next messages are late', async (context) => {
+  const [level] = (await measure(context, '--rate 1k/s -d 200ms -t 8000000')).phases[0]?.levels ?? [];
+  assert.is(level?.answered, 200);
+  // Work of 8 ms, while a message is due each millisecond.
+  assert.ok((level?.max_us ?? 0) > 6_000, `${level?.max_us} µs`);
+});
+
 mcc('for a person the steps end in one table: latency against load', async (context) => {
   const { code, out, err } = await run(line(context, '-c 5 -s 1 -w 0 --quiet --rate 100..200/200ms --steps 2'));
   assert.is(code, 0, err);
