@@ -16,6 +16,7 @@ import { flood } from './flood.js';
 import { idle } from './idle.js';
 import { versions } from './machine.js';
 import { classify, coroutine, ring } from './micro.js';
+import { mirror } from './mirror.js';
 import { OUTPUT, ROOT } from './places.js';
 import { port } from './port.js';
 import { Stopped } from './priority/rig.js';
@@ -31,6 +32,7 @@ const SUITE: readonly Benchmark[] = [
   connect,
   idle,
   dashboard,
+  mirror,
   scale,
   flood,
   priority,
@@ -111,7 +113,7 @@ function command(): Command {
     .option('--part <name>', `${PARTS_BY_MEMBER.join('; ')}; may be repeated; none: all`, knownPart, [])
     .option(
       '--connections <n>',
-      'of idle, dashboard and app (100k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
+      'of idle, dashboard, mirror and app (100k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
       oneMore,
       [],
     )

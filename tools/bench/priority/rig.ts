@@ -45,7 +45,7 @@ export interface Contest {
   readonly flags?: readonly string[];
   readonly onLine?: (line: string) => void;
   /** It is on the air. */
-  readonly onServer?: (server: Server) => void;
+  readonly onServer?: (server: Server) => void | Promise<void>;
 }
 
 /** What mcc does, and where. */
@@ -249,7 +249,7 @@ export class Rig {
     const server = await Server.start(plan, (line) => context.say(line));
     // A ^C ends the work first: the server's own end, here, is the one that it always has.
     try {
-      contest.onServer?.(server);
+      await contest.onServer?.(server);
       return await work();
     } catch (error) {
       throw this.stopped ? error : new Error(`${(error as Error).message}\n${this.wordsOf(server)}`);

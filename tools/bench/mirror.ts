@@ -1,0 +1,201 @@
+// `mirror`: what a mirror port costs iotepserver at the saturation that `app` measures: without one, with one that nobody reads, and
+// with a monitor that does. Then the same messages at half that rate, timed by mcc and by the monitor: one run, two clocks.
+// In: connections (100,000). Out: messages a second and CPU of the server's threads per message; percentiles of both; what the
+// monitor missed. The monitor runs on the same cores: what it takes is missing to all others, and is told beside.
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Report as LoadReport, RunReport } from '../mcc/report.js';
+import type { Report as MonitorReport } from '../monitor/report.js';
+import { Child } from '../start/child.js';
+import { layoutOf } from '../start/layout.js';
+import type { Server } from '../start/server.js';
+import { type Benchmark, type Context, interleaved, medianOf, type Result, type Sample } from './benchmark.js';
+import { nodeProgram } from './places.js';
+import { type Aim, aimText } from './priority/aim.js';
+import { levelsOf, ms } from './priority/part.js';
+import { HIGH_SHARE, type Load, Rig } from './priority/rig.js';
+import { rounded } from './statistics.js';
+import { ranNanoseconds } from './threads.js';
+
+const CONNECTIONS = 100_000;
+const SMALL_CONNECTIONS = 300;
+const UNDER_WAY = 16_384;
+const SHARE = 0.5;
+/** Of `app`'s throughput, that a mirror leaves. */
+const AIM = 0.95;
+
+const NONE = 'no mirror';
+const UNREAD = 'a mirror that nobody reads';
+const READ = 'a mirror with its monitor';
+
+const socketOf = (rig: Rig) => join(rig.folder, 'mirror', 'm.sock');
+
+function ranSeconds(pid: number): number {
+  return ranNanoseconds(pid).reduce((sum, { ns }) => sum + ns, 0) / 1e9;
+}
+
+/** Sees the server at the end of each phase of mcc. */
+class Meter {
+  private pid = 0;
+  private readonly ranS: number[] = [];
+
+  readonly onServer = ({ child }: Server): void => {
+    this.pid = child.pid;
+  };
+
+  readonly onRun = (): void => {
+    this.ranS.push(ranSeconds(this.pid));
+  };
+
+  /** In the last phase. */
+  get seconds(): number {
+    return (this.ranS.at(-1) ?? Number.NaN) - (this.ranS.at(-2) ?? Number.NaN);
+  }
+}
+
+/** A monitor of the rig's mirror; resolves when it watches. */
+function watching(rig: Rig): Promise<{ child: Child; end(): Promise<MonitorReport> }> {
+  const command = [...nodeProgram('tools/monitor/main.js'), '--mirror', socketOf(rig), '--iot', '--json'];
+  return new Promise((done, fail) => {
+    let json = '';
+    const child = new Child({
+      name: 'monitor',
+      command,
+      onLine: (line, from) => {
+        if (from === 'stdout') json += line;
+        else if (line.startsWith('watching ')) done({ child, end });
+      },
+    });
+    const end = async () => {
+      await child.stop('SIGINT');
+      if (json === '') throw new Error(child.failure());
+      return JSON.parse(json) as MonitorReport;
+    };
+    void child.ended.then(() => fail(new Error(child.failure())));
+  });
+}
+
+interface Seen {
+  readonly load: LoadReport;
+  readonly monitor: MonitorReport;
+}
+
+async function seen(rig: Rig, load: Load): Promise<Seen> {
+  let monitor: Awaited<ReturnType<typeof watching>> | undefined;
+  const onServer = async (server: Server) => {
+    await load.onServer?.(server);
+    monitor = await watching(rig);
+  };
+  try {
+    const report = await rig.serve({ ...load, onServer });
+    return { load: report, monitor: (await monitor?.end()) as MonitorReport };
+  } finally {
+    monitor?.child.signal('SIGKILL');
+  }
+}
+
+const answeredIn = (run: RunReport | undefined) => levelsOf(run).reduce((sum, { answered }) => sum + answered, 0);
+
+interface Setting {
+  readonly rig: Rig;
+  readonly connections: number;
+}
+
+const lineOf = (rig: Rig) => `mirror = memif:${socketOf(rig)}`;
+
+function loadOf({ connections }: Setting, phases: string, lines: readonly string[], more: Partial<Load> = {}): Load {
+  return { priorities: true, phases, connections, lines, ...more };
+}
+
+function saturation({ isSmall, context }: Rig): string {
+  return `capacity:${UNDER_WAY}/${isSmall ? context.seconds : 1}s,capacity:${UNDER_WAY}/${context.seconds}s`;
+}
+
+function saturated({ phases }: LoadReport, meter: Meter): Sample {
+  const run = phases.at(-1) as RunReport;
+  return { requests_per_s: run.answered_per_s, server_cpu_us_per_request: (meter.seconds * 1e6) / answeredIn(run) };
+}
+
+async function unwatched(setting: Setting, lines: readonly string[]): Promise<Sample> {
+  const { rig } = setting;
+  const meter = new Meter();
+  return saturated(await rig.serve(loadOf(setting, saturation(rig), lines, meter)), meter);
+}
+
+/** Both clocks, over the same messages. */
+function clocks({ load, monitor }: Seen): Sample {
+  const [high] = levelsOf(load.phases[0]);
+  const [there] = monitor.levels;
+  return {
+    mcc_high_p50_ms: ms(high.p50_us),
+    mcc_high_p99_ms: ms(high.p99_us),
+    monitor_high_p50_ms: ms(there?.p50_us ?? null),
+    monitor_high_p99_ms: ms(there?.p99_us ?? null),
+    monitor_matched_share: (there?.responses ?? 0) / high.answered,
+  };
+}
+
+async function watched(setting: Setting): Promise<Sample> {
+  const { rig } = setting;
+  const lines = [lineOf(rig)];
+  const meter = new Meter();
+  const full = await seen(rig, loadOf(setting, saturation(rig), lines, meter));
+  const sample = saturated(full.load, meter);
+  const { missed, dropped, frames } = full.monitor.capture;
+  const half = await seen(rig, loadOf(setting, rig.paced(SHARE * (sample.requests_per_s as number)), lines));
+  return { ...sample, missed_share: (missed + dropped) / (frames + missed + dropped), ...clocks(half) };
+}
+
+function aimOf(ratio: number): Aim {
+  const what = 'CPU of the server per message without a mirror, to that with one that is read';
+  return { key: 'server_cpu_kept', what, ratio, atLeast: AIM };
+}
+
+function resultOf(rows: Result['rows'], connections: number): Result {
+  const of = (name: string, column: string) => medianOf(rows, name, column);
+  const rate = (name: string) => of(name, 'requests_per_s');
+  const cpu = (name: string) => of(name, 'server_cpu_us_per_request');
+  const kept = cpu(NONE) / cpu(READ);
+  return {
+    rows,
+    values: {
+      requests_per_s: rounded(rate(NONE)),
+      unread_kept: rounded(rate(UNREAD) / rate(NONE)),
+      read_kept: rounded(rate(READ) / rate(NONE)),
+      server_cpu_kept: rounded(kept),
+      missed_share: rounded(of(READ, 'missed_share')),
+      p99_us: {
+        mcc_high: rounded(of(READ, 'mcc_high_p99_ms') * 1_000),
+        monitor_high: rounded(of(READ, 'monitor_high_p99_ms') * 1_000),
+      },
+    },
+    charts: [],
+    notes: [
+      aimText(aimOf(kept)),
+      `${connections.toLocaleString('en-US')} connections; messages of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; two Redis servers`,
+      `requests_per_s: closed loop, ${UNDER_WAY.toLocaleString('en-US')} under way; read_kept is what is left of it while the monitor computes on the same cores`,
+      `mcc and the monitor time the same messages, open loop at ${SHARE * 100} % of it: mcc from the intended time, the monitor from frame to frame in the server`,
+    ],
+  };
+}
+
+function measure(context: Context): Promise<Result> {
+  const work = async (rig: Rig) => {
+    const connections = context.connections.at(-1) ?? (rig.isSmall ? SMALL_CONNECTIONS : CONNECTIONS);
+    const setting = { rig, connections };
+    const contenders = [
+      { name: NONE, run: () => unwatched(setting, []) },
+      { name: UNREAD, run: () => unwatched(setting, [lineOf(rig)]) },
+      { name: READ, run: () => watched(setting) },
+    ];
+    const { values, ...rest } = resultOf(await interleaved(contenders, context), connections);
+    return { ...rest, values: { ...values, mismatched: rig.mismatched } };
+  };
+  return Rig.with(context, work, { layout: layoutOf(availableParallelism(), 'generator') });
+}
+
+export const mirror: Benchmark = {
+  name: 'mirror',
+  what: 'what a mirror port and its monitor cost iotepserver, and what the monitor and mcc say of one run',
+  measure,
+};
