@@ -9,15 +9,10 @@
 
 namespace qstack::monitor {
 
-void MirrorSource::open() {
-  constexpr timespec kLook{0, 10'000'000};
-  constexpr int kLooks = 200;
-  for (int look = 0; look < kLooks && !port_.link_up(); ++look) nanosleep(&kLook, nullptr);
-}
-
 int MirrorSource::read(const FrameSink& sink) {
   Packet* packets[64];
   const uint32_t n = port_.rx_burst(packets, 64, wall_clock());
+  if (n == 0 && !port_.link_up()) begun_ = false;  // the next server counts from zero
   for (uint32_t i = 0; i < n; ++i) {
     const std::span<const uint8_t> bytes{packets[i]->data, packets[i]->length};
     try {

@@ -1,5 +1,6 @@
 // Frames that a server's mirror port tells of (native/port/mirror_port.hh), over memif.
-// In: records. Out: the frames' bytes with the times that the server gave them. Records of another version are refused.
+// In: records. Out: the frames' bytes with the times that the server gave them. Records of another version are refused. A server
+// may come later, go, and be followed by another one.
 #pragma once
 
 #include "native/monitor/source.hh"
@@ -10,11 +11,10 @@ namespace qstack::monitor {
 class MirrorSource final : public Source {
  public:
   MirrorSource(Port& port, PacketPool& rx) : port_(port), rx_(rx) {}
-  /// Waits a moment for the server, so that nothing passes unseen once it is there; it may also come later.
-  void open() override;
   int read(const FrameSink& sink) override;
   void rest() override;
-  /// What the server had no room for since we read the first record.
+  bool connected() override { return port_.link_up(); }
+  /// What servers had no room for, each since we read its first record.
   uint64_t missed() override { return missed_; }
 
  private:
@@ -22,7 +22,7 @@ class MirrorSource final : public Source {
 
   Port& port_;
   PacketPool& rx_;
-  bool begun_ = false;
+  bool begun_ = false;    ///< a record of the present server was read
   uint32_t dropped_ = 0;  ///< as the last record says
   uint64_t missed_ = 0;
 };

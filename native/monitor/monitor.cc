@@ -65,6 +65,7 @@ void Monitor::capture() {
   try {
     hooks_.on_start();
     source_->open();
+    connected_ = source_->connected();
     opened_ = true;
     capture_frames();
     counts_.missed = source_->missed();
@@ -92,6 +93,7 @@ void Monitor::capture_frames() {
     if (!source_->patient()) advance(now);
     publish();
     if (now - shown > kShow) {
+      connected_ = source_->connected();
       counts_.missed = source_->missed();
       publish_counts();
       shown = now;
@@ -215,6 +217,7 @@ Taken Monitor::take() {
   if (stop_) wake();
   Taken taken;
   taken.opened = opened_;
+  taken.connected = connected_;
   taken.ended = captured_;
   for (const auto& shard : shards_) taken.ended = taken.ended && shard->over;
   for (const auto& shard : shards_) {

@@ -34,6 +34,7 @@ struct Taken {
   std::vector<Tick> ticks;
   CaptureCounts capture;
   bool opened = false;    ///< frames are looked at from now on
+  bool connected = false; ///< the source's other end is there
   bool ended = false;     ///< nothing will follow
   std::string fault;      ///< why it ended, if not well
 };
@@ -83,7 +84,7 @@ class Monitor {
   std::unique_ptr<Source> source_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::thread capture_thread_;
-  std::atomic<bool> stop_{false}, opened_{false}, captured_{false};
+  std::atomic<bool> stop_{false}, opened_{false}, connected_{false}, captured_{false};
   std::atomic<Nanos> start_{0};  ///< of tick 0
   uint64_t tick_ = 0;            ///< the capture's
   Nanos looked_ = 0;

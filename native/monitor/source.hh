@@ -26,6 +26,8 @@ class Source {
   virtual void rest() = 0;
   /// Its frames wait for us: nothing is lost where we are slow, and their times are not those of our clock.
   virtual bool patient() const { return false; }
+  /// Whether its other end is there; where a source has none, it always is.
+  virtual bool connected() { return true; }
   /// Frames that the device or the kernel had no room for.
   virtual uint64_t missed() { return 0; }
 };

@@ -279,6 +279,7 @@ Napi::Value monitor_take(const Info& info) {
   object.Set("ticks", list_value(env, taken.ticks, tick_value));
   object.Set("capture", capture);
   object.Set("opened", Napi::Boolean::New(env, taken.opened));
+  object.Set("connected", Napi::Boolean::New(env, taken.connected));
   object.Set("ended", Napi::Boolean::New(env, taken.ended));
   object.Set("fault", Napi::String::New(env, taken.fault));
   return object;

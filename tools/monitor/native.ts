@@ -155,6 +155,8 @@ export interface Taken {
   readonly capture: Capture;
   /** Frames are looked at from now on. */
   readonly opened: boolean;
+  /** The source's other end is there; where it has none, always. */
+  readonly connected: boolean;
   readonly ended: boolean;
   /** Why it ended; '' when it did well. */
   readonly fault: string;

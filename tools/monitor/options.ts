@@ -2,13 +2,14 @@
 // In: texts of flags, the file's settings. Out: validated options, or every fault at once. A flag goes before the file.
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseDevice, parseMirror } from '../../stack/config/device.js';
+import { parseDevice } from '../../stack/config/device.js';
 import { parseCount, parseDurationMs, parseSizeBytes } from '../../stack/config/units.js';
 import { type Framing, parseFraming } from '../../stack/framing.js';
 import { FlagReader, type FlagTexts } from '../mcc/flag-reader.js';
 import { type LevelOptions, readLevels } from './levels.js';
 import { parseSettingCfg, type SettingCfg } from './setting-cfg.js';
 import { type Source, sourceOf } from './sources.js';
+import { socketFault } from './watched-server.js';
 
 export type MonitorFraming = Exclude<Framing, { kind: 'stream' }> | { kind: 'http' } | { kind: 'https' };
 
@@ -133,8 +134,8 @@ function readSource(reader: FlagReader): Source | undefined {
     if (typeof parsed === 'string') reader.refuse('--device', device, parsed);
   }
   if (mirror !== undefined) {
-    const parsed = parseMirror(`memif:${mirror}`);
-    if (typeof parsed === 'string') reader.refuse('--mirror', mirror, parsed);
+    const fault = socketFault(mirror);
+    if (fault !== undefined) reader.refuse('--mirror', mirror, fault);
   }
   const source = sourceOf({ file, interface: name, device, mirror, number: mask });
   if (typeof source !== 'string') return source;

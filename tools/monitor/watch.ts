@@ -16,6 +16,7 @@ import { captureReport, type IntervalReport, intervalReport, levelReport, type R
 import { type LevelResult, Results, TickCollector, type WholeTick } from './results.js';
 import { sourceName } from './sources.js';
 import { TailFiles } from './tail-files.js';
+import { MirrorLink } from './watched-server.js';
 
 const POLL_MS = 20;
 const NS_PER_MS = 1e6;
@@ -68,6 +69,7 @@ export class Watch {
   private readonly machine = new MachineState();
   private readonly files: HcmonitorFiles | undefined;
   private readonly tails: TailFiles | undefined;
+  private readonly link: MirrorLink | undefined;
   private gapMaxNs = 0;
   private opened = false;
 
@@ -77,7 +79,8 @@ export class Watch {
     private readonly live: Live,
     private readonly note: (sentence: string) => void,
   ) {
-    const { levels, tickMs, intervalMs, shards, captureOverMs, filesDir } = options;
+    const { source, levels, tickMs, intervalMs, shards, captureOverMs, filesDir } = options;
+    if (source.kind === 'mirror') this.link = new MirrorLink(source.socket);
     if (options.hgrm !== undefined) makeFolder('--hgrm', hgrmFolder(options.hgrm));
     if (filesDir !== undefined) this.files = new HcmonitorFiles(filesDir);
     if (captureOverMs > 0) this.tails = new TailFiles(options.captureDir, options.captureMax, levels.names, note);
@@ -100,7 +103,7 @@ export class Watch {
     try {
       for (;;) {
         const taken = this.native.monitorTake(this.id);
-        if (taken.opened && !this.opened) this.tellOpened();
+        if (taken.opened) this.tellLink(taken.connected);
         this.take(taken);
         if (taken.fault !== '') throw new Error(taken.fault);
         if (taken.ended) return this.report(taken, startMs, command, versions);
@@ -110,6 +113,12 @@ export class Watch {
     } finally {
       this.native.destroyMonitor(this.id);
     }
+  }
+
+  private tellLink(connected: boolean): void {
+    if (connected && !this.opened) this.tellOpened();
+    const sentence = this.link?.look(connected, performance.now());
+    if (sentence !== undefined) this.note(sentence);
   }
 
   /** From here on nothing passes unseen. */
