@@ -1,5 +1,6 @@
 // Checks across several keys: addresses against their prefix, threads against cores, connections against memory.
 // In: complete settings and where each key was written. Out: faults (the configuration is refused) and warnings (it runs).
+import { resolve } from 'node:path';
 import { formatIpv4, isHostAddress, networkOf, prefixSize } from './address.js';
 import type { Fault } from './fault.js';
 import { ipv6NetworkOf, ipv6Number, isIpv6HostAddress, isLinkLocal } from './ipv6.js';
@@ -62,6 +63,16 @@ export class Checks {
       `${mtu} bytes are less than every link of IPv6 carries`,
       `1280 … 1500 with an IPv6 address in host_ip`,
     );
+  }
+
+  /** A memif server has two sockets, its own and DPDK's behind it (native/port/memif_door.hh). */
+  mirror(): void {
+    const { device, mirror } = this.settings;
+    if (mirror?.device.kind !== 'memif' || device.kind !== 'memif') return;
+    const [own, told] = [device.path, mirror.device.path].map((path) => resolve(path));
+    if (own === told) this.fault('mirror', `${told} is the socket of \`device\``, 'the path of another socket');
+    else if (`${own}~` === told || own === `${told}~`)
+      this.fault('mirror', `${told} and ${own}: PATH~ belongs to the memif at PATH`, 'the path of another socket');
   }
 
   addresses(): void {

@@ -121,6 +121,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   checks.addresses();
   checks.times();
   checks.redis();
+  checks.mirror();
   checks.threads(values.num_cores);
   if (faults.length === 0) checks.memory(judges.planner ?? plannedBytes);
   faults.push(...checks.faults);
