@@ -37,6 +37,10 @@ const ATTENTION = 4;
 const MEMIF_RINGS = 2 * (2_048 * (1_664 + 16) + 128);
 /** A packet's place in the list of free ones. */
 const FREE_PACKET = 8;
+/** native/node/device.cc: packets of a mirror. */
+const MIRROR_PACKETS = 1_024;
+/** DPDK's own of a pool: what each of the 128 threads that there could be may have at hand. */
+const POOL_CACHES = 128 * 8_256;
 /**
  * The program itself, what it allocates before any connection: V8's heap of the control thread, Node's and DPDK's own; and what an
  * app thread adds, above all its V8 heap. Measured by `npm run bench -- idle` (`program_mib`: 23 of mcc, which has no app thread, 43
@@ -115,6 +119,19 @@ export class PlanItems {
 
   addMemif(): void {
     this.add('memif rings', 1, MEMIF_RINGS / 2, 'shared with the other end: half of them is ours');
+  }
+
+  /** A monitor brings its rings with it. */
+  addMirror(stride: number): void {
+    const bytes = MIRROR_PACKETS * (stride + FREE_PACKET) + POOL_CACHES;
+    this.add(
+      'mirror packets',
+      MIRROR_PACKETS,
+      stride + FREE_PACKET,
+      'records of frames, and their pool',
+      alignUp(bytes, PAGE),
+    );
+    this.addLater('mirror rings', 1, MEMIF_RINGS / 2, 'shared with a monitor while it reads: half of them is ours');
   }
 
   /** Of those from the start on, or of all. */

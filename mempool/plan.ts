@@ -42,6 +42,8 @@ export interface PlanInput {
   limitsSources?: boolean;
   /** The device is a memif. */
   memif?: boolean;
+  /** A monitor is told of every frame. */
+  mirror?: boolean;
   /** Each app thread has a Redis client. */
   redis?: boolean;
   /** Everything runs in the calling thread. */
@@ -182,6 +184,7 @@ export function plan(input: PlanInput): Plan {
   addColumns(list, input);
   const arena = addArena(list, input, { rxPackets, txPackets, slabs, stride: input.stride ?? DPDK_STRIDE });
   if (input.memif) list.addMemif();
+  if (input.mirror) list.addMirror(DPDK_STRIDE);
   if (input.redis) list.addLater('Redis clients', apps, REDIS_CLIENT, 'commands and replies that are under way');
   return { items: list.items, bytes: list.sum(false), startBytes: list.sum(true), arenaBytes: arena, ...sizes };
 }

@@ -20,6 +20,7 @@ export function planOf(settings: StackSettings, levels: number): Plan {
     sums: settings.tcp.sumsMax,
     limitsSources: settings.tcp.halfOpenPerSource > 0 || settings.tcp.connectionsPerSource > 0,
     memif: settings.device.kind === 'memif',
+    mirror: settings.mirror !== undefined,
     redis: settings.redis.length + settings.redisCluster.length > 0,
     inline: settings.arrangement === 'inline',
   });

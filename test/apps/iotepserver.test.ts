@@ -242,7 +242,10 @@ iotep('--plan prints threads and memory and starts nothing', async (context) => 
   assert.match(plan.out, /threads on \d+ cores/);
   assert.match(plan.out, /^fragments +64 /m);
   assert.match(plan.out, /^total \d.* from the start on; what is marked \+ comes when it is used, \d/m);
-  assert.not.match(plan.out, /listening/);
+  assert.not.match(plan.out, /listening|mirror/);
+  const mirrored = run(context, 'apps/iotepserver/main.js', ['--mirror', 'memif:/run/none/m.sock', '--plan']);
+  assert.is(await mirrored.ended, 0, mirrored.err);
+  assert.match(mirrored.out, /^mirror packets +1,024 .*\nmirror rings +1 .*\+ 3\.3 MiB/m);
   const larger = run(context, 'apps/iotepserver/main.js', ['--connections', '1234567', '--plan']);
   assert.is(await larger.ended, 0, larger.err);
   assert.match(larger.out, /^control blocks +1,234,567 /m);
