@@ -25,10 +25,11 @@ struct Bench {
   HeapPool near_pool{region.region(), 0, 256}, far_pool{region.region(), 256, 256};
   HeapPool mirror_pool, reader_pool{region.region(), 768, 256};
   PairPort near{near_pool, near_pool, {2, 0, 0, 0, 0, 1}}, far{far_pool, far_pool, {2, 0, 0, 0, 0, 2}};
-  PairPort outlet{mirror_pool, mirror_pool, {}}, reader{reader_pool, reader_pool, {}};
+  PairPort outlet, reader{reader_pool, reader_pool, {}};
   MirrorPort watched{near, outlet, mirror_pool, kSnap, tick};
 
-  explicit Bench(uint32_t mirror_packets = 128) : mirror_pool(region.region(), 512, mirror_packets) {
+  explicit Bench(uint32_t mirror_packets = 128, uint32_t mirror_ring = 4096)
+      : mirror_pool(region.region(), 512, mirror_packets), outlet(mirror_pool, mirror_pool, {}, mirror_ring) {
     PairPort::connect(near, far);
     PairPort::connect(outlet, reader);
   }
@@ -103,4 +104,34 @@ TEST_CASE("records for which there is no room are counted, the next one says how
   CHECK(Bench::drain(bench.far, bench.far_pool) == 4);
   CHECK(bench.watched.counts().dropped == 9);
   CHECK(bench.records().empty());
+}
+
+TEST_CASE("a full ring that nobody reads takes records, never a frame; the next record says how many are missing") {
+  Bench bench(128, 4);
+  Bench::send(bench.far, bench.far_pool, 10, 200);
+  CHECK(Bench::drain(bench.watched, bench.near_pool) == 10);
+  Bench::send(bench.watched, bench.near_pool, 3, 200);
+  CHECK(Bench::drain(bench.far, bench.far_pool) == 3);
+  CHECK(bench.watched.counts().records == 4);
+  CHECK(bench.watched.counts().dropped == 9);
+  CHECK(bench.mirror_pool.available() == 128);
+  REQUIRE(bench.records().size() == 4);
+  Bench::send(bench.watched, bench.near_pool, 1, 200);
+  const auto next = bench.records();
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].dropped == 9);
+  CHECK(bench.watched.counts().dropped == 9);
+}
+
+TEST_CASE("frames that the port does not take are not told of") {
+  Bench bench;
+  bench.near.set_link(false);
+  Packet* packet = bench.near_pool.allocate();
+  packet->length = 60;
+  CHECK(bench.watched.tx_burst(&packet, 1, 1) == 0);
+  bench.near_pool.release(packet);
+  CHECK(bench.records().empty());
+  CHECK(bench.watched.counts().records == 0);
+  CHECK(bench.watched.counts().dropped == 0);
+  CHECK(bench.mirror_pool.available() == 128);
 }
