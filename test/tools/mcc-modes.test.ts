@@ -4,9 +4,9 @@ import * as assert from 'uvu/assert';
 import { mccCommand } from '../../tools/mcc/command.js';
 import { type KernelMachine, kernelPlace, refusals } from '../../tools/mcc/kernel.js';
 import type { NativeMccOptions, NativeRun } from '../../tools/mcc/native.js';
+import { nativeOptions } from '../../tools/mcc/native-options.js';
 import { type MccOptions, type Parsed, readOptions } from '../../tools/mcc/options.js';
 import { shareOfOptions, shareOfRun } from '../../tools/mcc/process-group.js';
-import { nativeOptions } from '../../tools/mcc/run.js';
 import { shareOfTrace } from '../../tools/mcc/trace.js';
 
 const info = (address: string) => ({

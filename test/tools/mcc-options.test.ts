@@ -3,9 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatIpv4 } from '../../stack/config/address.js';
 import { mccCommand } from '../../tools/mcc/command.js';
+import { nativeOptions } from '../../tools/mcc/native-options.js';
 import { type MccOptions, type Parsed, readOptions } from '../../tools/mcc/options.js';
 import { memoryFault, planOf, planText } from '../../tools/mcc/plan.js';
-import { nativeOptions } from '../../tools/mcc/run.js';
 
 function parse(line: string, cores = 2): Parsed {
   const command = mccCommand();

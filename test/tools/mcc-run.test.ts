@@ -1,13 +1,14 @@
 // The run against a generator made of plain numbers: order of phases, capacity, and what the report says.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { capacityOf } from '../../tools/mcc/capacity.js';
 import { mccCommand } from '../../tools/mcc/command.js';
 import { twoLevels } from '../../tools/mcc/levels.js';
 import type { LevelResult, NativeMcc, NativeRun, RunResult, View } from '../../tools/mcc/native.js';
 import { type MccOptions, readOptions } from '../../tools/mcc/options.js';
 import type { Run } from '../../tools/mcc/phases.js';
 import { formatRun, formatUs, runReport } from '../../tools/mcc/report.js';
-import { capacityOf, Runner } from '../../tools/mcc/run.js';
+import { Runner } from '../../tools/mcc/run.js';
 
 const [READY, RUNNING, CLOSED] = [2, 3, 6];
 

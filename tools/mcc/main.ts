@@ -17,8 +17,9 @@ import { type MccOptions, readOptions } from './options.js';
 import { type Output, openOutputs } from './outputs.js';
 import { memoryFault, planText } from './plan.js';
 import type { Report } from './report.js';
-import { isDone, Runner, UnfinishedTest } from './run.js';
+import { Runner } from './run.js';
 import { formatSteps } from './steps-table.js';
+import { isDone, UnfinishedTest } from './test-report.js';
 import { failureLine } from './thresholds.js';
 import { watch } from './watch.js';
 

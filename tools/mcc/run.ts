@@ -2,29 +2,24 @@
 // In: options and the native generator. Out: a Report; events for whoever watches (a terminal, a parent process).
 // The engine does all timing; this file only polls its snapshots, so a busy event loop cannot shift a send.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { networkOf, prefixSize } from '../../stack/config/address.js';
 import { formatDevice } from '../../stack/config/device.js';
 import { formatDuration, formatSize } from '../../stack/config/units.js';
 import { Histogram } from '../histogram/histogram.js';
 import type { Slice } from '../report/timeline.js';
+import { capacityOf } from './capacity.js';
 import { refusals } from './kernel.js';
-import { type ClosedLoop, isLasting } from './modes.js';
-import type { Hiccups, NativeMcc, NativeMccOptions, NativeRun, PhaseName, View } from './native.js';
-import { PHASES } from './native.js';
+import { type Hiccups, type NativeMcc, PHASES, type PhaseName, type View } from './native.js';
+import { nativeOptions, nativeRun } from './native-options.js';
 import type { MccOptions } from './options.js';
-import { epochMs, type Phase, type Run } from './phases.js';
+import type { Phase, Run } from './phases.js';
 import { planOf } from './plan.js';
-import { poolsOf } from './pools.js';
 import { phaseName, type Report, type RunReport, runReport } from './report.js';
 import { SliceTaker } from './slices.js';
-import { judge } from './thresholds.js';
-import type { Trace } from './trace.js';
+import { type Facts, testReport } from './test-report.js';
 import { workersReport } from './workers-report.js';
 
 const POLL_MS = 20;
 const LINK_NOTE_MS = 1_000;
-/** A span of views that is shorter says little. */
-const CAPACITY_SPAN_NS = 5e8;
 /** A server that answers so much more than its capacity was measured too low: the machine was busy elsewhere. */
 const CAPACITY_DOUBT = 1.1;
 const OVERLOADS_MAX = 3;
@@ -46,102 +41,11 @@ export interface Events {
   note: (sentence: string) => void;
 }
 
-/** Within the backlog that node and others listen with. */
-const KERNEL_CONNECTING_MAX = 256;
-
-function closedLoop({ messages, flows, opensPerS, randomLength, request }: ClosedLoop) {
-  return { messages, flows, opensPerS, randomLength, request };
-}
-
-export function nativeOptions(options: MccOptions): NativeMccOptions {
-  const { destination, port, prefixLength, gateway, vlan, connections, batches, seed, core } = options;
-  const { messageLength, messages, reply, reconnectAfter, levels, levelPerMessage, answeredAll, thinkNs } = options;
-  return {
-    device: formatDevice(options.device),
-    ...(options.mac === undefined ? {} : { mac: options.mac }),
-    firstAddress: options.source,
-    addressCount: options.ips,
-    ...{ destination, port, prefixLength, gateway, vlan, connections, batches, seed, core },
-    ...{ messageLength, reply, reconnectAfter, levelPerMessage, answeredAll, thinkNs },
-    ...(messages === undefined ? {} : { templates: messages }),
-    levelShares: levels.map(({ share }) => share),
-    // Every address of the network; the server's own and the generator's are left out.
-    floodAddress: networkOf(destination, prefixLength) + 1,
-    floodAddresses: prefixSize(prefixLength) - 2,
-    ...poolsOf(options),
-    ...(options.networkStack === 'kernel'
-      ? { kernelSources: options.sources, connectingMax: KERNEL_CONNECTING_MAX }
-      : {}),
-    ...(options.loop === undefined ? {} : { ...closedLoop(options.loop), mode: 'closed' as const }),
-  };
-}
-
-/** Lengths of a capture are those of MCC's messages, unless -l has said it. */
-function traceFor(trace: Trace, { lengthGiven, messages }: MccOptions): Trace {
-  const { lengths, ...rest } = trace;
-  return lengths === undefined || lengthGiven || messages !== undefined ? rest : { ...rest, lengths };
-}
-
-function nativeRun(phase: Run, options: MccOptions, capacityPerS: number): NativeRun {
-  const durationNs = Math.round(phase.durationMs * 1e6);
-  const run = { kind: 'wave' as const, burst: 1, epochNs: 1e9, rate: 1, window: 1, durationNs };
-  if (phase.kind === 'wave') {
-    return { ...run, burst: phase.burst, epochNs: Math.round(epochMs(phase, options.connections) * 1e6) };
-  }
-  if (phase.kind === 'closed') return { ...run, kind: 'window' };
-  if (phase.kind === 'capacity') return { ...run, kind: 'window', window: phase.window };
-  if (phase.kind === 'replay') return { ...run, kind: 'replay', trace: traceFor(phase.trace, options) };
-  const rate = 'ratePerS' in phase ? phase.ratePerS : Math.max(1, Math.round(phase.ofCapacity * capacityPerS));
-  return { ...run, kind: phase.kind, rate };
-}
-
-function answeredOf(view: View): number {
-  return view.levels.reduce((sum, level) => sum + level.answered, 0);
-}
-
-/** Median of the answers a second (views come once a second) while messages were due. */
-export function capacityOf(views: readonly View[]): number | undefined {
-  const running = views.filter((view) => PHASES[view.phase] === 'running');
-  const rates = running.slice(1).flatMap((view, index) => {
-    const before = running[index] as View;
-    const ns = view.elapsedNs - before.elapsedNs;
-    return ns < CAPACITY_SPAN_NS ? [] : [(answeredOf(view) - answeredOf(before)) / (ns / 1e9)];
-  });
-  rates.sort((a, b) => a - b);
-  const middle = (rates[Math.floor((rates.length - 1) / 2)] ?? 0) + (rates[Math.floor(rates.length / 2)] ?? 0);
-  return rates.length === 0 ? undefined : Math.round(middle / 2);
-}
-
 /** One run; `answeredPerS` is 0 when it was too short to tell. */
 interface Load {
   report: RunReport;
   measured: Measured;
   answeredPerS: number;
-}
-
-interface Facts {
-  connected: number;
-  setupMs: number;
-  retries: number;
-  stack: Record<string, number>;
-  command: string;
-  versions: Record<string, string>;
-}
-
-/** What a test that has measured nothing has reached. */
-export type Reached = Pick<
-  Report,
-  'connections' | 'connected' | 'setup_s' | 'retries' | 'seed' | 'stack' | 'versions' | 'command'
->;
-
-/** The test ended before its first run: not all connections stood, or ^C. */
-export class UnfinishedTest extends Error {
-  constructor(
-    message: string,
-    readonly reached: Reached,
-  ) {
-    super(message);
-  }
 }
 
 export class Runner {
@@ -350,37 +254,7 @@ export class Runner {
   }
 
   private report(facts: Facts): Report {
-    const { connected, setupMs, retries, stack, versions, command } = facts;
-    const { connections, seed, thresholds } = this.options;
-    const reached = { connections, connected, setup_s: Math.round(setupMs) / 1_000, retries, seed };
-    // What a single-phase test measured stands at the top; of several phases, the first that is no capacity search.
-    const first = this.runs.find((run) => !run.phase.startsWith('capacity')) ?? this.runs[0];
-    if (first === undefined) {
-      throw new UnfinishedTest(this.whyUnfinished(connected), { ...reached, stack, versions, command });
-    }
-    return {
-      ...reached,
-      ...first,
-      ...(this.capacityPerS === undefined ? {} : { capacity_per_s: this.capacityPerS }),
-      stack,
-      versions,
-      command,
-      phases: this.runs,
-      thresholds: thresholds.map((threshold) => judge(threshold, this.runs)),
-    };
+    const { runs, capacityPerS, wasStopped, inTheWay } = this;
+    return testReport(this.options, { ...facts, runs, capacityPerS, wasStopped, inTheWay });
   }
-
-  private whyUnfinished(connected: number): string {
-    const { connections } = this.options;
-    if (connected >= connections || this.wasStopped) return 'the test was stopped before its first message';
-    const why = this.inTheWay ?? 'is the server at --dest and --port, with room for them?';
-    return `only ${connected} of ${connections} connections stood after the set-up time and --connect-limit; ${why}`;
-  }
-}
-
-/** The test did what it was asked for: all connections stood, or of those that come and go some were served. */
-export function isDone(report: Report, options: MccOptions): boolean {
-  if ((report.workers_lost ?? 0) > 0) return false;
-  const passing = options.loop !== undefined && !isLasting(options.loop);
-  return passing ? (report.levels[0]?.answered ?? 0) > 0 : report.connected === options.connections;
 }

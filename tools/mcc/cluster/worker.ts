@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { thisMachine } from '../../../stack/config/machine.js';
 import type { FlagTexts } from '../flag-reader.js';
 import type { NativeMcc } from '../native.js';
+import { nativeOptions } from '../native-options.js';
 import { type MccOptions, readOptions } from '../options.js';
 import { memoryFault } from '../plan.js';
-import { nativeOptions } from '../run.js';
 import { Share, type ShareState } from '../share.js';
 import { Clock } from './clock.js';
 import {
