@@ -231,7 +231,7 @@ void ClosedLoop::publish(Nanos now) {
   view.level_count = lasting() ? kConnections : kConnections + 1u;
   for (size_t level = 0; level < view.level_count; ++level) {
     LevelStats& stats = levels_[level];
-    view.levels[level] = {stats.counts, stats.interval.quantile(0.5), stats.interval.quantile(0.99), stats.interval.max()};
+    view.levels[level] = {stats.counts, stats.interval};
     stats.interval.clear();
   }
   snapshot_.write(view);

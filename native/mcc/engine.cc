@@ -315,7 +315,7 @@ Nanos Engine::next_deadline() const {
 
 LevelView Engine::view_of(uint8_t level) {
   LevelStats& stats = levels_[level];
-  LevelView view{stats.counts, stats.interval.quantile(0.5), stats.interval.quantile(0.99), stats.interval.max()};
+  const LevelView view{stats.counts, stats.interval};
   stats.interval.clear();
   return view;
 }

@@ -49,8 +49,16 @@ struct LevelStats {
 enum class Phase : uint8_t { idle = 0, connecting, ready, running, draining, closing, closed };
 
 struct LevelView {
+  LevelView() = default;
+  LevelView(const LevelCounts& counted, const Histogram& interval)
+      : counts(counted),
+        p50_ns(interval.quantile(0.5)),
+        p99_ns(interval.quantile(0.99)),
+        p999_ns(interval.quantile(0.999)),
+        max_ns(interval.max()) {}
+
   LevelCounts counts;
-  uint64_t p50_ns = 0, p99_ns = 0, max_ns = 0;  ///< of the interval
+  uint64_t p50_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;  ///< of the interval
 };
 
 /// Everything u64, so that it can be copied word by word.

@@ -283,7 +283,8 @@ void Matcher::give_up() {
 }
 
 Tick Matcher::finish(uint64_t number, Nanos start, uint32_t interval) {
-  Tick tick{.number = number, .start = start, .counts = counts_, .levels = {}, .bursts = {}, .tails = std::move(tails_)};
+  Tick tick{.number = number, .start = start, .followed = flows_.size(), .counts = counts_, .levels = {}, .bursts = {},
+            .tails = std::move(tails_)};
   for (LevelTally& level : levels_) {
     LevelTick out{level.requests, level.responses, level.unanswered, level.responses == 0 ? 0 : level.least_ns,
                   level.latency.max(), level.sum_ns, {}};

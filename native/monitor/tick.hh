@@ -82,6 +82,7 @@ struct Tail {
 struct Tick {
   uint64_t number = 0;  ///< since the first frame
   Nanos start = 0;      ///< since the epoch
+  uint32_t followed = 0;  ///< connections in the table at its end
   std::array<uint64_t, kCounts> counts{};
   std::vector<LevelTick> levels;
   std::vector<Burst> bursts;

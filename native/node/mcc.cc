@@ -297,6 +297,7 @@ Napi::Value view(const Napi::CallbackInfo& info) {
     Napi::Object level = counts_object(info.Env(), view.levels[i].counts);
     put(level, "p50Ns", view.levels[i].p50_ns);
     put(level, "p99Ns", view.levels[i].p99_ns);
+    put(level, "p999Ns", view.levels[i].p999_ns);
     put(level, "maxNs", view.levels[i].max_ns);
     levels[i] = level;
   }

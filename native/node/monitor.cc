@@ -251,6 +251,7 @@ Napi::Value tick_value(Napi::Env env, const Tick& tick) {
   Napi::Object object = Napi::Object::New(env);
   put(object, "number", tick.number);
   put(object, "startMs", tick.start / 1'000'000);
+  put(object, "followed", tick.followed);
   Napi::Object counts = Napi::Object::New(env);
   for (size_t i = 0; i < kCounts; ++i) counts.Set(std::string(kCountNames[i]), static_cast<double>(tick.counts[i]));
   object.Set("counts", counts);

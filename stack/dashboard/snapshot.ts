@@ -58,6 +58,14 @@ export interface RedisShard {
   p99_us: number;
 }
 
+/** Something that is only counted. */
+export interface Count {
+  what: string;
+  per_s: number;
+  /** Since the start. */
+  total: number;
+}
+
 export interface BusyCore {
   core: number;
   /** Shares of the interval, 0 to 1. */
@@ -117,6 +125,7 @@ export interface Snapshot {
   /** Counts up. */
   number: number;
   at_ms: number;
+  /** Of the program's own time: a monitor's is that of its capture. */
   interval_s: number;
   program: ProgramFacts;
   levels: string[];
@@ -130,6 +139,7 @@ export interface Snapshot {
   queues?: QueueDepth[];
   /** A second, by reason. */
   drops?: Record<string, number>;
+  counts?: Count[];
   redis?: RedisShard[];
   cores?: BusyCore[];
   threads?: BusyThread[];

@@ -8,9 +8,17 @@ import { COUNTERS, DROPS, GAUGES } from '../../stack/dashboard/counter-help.js';
 import { bucketBounds } from '../../stack/dashboard/exposition.js';
 import type { Snapshot } from '../../stack/dashboard/snapshot.js';
 import { loadNative } from '../../stack/native.js';
+import {
+  assertExposition,
+  assertLabels,
+  documented,
+  type Family,
+  familiesOf,
+  METRICS_PAGE,
+  valueFor,
+} from './exposition-text.js';
 import { Served } from './served.js';
 
-const PAGE = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
 const GRAFANA = readFileSync(new URL('../../../docs/grafana/qstack.json', import.meta.url), 'utf8');
 
 const metrics = suite<{ served: Served; text: string }>('metrics');
@@ -25,43 +33,7 @@ metrics.before(async (context) => {
 });
 metrics.after(({ served }) => served?.close());
 
-interface Family {
-  name: string;
-  type: string;
-  help: string;
-}
-
-function familiesOf(text: string): Family[] {
-  return [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE (\S+) (\S+)$/gm)].map(
-    ([, name = '', help = '', same, type = '']) => {
-      assert.is(same, name);
-      return { name, type, help };
-    },
-  );
-}
-
-function valueFor(text: string, series: string): number {
-  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
-  assert.ok(line, series);
-  return Number(line?.slice(series.length));
-}
-
-metrics('every line is a comment or a sample of a family that was announced', ({ text }) => {
-  assert.ok(text.endsWith('\n'));
-  const families = familiesOf(text);
-  assert.is(new Set(families.map(({ name }) => name)).size, families.length);
-  const SAMPLE =
-    /^([a-z_:][\w:]*)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? (-?[\d.]+(?:e[+-]?\d+)?|NaN|\+Inf)$/;
-  for (const line of text.trimEnd().split('\n')) {
-    if (line.startsWith('# ')) continue;
-    const name = SAMPLE.exec(line)?.[1] ?? '';
-    const family = families.find(
-      (one) => one.name === name || (one.type === 'histogram' && name.startsWith(`${one.name}_`)),
-    );
-    assert.ok(family, line);
-    if (family?.type === 'counter') assert.match(name, /_total$/);
-  }
-});
+metrics('every line is a comment or a sample of a family that was announced', ({ text }) => assertExposition(text));
 
 metrics('counts are those of the load: 500 messages of two levels, all answered and measured', ({ text }) => {
   const high = valueFor(text, 'qstack_level_messages_total{level="high"}');
@@ -97,25 +69,17 @@ metrics('a histogram grows from bucket to bucket, and its last bucket is its cou
 });
 
 metrics('docs/metrics.md has every metric with its type and meaning, and no other', ({ text }) => {
-  const rows = [...PAGE.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) ?\| (.*) \|$/gm)];
-  const documented = rows.map(([, name = '', type = '', , help = '']) => ({ name, type, help }));
+  const { families, labels } = documented('');
   const byName = (a: Family, b: Family) => (a.name < b.name ? -1 : 1);
-  assert.equal(documented.sort(byName), familiesOf(text).sort(byName));
-  const labels = new Map(
-    rows.map(([, name = '', , list = '']) => [name, [...list.matchAll(/`(\w+)`/g)].map(([, l]) => l)]),
-  );
-  for (const [, name = '', inside = ''] of text.matchAll(/^(\w+)\{(.*)\} \S+$/gm)) {
-    const used = [...inside.matchAll(/(?:^|,)(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'le');
-    const family = labels.get(name) ?? labels.get(name.replace(/_(bucket|sum|count)$/, ''));
-    assert.equal(used, family, name);
-  }
+  assert.equal(families.sort(byName), familiesOf(text).sort(byName));
+  assertLabels(text, labels);
 });
 
 metrics('every counter of the stack and every reason of a drop has a meaning, in the page as well', () => {
   const names = loadNative().counterNames;
   const known = [...Object.keys(GAUGES), ...Object.keys(COUNTERS), ...Object.keys(DROPS).map((name) => `drop_${name}`)];
   assert.equal(known.sort(), [...names].sort());
-  const reasons = [...PAGE.matchAll(/^\| `(\w+)` \| ([^|]*) \|$/gm)].map(
+  const reasons = [...METRICS_PAGE.matchAll(/^\| `(\w+)` \| ([^|]*) \|$/gm)].map(
     ([, name = '', help = '']) => [name, help] as const,
   );
   assert.equal(Object.fromEntries(reasons), DROPS);
@@ -152,10 +116,16 @@ metrics('mcc has its own, as the page says', async ({ served }) => {
   await mcc.ranFor(2);
   const origin = /dashboard (http:\/\/\S+)\/#token=/.exec(mcc.err)?.[1] ?? '';
   const text = await answeredText(`${origin}/metrics`);
-  const rows = [...PAGE.matchAll(/^\| `(\w+)` \(mcc\) \| (\w+) \| (.*?) ?\| (.*) \|$/gm)];
+  assert.equal(documented('mcc').families, familiesOf(text));
+  const quantiles = [...text.matchAll(/^qstack_mcc_response_seconds\{level="low",quantile="(.*)"\} (\S+)$/gm)];
   assert.equal(
-    rows.map(([, name = '', type = '', , help = '']) => ({ name, type, help })),
-    familiesOf(text),
+    quantiles.map(([, quantile]) => quantile),
+    ['0.5', '0.99', '0.999', '1'],
+  );
+  const seconds = quantiles.map(([, , value]) => Number(value));
+  assert.equal(
+    seconds,
+    [...seconds].sort((a, b) => a - b),
   );
   assert.ok(valueFor(text, 'qstack_mcc_answered_total{level="low"}') > 0);
   assert.ok(valueFor(text, 'qstack_mcc_response_seconds{level="low",quantile="0.99"}') > 0);

@@ -3,16 +3,24 @@
 // light. Figures move, keys work, the classifier changes with the token and not without it, and nothing is said on the
 // console. Screenshots go to build/screenshots, for people to look at.
 import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Program } from '../apps/program.js';
+import {
+  DESKTOP,
+  launch,
+  type Opened,
+  openPage,
+  PHONE,
+  SHOTS,
+  sticksOut,
+  text,
+  textOf,
+  tile,
+  until,
+} from './browser.js';
 import { Served } from './served.js';
-
-const SHOTS = fileURLToPath(new URL('../../../build/screenshots/', import.meta.url));
-const DESKTOP = { width: 1_280, height: 900 };
-const PHONE = { width: 390, height: 844 };
 
 interface Context {
   served: Served;
@@ -27,56 +35,22 @@ pages.before(async (context) => {
   context.served = await Served.start(['--arrangement', 'separate']);
   context.mcc = context.served.load('--rate 1000 -d 600 --dashboard 127.0.0.1:0');
   await context.mcc.ranFor(3);
-  // Only as root: the browser refuses its own sandbox there.
-  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  context.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+  context.browser = await launch();
 });
 pages.after(async ({ browser, served }) => {
   await browser?.close();
   await served?.close();
 });
 
-interface Opened {
-  page: Page;
-  /** What the console said, and requests that went elsewhere. */
-  faults: string[];
-}
-
-async function open(
+/** `token`: whether the page has one. */
+function open(
   { browser, served }: Context,
   size: typeof DESKTOP,
   scheme: 'dark' | 'light',
   token = true,
   origin = served.origin,
 ): Promise<Opened> {
-  const context = await browser.newContext({ viewport: size, colorScheme: scheme, hasTouch: size === PHONE });
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(origin)) faults.push(`asks for ${request.url()}`);
-  });
-  await page.goto(`${origin}/${token ? `#token=${served.token}` : ''}`);
-  await page.waitForSelector('#stages tbody tr');
-  return { page, faults };
-}
-
-const textOf = async (place: Locator) => (await place.textContent()) ?? '';
-const text = (page: Page, selector: string) => textOf(page.locator(selector));
-const tile = (page: Page, name: string) => {
-  const named = page.locator('dt', { hasText: new RegExp(`^${name}$`) });
-  return textOf(page.locator('.tile', { has: named }).locator('dd'));
-};
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 60_000;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`it never came: ${what}`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
+  return openPage(browser, { origin, token: token ? served.token : '', size, scheme });
 }
 
 for (const [name, size] of [
@@ -91,11 +65,10 @@ for (const [name, size] of [
         assert.is(await page.locator('html').getAttribute('data-theme'), scheme);
         await until('a wide history', async () => (await text(page, '#state')) === 'live');
         await new Promise((done) => setTimeout(done, 1_500));
-        const hidden = await page.locator('section.panel[hidden]').count();
+        // What a monitor counts.
+        const hidden = await page.locator('section.panel[hidden]:not(#counts)').count();
         assert.is(hidden, 0);
-        const beyond = await page.evaluate<number>(
-          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-        );
+        const beyond = await sticksOut(page);
         assert.ok(beyond <= 0, `${beyond} pixels stick out`);
         await page.screenshot({ path: `${SHOTS}${name}-${scheme}.png` });
         await page.screenshot({ path: `${SHOTS}${name}-${scheme}-whole.png`, fullPage: true });
@@ -185,6 +158,9 @@ pages('mcc has the same page: latency up to p99.9, the percentile spectrum, rate
   await until('a chart with p99.9', async () => /low p99\.9 [\d.]+/.test(await label('latency')));
   await until('the spectrum', async () => /low p99 [\d.]+/.test(await label('spectrum')));
   assert.not(await page.locator('#rules').isVisible());
+  // A generator holds nothing back.
+  assert.is(await text(page, '#overload h2'), 'Sent and failed');
+  assert.is(await text(page, '#stages h2'), 'Response times');
   await page.screenshot({ path: `${SHOTS}mcc.png`, fullPage: true });
   assert.equal(faults, []);
   await page.context().close();

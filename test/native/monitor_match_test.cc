@@ -243,6 +243,7 @@ TEST_CASE("a SYN begins a new connection on old ports; RST and idleness end one;
   bench.pass(20 * kMs, other);
   CHECK(bench.matcher.connections() == 1);
   const Tick tick = bench.finish();
+  CHECK(tick.followed == 1);
   CHECK(count_of(tick, Count::unanswered) == 3);
   CHECK(tick.levels[0].unanswered == 3);
   CHECK(count_of(tick, Count::expired) == 1);

@@ -16,6 +16,7 @@ function view(run: number, phase: number, sent: number): View {
     unsent: 0,
     p50Ns: 0,
     p99Ns: 0,
+    p999Ns: 0,
     maxNs: 0,
   });
   const counts = { connected: 7, retries: 1, reconnects: 2, renewals: 0, mismatched: 0, late: 0, unexpected: 0 };

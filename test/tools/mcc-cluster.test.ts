@@ -239,7 +239,7 @@ cluster('another version is refused by both sides, with a sentence', async (cont
   await beat();
   // A coordinator may need longer to begin than a worker that is silent counts as there.
   const beating = setInterval(() => void beat(), 500);
-  await coordinator.said("worker old speaks version 99 of the cluster's protocol, this mcc version 2");
+  await coordinator.said("worker old speaks version 99 of the cluster's protocol, this mcc version 3");
   clearInterval(beating);
   await sleep(200);
   const [entry] = await redis.xrange(`test:commands:${id}`, '-', '+');

@@ -9,7 +9,7 @@ const [CONNECTING, RUNNING, CLOSED] = [1, 3, 6];
 
 function view(number: number, phase: number, sent: number): View {
   const level = { offered: sent, sent, answered: sent - 1, errors: 0, failed: 0, unsent: 0 };
-  const times = { p50Ns: 50_000, p99Ns: 1_500_000, maxNs: 2e6 };
+  const times = { p50Ns: 50_000, p99Ns: 1_500_000, p999Ns: 1_800_000, maxNs: 2e6 };
   const counts = { connected: 7, retries: 1, reconnects: 2, renewals: 0, mismatched: 0, late: 0, unexpected: 0 };
   const levels = [
     { ...level, ...times },

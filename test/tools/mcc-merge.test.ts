@@ -58,7 +58,9 @@ test('views are added up; of latencies the slowest counts', () => {
       renewals: 3,
     },
     ...{ mismatched: 3, late: 4, unexpected: 5, inFlight: 6, waiting: 7 },
-    levels: [{ offered: 1, sent: 1, answered: 1, errors: 0, failed: 0, unsent: 0, p50Ns: 5, p99Ns: 6, maxNs: 7 }],
+    levels: [
+      { offered: 1, sent: 1, answered: 1, errors: 0, failed: 0, unsent: 0, p50Ns: 5, p99Ns: 6, p999Ns: 7, maxNs: 8 },
+    ],
     ...part,
   });
   const merged = mergeViews([view({}), view({ number: 2, elapsedNs: 9 })]);

@@ -21,7 +21,7 @@ function options(line: string): MccOptions {
 }
 
 function view(part: Partial<View>, answered = 0): View {
-  const none = { offered: 0, sent: 0, errors: 0, failed: 0, unsent: 0, p50Ns: 0, p99Ns: 0, maxNs: 0 };
+  const none = { offered: 0, sent: 0, errors: 0, failed: 0, unsent: 0, p50Ns: 0, p99Ns: 0, p999Ns: 0, maxNs: 0 };
   const counts = {
     number: 1,
     phase: READY,

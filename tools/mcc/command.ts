@@ -1,7 +1,7 @@
 // mcc's command line: every flag with its default, and the examples of --help. What a value means is read by options.ts.
 // QStack's own flags keep their letters and meaning; the long-only ones are ours.
 import { Command, Option } from 'commander';
-import { DASHBOARD_MCC } from './dashboard-options.js';
+import { addDashboardFlags, DASHBOARD_MCC } from '../dashboard/flags.js';
 
 const EXAMPLES = `
 Examples:
@@ -116,10 +116,8 @@ function clusterFlags(command: Command): Command {
 
 /** What is left behind. */
 function outputFlags(command: Command): Command {
-  return command
-    .option('--seed <n>', 'seed of levels and order', '1')
-    .option('--dashboard [address]', `the live page, at host:port (${DASHBOARD_MCC}; port 0: a free one)`)
-    .option('--dashboard-token <token>', 'what a reader of the page has to show')
+  command.option('--seed <n>', 'seed of levels and order', '1');
+  return addDashboardFlags(command, DASHBOARD_MCC)
     .option(
       '--log-duration <time>',
       'period of --client-log, and of progress where stderr is no terminal (seconds)',

@@ -3,15 +3,13 @@
 // Latencies count from the intended send time; those of a snapshot are what the histograms gained since the one before. A run begins
 // its counts anew.
 import { busyCores, busyThreads, type CpuTimes, readCpu } from '../../stack/dashboard/cpu.js';
-import { exposition, type Family, type MetricType } from '../../stack/dashboard/exposition.js';
-import { sparse } from '../../stack/dashboard/percentiles.js';
-import type { LevelCells, LevelRates, ProgramFacts, Snapshot, StageFigures } from '../../stack/dashboard/snapshot.js';
+import { exposition, type Family } from '../../stack/dashboard/exposition.js';
+import type { LevelRates, ProgramFacts, Snapshot } from '../../stack/dashboard/snapshot.js';
 import type { DashboardSource, Reading } from '../../stack/dashboard/source.js';
-import { CELLS, cellOf } from '../../stack/sojourn.js';
+import { buildInfo, family, single } from '../dashboard/families.js';
+import { latencyCells, latencyFigures, RESPONSE } from '../dashboard/latencies.js';
 import { Histogram } from '../histogram/histogram.js';
 import { type LevelView, PHASES, type View } from './native.js';
-
-const STAGE = 'response';
 
 interface MccReading extends Reading {
   view: View | null;
@@ -20,11 +18,6 @@ interface MccReading extends Reading {
   latencies: readonly Histogram[];
   cpu: CpuTimes;
 }
-
-const NS_PER_STAMP = 64;
-const STAMPS_MAX = 2 ** 32 - 1;
-
-const us = (ns: number) => Math.round(ns / 10) / 100;
 
 /** Of the same run; a level counts from 0 in each. */
 function oldOf(view: View, before: View | null, level: number): LevelView | undefined {
@@ -72,9 +65,9 @@ export class MccSource implements DashboardSource<MccReading> {
       program: this.program,
       levels: [...this.levels],
       connections: this.connectionFigures(now, before, interval_s),
-      latency_stage: STAGE,
-      stages: gained.flatMap((latency, index) => figuresOf(this.levels[index] ?? String(index), latency)),
-      spectrum: gained.map((latency, index) => cellsOf(this.levels[index] ?? String(index), latency)),
+      latency_stage: RESPONSE,
+      stages: gained.flatMap((latency, index) => latencyFigures(this.levels[index] ?? String(index), latency)),
+      spectrum: gained.map((latency, index) => latencyCells(this.levels[index] ?? String(index), latency)),
       rates: view === null ? [] : ratesOf(view, now.before, this.levels),
       cores: busyCores(now.cpu, before.cpu),
       threads: busyThreads(now.cpu, before.cpu, interval_s),
@@ -139,23 +132,6 @@ function gainedBetween(now: MccReading, before: MccReading): Histogram[] {
   return now.latencies.map((latency, level) => latency.since((isSame && before.latencies[level]) || Histogram.empty));
 }
 
-function figuresOf(level: string, latency: Histogram): StageFigures[] {
-  const { count, maxNs } = latency;
-  const at = (share: number) => us(latency.percentileNs(share) ?? 0);
-  if (count === 0) return [];
-  return [{ stage: STAGE, level, count, p50_us: at(0.5), p99_us: at(0.99), p999_us: at(0.999), max_us: us(maxNs) }];
-}
-
-/** In the cells of the stages: five minutes of finer ones would be too much for a page. */
-function cellsOf(level: string, latency: Histogram): LevelCells {
-  const cells = new Float64Array(CELLS);
-  for (const [ns, count] of latency) {
-    const cell = cellOf(Math.min(STAMPS_MAX, Math.ceil(ns / NS_PER_STAMP)));
-    cells[cell] = (cells[cell] as number) + count;
-  }
-  return { level, cells: sparse(cells) };
-}
-
 const LEVEL_COUNTS: readonly [name: string, help: string, of: (level: LevelView) => number][] = [
   ['offered', 'messages that were due', ({ offered }) => offered],
   ['sent', 'messages sent', ({ sent }) => sent],
@@ -164,43 +140,39 @@ const LEVEL_COUNTS: readonly [name: string, help: string, of: (level: LevelView)
   ['failed', 'messages due while their connection was not open', ({ failed }) => failed],
 ];
 
+/** Of the last view, in nanoseconds. */
+const QUANTILES: readonly [quantile: string, of: (level: LevelView) => number][] = [
+  ['0.5', ({ p50Ns }) => p50Ns],
+  ['0.99', ({ p99Ns }) => p99Ns],
+  ['0.999', ({ p999Ns }) => p999Ns],
+  ['1', ({ maxNs }) => maxNs],
+];
+
 export function mccFamilies(view: View | null, names: readonly string[], program: ProgramFacts): Family[] {
-  const family = (name: string, type: MetricType, help: string, samples: Family['samples']): Family => ({
-    name: `qstack_${name}`,
-    type,
-    help,
-    samples,
-  });
-  const levels = view?.levels ?? [];
-  const one = (value: number) => [{ labels: {}, value }];
-  const quantiles = levels.flatMap(({ p50Ns, p99Ns, maxNs }, index) =>
-    [['0.5', p50Ns] as const, ['0.99', p99Ns] as const, ['1', maxNs] as const].map(([quantile, ns]) => ({
-      labels: { level: names[index] ?? String(index), quantile },
-      value: ns / 1e9,
-    })),
+  const levels = (view?.levels ?? []).map((level, index) => ({ level, name: names[index] ?? String(index) }));
+  const quantiles = levels.flatMap(({ level, name }) =>
+    QUANTILES.map(([quantile, of]) => ({ labels: { level: name, quantile }, value: of(level) / 1e9 })),
   );
   return [
-    family('build_info', 'gauge', 'always 1; the program and its versions', [
-      { labels: { program: program.name, version: program.version, node: process.versions.node }, value: 1 },
-    ]),
+    buildInfo(program),
     ...LEVEL_COUNTS.map(([name, help, of]) =>
       family(
         `mcc_${name}_total`,
         'counter',
         `${help}, in the present run`,
-        levels.map((level, index) => ({ labels: { level: names[index] ?? String(index) }, value: of(level) })),
+        levels.map(({ level, name: label }) => ({ labels: { level: label }, value: of(level) })),
       ),
     ),
     family('mcc_response_seconds', 'gauge', 'from the intended send to the answer, in the last second', quantiles),
-    family('mcc_connections', 'gauge', 'connections that stand', one(view?.connected ?? 0)),
-    family('mcc_reconnects_total', 'counter', 'connections opened again', one(view?.reconnects ?? 0)),
-    family('mcc_retries_total', 'counter', 'opens tried again', one(view?.retries ?? 0)),
-    family(
+    single('mcc_connections', 'gauge', 'connections that stand', view?.connected ?? 0),
+    single('mcc_reconnects_total', 'counter', 'connections opened again', view?.reconnects ?? 0),
+    single('mcc_retries_total', 'counter', 'opens tried again', view?.retries ?? 0),
+    single(
       'mcc_mismatched_total',
       'counter',
       'answers that belong to no request, in the present run',
-      one(view?.mismatched ?? 0),
+      view?.mismatched ?? 0,
     ),
-    family('mcc_in_flight', 'gauge', 'messages that wait for their answer', one(view?.inFlight ?? 0)),
+    single('mcc_in_flight', 'gauge', 'messages that wait for their answer', view?.inFlight ?? 0),
   ];
 }

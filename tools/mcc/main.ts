@@ -3,8 +3,9 @@
 // and run is sent to the parent as well.
 import { formatIpv4 } from '../../stack/config/address.js';
 import { thisMachine } from '../../stack/config/machine.js';
-import { Dashboard } from '../../stack/dashboard/dashboard.js';
 import { programFacts } from '../../stack/dashboard/program-facts.js';
+import { withoutToken } from '../dashboard/flags.js';
+import { openDashboard } from '../dashboard/open.js';
 import type { Histogram } from '../histogram/histogram.js';
 import { gathered, takePart } from './cluster/main.js';
 import type { Coordinator } from './cluster/options.js';
@@ -48,14 +49,13 @@ function readOrExit(argv: readonly string[]): CommandLine {
   process.exit(2);
 }
 
-/** The control socket, and with --dashboard the page, whose address is said on stderr. */
-async function openDashboard(options: MccOptions, latencies: () => readonly Histogram[]): Promise<Output> {
-  const { destination, port, connections, dashboard: at, dashboardToken: token, levels } = options;
+/** The control socket, and with --dashboard the page. */
+async function openPage(options: MccOptions, latencies: () => readonly Histogram[]): Promise<Output> {
+  const { destination, port, connections, levels } = options;
   const about = `${connections} connections to ${formatIpv4(destination)}:${port}`;
   const names = levels.map(({ name }) => name);
   const source = new MccSource(programFacts('mcc', about), connections, names, latencies);
-  const dashboard = await Dashboard.open(source, { at, token });
-  if (dashboard.url !== undefined) process.stderr.write(`dashboard ${dashboard.url}\n`);
+  const dashboard = await openDashboard(source, options);
   return { view: (view) => source.take(view), end: () => void dashboard.close() };
 }
 
@@ -98,7 +98,7 @@ async function make(generator: NativeMcc, options: MccOptions, command: string):
     note((error as Error).message);
     return 2;
   }
-  outputs.push(await openDashboard(options, () => runner.latencies()));
+  outputs.push(await openPage(options, () => runner.latencies()));
   const events = watch(options, outputs, () => runner.hiccups());
   const runner = new Runner(generator, options, events);
   stopOnSignals(runner);
@@ -120,8 +120,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const line = readOrExit(argv);
   const { options } = line;
   const { cluster } = options;
-  // The report is read by others than the one who knows Redis' password.
-  const command = `mcc ${argv.join(' ')}`.replace(/(rediss?:\/\/)[^@\s/]*@/, '$1...@');
+  // The report is read by others than the one who knows Redis' password, and the page's token.
+  const command = withoutToken(`mcc ${argv.join(' ')}`).replace(/(rediss?:\/\/)[^@\s/]*@/, '$1...@');
   if (options.plan) {
     process.stdout.write(`${planText(options)}\n`);
     return 0;

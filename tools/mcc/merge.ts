@@ -106,6 +106,7 @@ export function mergeViews(parts: readonly View[]): View {
       ...mergeCounts(levels),
       p50Ns: most(levels, (level) => level.p50Ns),
       p99Ns: most(levels, (level) => level.p99Ns),
+      p999Ns: most(levels, (level) => level.p999Ns),
       maxNs: most(levels, (level) => level.maxNs),
     })),
   };

@@ -85,6 +85,7 @@ export interface LevelCounts {
 export interface LevelView extends LevelCounts {
   readonly p50Ns: number;
   readonly p99Ns: number;
+  readonly p999Ns: number;
   readonly maxNs: number;
 }
 

@@ -3,8 +3,8 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { Device } from '../../stack/config/device.js';
 import { CONNECTIONS_MAX } from '../../stack/config/keys.js';
+import { DASHBOARD_MCC, type DashboardFlags, readDashboard } from '../dashboard/flags.js';
 import { type ClusterRole, readCluster } from './cluster/options.js';
-import { type DashboardFlags, readDashboard } from './dashboard-options.js';
 import { FlagReader, type FlagTexts } from './flag-reader.js';
 import { kernelMachine } from './kernel.js';
 import type { Level } from './levels.js';
@@ -114,7 +114,7 @@ export function readOptions(texts: FlagTexts, cores = availableParallelism(), ma
     core: reader.count('core', '--core', 0, cpus().length - 1, -1),
     seed: reader.count('seed', '--seed', 0, Number.MAX_SAFE_INTEGER, 1),
     thresholds: readThresholds(reader, loop === undefined ? traffic.levels : CLOSED_LEVELS),
-    ...readDashboard(reader, texts.dashboard === true),
+    ...readDashboard(reader, texts.dashboard === true, DASHBOARD_MCC),
     ...readOutputs(reader),
     json: texts.json === true,
     quiet: texts.quiet === true,

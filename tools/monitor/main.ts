@@ -1,15 +1,20 @@
 // monitor: the command. Reads flags, starts the native monitor, prints progress on stderr and results on stdout.
 // Exit 0 ok, 1 the source failed, 2 usage.
 import { availableParallelism } from 'node:os';
+import { programFacts } from '../../stack/dashboard/program-facts.js';
 import { loadNative } from '../../stack/native.js';
+import { withoutToken } from '../dashboard/flags.js';
+import { openDashboard } from '../dashboard/open.js';
 import type { FlagTexts } from '../mcc/flag-reader.js';
 import { mergeCommand, monitorCommand } from './command.js';
+import { MonitorSource } from './dashboard-source.js';
 import { splitEalArguments } from './eal-arguments.js';
 import { Live } from './live.js';
 import { mergeReports, readReport } from './merge.js';
 import { loadMonitor } from './native.js';
 import { type MonitorOptions, readOptions } from './options.js';
 import { formatReport, levelResult, type Report } from './report.js';
+import { sourceName } from './sources.js';
 import { Watch, writeHgrm } from './watch.js';
 
 const VERSIONS = { qstack: '0.1.0', node: process.versions.node };
@@ -68,9 +73,16 @@ async function monitor(argv: readonly string[]): Promise<void> {
   const native = loadMonitor();
   if (source.kind === 'device') startDevice(source.device);
   if (source.kind === 'mirror') startDevice('memif');
-  const watch = new Watch(native, options, live, note);
-  stopOnSignals(watch);
-  print(await watch.run(`monitor ${argv.join(' ')}`, VERSIONS), options.json);
+  const about = `${sourceName(source)}, port ${options.ports.join(', ')}`;
+  const shown = new MonitorSource(programFacts('monitor', about), options);
+  const dashboard = await openDashboard(shown, options);
+  try {
+    const watch = new Watch(native, options, [live, shown], note);
+    stopOnSignals(watch);
+    print(await watch.run(withoutToken(`monitor ${argv.join(' ')}`), VERSIONS), options.json);
+  } finally {
+    await dashboard.close();
+  }
 }
 
 function merge(argv: readonly string[]): void {

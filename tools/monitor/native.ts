@@ -127,6 +127,8 @@ export interface NativeTail {
 export interface NativeTick {
   readonly number: number;
   readonly startMs: number;
+  /** Connections in the table at its end. */
+  readonly followed: number;
   readonly counts: Counts;
   readonly levels: readonly NativeLevel[];
   readonly bursts: readonly NativeBurst[];

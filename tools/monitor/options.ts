@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { parseDevice } from '../../stack/config/device.js';
 import { parseCount, parseDurationMs, parseSizeBytes } from '../../stack/config/units.js';
 import { type Framing, parseFraming } from '../../stack/framing.js';
+import { DASHBOARD_MONITOR, type DashboardFlags, readDashboard } from '../dashboard/flags.js';
 import { FlagReader, type FlagTexts } from '../mcc/flag-reader.js';
 import { type LevelOptions, readLevels } from './levels.js';
 import { parseSettingCfg, type SettingCfg } from './setting-cfg.js';
@@ -13,7 +14,7 @@ import { socketFault } from './watched-server.js';
 
 export type MonitorFraming = Exclude<Framing, { kind: 'stream' }> | { kind: 'http' } | { kind: 'https' };
 
-export interface MonitorOptions {
+export interface MonitorOptions extends DashboardFlags {
   readonly source: Source;
   readonly ports: readonly number[];
   readonly framing: MonitorFraming;
@@ -191,6 +192,7 @@ export function readOptions(texts: FlagTexts & { rule?: readonly string[] }): Pa
     hgrm: reader.text('hgrm'),
     filesDir,
     periodMs: time(reader, 'period', '-T', 0, 10_000),
+    ...readDashboard(reader, flags.dashboard === true, DASHBOARD_MONITOR),
     quiet: flags.quiet === true,
   };
   const { faults, warnings } = reader;

@@ -3,6 +3,7 @@
 // and intervals when they are over. A tick is whole when every shard has sent its part of it.
 import { Histogram } from '../histogram/histogram.js';
 import {
+  type Capture,
   COUNT_NAMES,
   type CountName,
   type Counts,
@@ -30,8 +31,20 @@ export interface Result {
 
 export interface WholeTick extends Result {
   readonly number: number;
+  /** Connections in the tables of all shards at its end. */
+  readonly followed: number;
   readonly bursts: readonly NativeBurst[];
   readonly tails: readonly NativeTail[];
+}
+
+/** Everything counted up to the end of a tick. */
+export interface Sums {
+  /** That have passed since the first frame. */
+  readonly ticks: number;
+  readonly total: Result;
+  readonly capture: Capture;
+  /** Connections in the tables of all shards. */
+  readonly followed: number;
 }
 
 const NO_COUNTS = Object.fromEntries(COUNT_NAMES.map((name) => [name, 0])) as Record<CountName, number>;
@@ -115,6 +128,7 @@ export class TickCollector {
       return {
         ...sum,
         number,
+        followed: parts.reduce((connections, part) => connections + part.followed, 0),
         bursts: parts.flatMap((part) => part.bursts),
         tails: parts.flatMap((part) => part.tails).sort((a, b) => Number(a.timeNs - b.timeNs)),
       };

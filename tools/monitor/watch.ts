@@ -8,12 +8,11 @@ import { hgrmText } from '../histogram/hgrm.js';
 import { Histogram } from '../histogram/histogram.js';
 import { makeFolder } from './folder.js';
 import { HcmonitorFiles } from './hcmonitor-files.js';
-import type { Live } from './live.js';
 import { MachineState } from './machine-state.js';
-import type { NativeMonitor, NativeMonitorOptions, Taken } from './native.js';
+import type { Capture, NativeMonitor, NativeMonitorOptions, Taken } from './native.js';
 import type { MonitorOptions } from './options.js';
 import { captureReport, type IntervalReport, intervalReport, levelReport, type Report } from './report.js';
-import { type LevelResult, Results, TickCollector, type WholeTick } from './results.js';
+import { type LevelResult, type Result, Results, TickCollector, type WholeTick } from './results.js';
 import { sourceName } from './sources.js';
 import { TailFiles } from './tail-files.js';
 import { MirrorLink } from './watched-server.js';
@@ -61,6 +60,11 @@ export function nativeOptions(options: MonitorOptions): NativeMonitorOptions {
   };
 }
 
+/** Who follows what is counted: the progress on a terminal, the live page. */
+export interface Viewer {
+  show(tick: WholeTick, total: Result, capture: Capture): void;
+}
+
 export class Watch {
   private readonly id: number;
   private readonly collector: TickCollector;
@@ -76,7 +80,7 @@ export class Watch {
   constructor(
     private readonly native: NativeMonitor,
     private readonly options: MonitorOptions,
-    private readonly live: Live,
+    private readonly viewers: readonly Viewer[],
     private readonly note: (sentence: string) => void,
   ) {
     const { source, levels, tickMs, intervalMs, shards, captureOverMs, filesDir } = options;
@@ -137,7 +141,7 @@ export class Watch {
     for (const tick of this.collector.add(taken.ticks)) {
       this.results.add(tick);
       this.writeTick(tick, taken.capture.gapMaxNs);
-      this.live.show(tick, this.results.total, taken.capture);
+      for (const viewer of this.viewers) viewer.show(tick, this.results.total, taken.capture);
     }
   }
 

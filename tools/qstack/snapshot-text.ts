@@ -1,6 +1,7 @@
 // SnapshotText: a snapshot as text for a terminal, the most important first: a screen that is too low cuts off the rest.
 // In: a snapshot. Out: lines. Sections are there where the program has the figures.
 import { formatAge, formatBytes, formatCount, formatShare, formatUs } from '../../stack/dashboard/page/format.js';
+import { wordsOf } from '../../stack/dashboard/page/words.js';
 import type { Snapshot } from '../../stack/dashboard/snapshot.js';
 
 /** Columns as wide as their widest cell, all but the first to the right. */
@@ -31,7 +32,8 @@ function head({ program, at_ms, connections, more = {} }: Snapshot): string[] {
   return [`${program.name} ${program.about}, process ${program.pid}, up ${age}`, facts.join('   ')];
 }
 
-function levels({ rates = [], stages = [], latency_stage }: Snapshot): string[] {
+function levels({ program, rates = [], stages = [], latency_stage }: Snapshot): string[] {
+  const { offered, answered } = wordsOf(program.name);
   const rows = rates.map(({ level, offered_per_s, answered_per_s, more }) => {
     const whole = stages.find((one) => one.stage === latency_stage && one.level === level);
     const times = [whole?.p50_us, whole?.p99_us, whole?.p999_us, whole?.max_us].map(formatUs);
@@ -39,7 +41,7 @@ function levels({ rates = [], stages = [], latency_stage }: Snapshot): string[] 
     return [level, formatCount(offered_per_s), formatCount(answered_per_s), ...times, ...rest];
   });
   const kinds = Object.keys(rates[0]?.more ?? {}).map((name) => name.replace(/_per_s$/, '').replaceAll('_', ' '));
-  return section([['level', 'offered/s', 'answered/s', 'p50', 'p99', 'p99.9', 'max', ...kinds], ...rows]);
+  return section([['level', `${offered}/s`, `${answered}/s`, 'p50', 'p99', 'p99.9', 'max', ...kinds], ...rows]);
 }
 
 function stages({ stages: all = [], interval_s, latency_stage }: Snapshot): string[] {
@@ -53,9 +55,15 @@ function stages({ stages: all = [], interval_s, latency_stage }: Snapshot): stri
   return section([['stage', 'a second', 'p50', 'p99', 'p99.9', 'max'], ...rows]);
 }
 
-function drops({ drops: all = {} }: Snapshot): string[] {
+function drops({ program, drops: all }: Snapshot): string[] {
+  if (all === undefined) return [];
   const reasons = Object.entries(all).map(([reason, perS]) => `${reason} ${formatCount(perS)}/s`);
-  return ['', `drops: ${reasons.length === 0 ? 'none' : reasons.join(', ')}`];
+  return ['', `${wordsOf(program.name).dropped}: ${reasons.length === 0 ? 'none' : reasons.join(', ')}`];
+}
+
+function counts({ counts: all = [] }: Snapshot): string[] {
+  const rows = all.map(({ what, per_s, total }) => [what.replaceAll('_', ' '), formatCount(per_s), formatCount(total)]);
+  return section([['', 'a second', 'in all'], ...rows]);
 }
 
 function redis({ redis: all = [] }: Snapshot): string[] {
@@ -81,6 +89,6 @@ function cpu({ cores = [], threads = [] }: Snapshot): string[] {
 }
 
 export function snapshotText(snapshot: Snapshot): string {
-  const parts = [head, levels, stages, drops, redis, cpu].flatMap((part) => part(snapshot));
+  const parts = [head, levels, stages, drops, counts, redis, cpu].flatMap((part) => part(snapshot));
   return parts.join('\n');
 }

@@ -3,9 +3,10 @@
 import { ApiFault, setToken, snapshots, takeToken } from './api.js';
 import { formatAge } from './format.js';
 import { History } from './history.js';
-import { drawTiles, Panels } from './panels.js';
+import { Panels } from './panels.js';
 import { RulesPanel } from './rules.js';
 import { applyTheme, onSystemTheme, toggleTheme } from './theme.js';
+import { drawTiles } from './tiles.js';
 
 const PERIOD_MS = 1_000;
 const RETRY_MS = 2_000;

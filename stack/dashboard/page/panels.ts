@@ -1,11 +1,12 @@
 // Panels: what each part of the page shows of the snapshots. In: the history. Out: charts and tables, drawn again.
 // A panel whose figures the program does not have stays hidden: the page is the same for a server, mcc and the monitor.
-import type { RedisShard, Snapshot, StageFigures } from '../snapshot.js';
+import type { Count, RedisShard, Snapshot, StageFigures } from '../snapshot.js';
 import { Chart, type Line } from './charts.js';
-import { formatBytes, formatCount, formatShare, formatUs } from './format.js';
+import { formatCount, formatShare, formatUs } from './format.js';
 import type { History } from './history.js';
 import { bar, dotted, element, showTable } from './tables.js';
 import { color } from './theme.js';
+import { type Words, wordsOf } from './words.js';
 
 const QUANTILES = [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999];
 /** Logarithmic bars: from a microsecond to ten seconds. */
@@ -17,6 +18,13 @@ const part = (id: string, inside: string) => document.querySelector(`#${id} ${in
 function show(id: string, isThere: boolean): boolean {
   (document.getElementById(id) as HTMLElement).hidden = !isThere;
   return isThere;
+}
+
+function namePanels({ panels }: Words): void {
+  for (const [id, { heading, note }] of Object.entries(panels)) {
+    part(id, 'h2').textContent = heading;
+    if (note !== undefined) part(id, '.note').textContent = note;
+  }
 }
 
 const levelColor = (snapshot: Snapshot, level: string) =>
@@ -47,6 +55,7 @@ function quantilesOf(cells: Map<number, number>): { xs: number[]; us: (number | 
 
 export class Panels {
   stage = '';
+  private program = '';
   private readonly history: History;
   private readonly latency: Chart;
   private readonly spectrum: Chart;
@@ -87,6 +96,8 @@ export class Panels {
   draw(): void {
     const { shown, current } = this.history;
     if (current === undefined) return;
+    if (current.program.name !== this.program) namePanels(wordsOf(current.program.name));
+    this.program = current.program.name;
     const xs = shown.map(({ at_ms }) => at_ms / 1_000);
     this.drawLatency(current, shown, xs);
     this.drawSpectrum(current, shown);
@@ -175,18 +186,19 @@ export class Panels {
 
   private drawRates(current: Snapshot, shown: Snapshot[], xs: number[]): void {
     if (!show('rates', current.rates !== undefined)) return;
+    const { offered, answered } = wordsOf(current.program.name);
     const series = (level: string, of: 'offered_per_s' | 'answered_per_s') =>
       shown.map((snapshot) => snapshot.rates?.find((one) => one.level === level)?.[of] ?? null);
     const lines = current.levels.flatMap((level): Line[] => [
       {
-        name: `${level} offered`,
+        name: `${level} ${offered}`,
         color: levelColor(current, level),
         dashed: true,
         width: 1.4,
         values: series(level, 'offered_per_s'),
       },
       {
-        name: `${level} answered`,
+        name: `${level} ${answered}`,
         color: levelColor(current, level),
         width: 2,
         values: series(level, 'answered_per_s'),
@@ -266,6 +278,7 @@ function drawTables(current: Snapshot, shown: Snapshot[]): void {
   drawCpu(current);
   drawQueues(current);
   drawDrops(current, shown);
+  drawCounts(current);
   drawTalkers(current);
 }
 
@@ -363,7 +376,21 @@ function drawDrops(current: Snapshot, shown: Snapshot[]): void {
       { head: 'in all', cell: ([, sum]) => formatCount(Math.round(sum)) },
     ],
     [...sums].sort((a, b) => b[1] - a[1]),
-    'Nothing was dropped.',
+    wordsOf(current.program.name).nothingDropped,
+  );
+}
+
+function drawCounts({ counts = [] }: Snapshot): void {
+  if (!show('counts', counts.length > 0)) return;
+  showTable<Count>(
+    part('counts', '.table'),
+    [
+      { head: '', kind: 'text', cell: ({ what }) => what.replaceAll('_', ' ') },
+      { head: 'now', cell: ({ per_s }) => perSecond(per_s) },
+      { head: 'in all', cell: ({ total }) => formatCount(total) },
+    ],
+    counts,
+    '',
   );
 }
 
@@ -399,66 +426,5 @@ function drawTalkers(current: Snapshot): void {
     ],
     current.slowest ?? [],
     'No reply in this second.',
-  );
-}
-
-interface Tile {
-  name: string;
-  value: string;
-  more?: string;
-  bad?: boolean;
-}
-
-function tilesOf(current: Snapshot): Tile[] {
-  const { connections, rates, redis, drops, more = {} } = current;
-  const tiles: Tile[] = [];
-  if (connections !== undefined)
-    tiles.push({
-      name: 'connections',
-      value: formatCount(connections.open),
-      more: `of ${formatCount(connections.capacity)}`,
-    });
-  if (rates !== undefined) {
-    const sum = (of: 'offered_per_s' | 'answered_per_s') => rates.reduce((total, one) => total + one[of], 0);
-    tiles.push(
-      { name: 'offered', value: formatCount(sum('offered_per_s')), more: '/s' },
-      { name: 'answered', value: formatCount(sum('answered_per_s')), more: '/s' },
-    );
-  }
-  for (const level of current.levels.slice(0, 4)) {
-    const whole = current.stages?.find((one) => one.stage === current.latency_stage && one.level === level);
-    if (current.stages !== undefined) tiles.push({ name: `${level} p99`, value: formatUs(whole?.p99_us) });
-  }
-  if (drops !== undefined) {
-    const sum = Object.values(drops).reduce((total, perS) => total + perS, 0);
-    tiles.push({ name: 'drops', value: formatCount(sum), more: '/s', bad: sum > 0 });
-  }
-  if (more.retransmits_per_s !== undefined)
-    tiles.push({ name: 'retransmits', value: formatCount(more.retransmits_per_s), more: '/s' });
-  if (redis !== undefined && redis.length > 0) {
-    const up = redis.filter(({ connected }) => connected).length;
-    tiles.push({ name: 'Redis', value: `${up}/${redis.length}`, more: 'up', bad: up < redis.length });
-  }
-  if (more.rx_bytes_per_s !== undefined) {
-    const bytes = (name: string, perS: number | undefined) =>
-      tiles.push({ name, value: formatBytes(perS), more: '/s' });
-    bytes('received', more.rx_bytes_per_s);
-    bytes('sent', more.tx_bytes_per_s);
-  }
-  if (more.hiccup_p99_us !== undefined) tiles.push({ name: 'hiccup p99', value: formatUs(more.hiccup_p99_us) });
-  if (more.resident_bytes !== undefined) tiles.push({ name: 'resident', value: formatBytes(more.resident_bytes) });
-  return tiles;
-}
-
-export function drawTiles(current: Snapshot): void {
-  const host = document.getElementById('tiles') as HTMLElement;
-  host.replaceChildren(
-    ...tilesOf(current).map(({ name, value, more, bad }) => {
-      const tile = element('dl', bad ? 'tile bad' : 'tile');
-      const figure = element('dd', '', value);
-      if (more !== undefined) figure.append(' ', element('small', '', more));
-      tile.append(element('dt', '', name), figure);
-      return tile;
-    }),
   );
 }

@@ -13,7 +13,7 @@ import type { NativeRun } from '../native.js';
 import type { ShareState } from '../share.js';
 import type { Trace } from '../trace.js';
 
-export const VERSION = 2;
+export const VERSION = 3;
 
 export interface Presence {
   readonly version: number;
