@@ -1,4 +1,4 @@
-// watchdog: 400s
+// watchdog: 600s
 // The live page of a monitor, through its command line: at a server's mirror under load, and of a capture that comes by a pipe. What
 // it shows is what the result says at the end; who may read it is asked as at every page.
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
 // The program monitor, through its command line, on captures whose latencies are known.
-// watchdog: 240s
+// watchdog: 480s
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
