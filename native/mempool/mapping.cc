@@ -23,8 +23,9 @@ uint8_t* map_anywhere(size_t bytes) {
 /// The kernel aligns a mapping by itself only where its length is a whole number of huge pages.
 uint8_t* map_aligned(size_t bytes) {
   uint8_t* const start = map_anywhere(bytes + kHugePage);
-  uint8_t* const base = reinterpret_cast<uint8_t*>(rounded_up(reinterpret_cast<uintptr_t>(start), kHugePage));
-  const size_t before = static_cast<size_t>(base - start);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(start);
+  const size_t before = rounded_up(address, kHugePage) - address;
+  uint8_t* const base = start + before;
   if (before != 0) munmap(start, before);
   if (before != kHugePage) munmap(base + bytes, kHugePage - before);
   return base;
