@@ -224,7 +224,7 @@ const std::map<std::string, void (*)(Arguments&)> kCommands = {
     {"bulk-sink", bulk_sink},     {"bulk-source", bulk_source},       {"echo-server", echo_server},
     {"echo-client", echo_client}, {"connect-client", connect_client}, {"port-echo", port_echo},
     {"port-load", port_load},     {"ring", costs<ring_costs>},        {"classify", costs<classify_costs>},
-    {"packets", packets},
+    {"steer", costs<steer_costs>}, {"packets", packets},
 };
 
 void run(const std::string& command, Arguments& arguments) {

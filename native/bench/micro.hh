@@ -1,4 +1,5 @@
-// The smallest costs, in nanoseconds for one: a record through a ring between two threads, a frame through a classifier.
+// The smallest costs, in nanoseconds for one: a record through a ring between two threads, a frame through a classifier,
+// a frame to another stack.
 //
 // In: how many. Out: nanoseconds for one, by name.
 #pragma once
@@ -16,5 +17,8 @@ Costs ring_costs(uint32_t events);
 
 /// Frames of 266 bytes judged by one rule, two, 64 and a pcap filter, each beside the same written as a C++ function.
 Costs classify_costs(uint32_t frames);
+
+/// Frames of 254 bytes for another stack: whose they are; there and home with one thread at both ends, and with two.
+Costs steer_costs(uint32_t frames);
 
 }  // namespace qstack::bench

@@ -140,13 +140,14 @@ test('flood: half load is answered and newcomers get in, with a flood and withou
   }
 });
 
-test('coroutine, ring, classify: each way does its work, and costs something', () => {
+test('coroutine, ring, classify, steer: each way does its work, and costs something', () => {
   const keys = {
     coroutine: ['pooled_ns', 'fresh_ns', 'async_ns'],
     ring: ['batch_ns', 'single_ns', 'typescript_ring_ns', 'message_channel_ns'],
     classify: ['one_rule', 'rules', 'rules_64', 'rules_64_of_three_headers', 'rules_64_of_one_field', 'pcap'].flatMap(
       (name) => [`${name}_ns`, `${name}_by_hand_ns`],
     ),
+    steer: ['target_ns', 'one_thread_ns', 'two_threads_ns'],
   };
   for (const [name, figures] of Object.entries(keys)) {
     const report = smallForm(name);

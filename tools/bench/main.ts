@@ -15,7 +15,7 @@ import { echo } from './echo.js';
 import { flood } from './flood.js';
 import { idle } from './idle.js';
 import { versions } from './machine.js';
-import { classify, coroutine, ring } from './micro.js';
+import { classify, coroutine, ring, steer } from './micro.js';
 import { mirror } from './mirror.js';
 import { OUTPUT, ROOT } from './places.js';
 import { port } from './port.js';
@@ -42,6 +42,7 @@ const SUITE: readonly Benchmark[] = [
   coroutine,
   ring,
   classify,
+  steer,
 ];
 const NAMES = SUITE.map(({ name }) => name);
 const PARTS = SUITE.flatMap(({ parts = [] }) => parts);

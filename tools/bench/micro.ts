@@ -1,4 +1,4 @@
-// `coroutine`, `ring`, `classify`: what one of the smallest steps costs, in nanoseconds, beside what one would write instead.
+// `coroutine`, `ring`, `classify`, `steer`: what one of the smallest steps costs, in nanoseconds, beside what one would write instead.
 // Each contender is a process that measures several ways one after the other: a column of the table for each of them.
 import { type Benchmark, type Context, interleaved, type Result, type Row, type Sample } from './benchmark.js';
 import { nativeEnd, nodeProgram } from './places.js';
@@ -73,4 +73,13 @@ export const classify = micro(
     'aimed at: one rule 5, 64 rules 100, a pcap filter 25',
   ],
   (context) => ({ native: nativeEnd('classify', `count=${counted(context, NATIVE)}`) }),
+);
+
+export const steer = micro(
+  'steer',
+  'a received frame on its way to a stack in another thread',
+  [
+    'nanoseconds per frame of 254 bytes: target_ns finds out whose it is; the others take it to a stack and its packet home, with one thread at both ends or two',
+  ],
+  (context) => ({ native: nativeEnd('steer', `count=${counted(context, NATIVE)}`) }),
 );

@@ -1,0 +1,117 @@
+// Two threads behind one device: one polls it, and both answer.
+#include <doctest/doctest.h>
+#include <sched.h>
+
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include "test/native/steer_bench.hh"
+
+using namespace qstack;
+using namespace qstack::test;
+
+namespace {
+
+struct Echoes {
+  uint32_t seen, answered;
+};
+
+/// Receives a burst and sends it back as it came, as far as it is taken.
+Echoes echo(Port& port, SteerPools& pools) {
+  Packet* burst[32];
+  Echoes echoes = {port.rx_burst(burst, 32, 0), 0};
+  for (uint32_t i = 0; i < echoes.seen; ++i) {
+    Packet* answer = pools.tx.allocate();
+    if (answer != nullptr) {
+      std::memcpy(answer->data, burst[i]->data, burst[i]->length);
+      answer->length = burst[i]->length;
+      if (port.tx_burst(&answer, 1, 0) == 1) {
+        ++echoes.answered;
+      } else {
+        pools.tx.release(answer);
+      }
+    }
+    pools.rx.release(burst[i]);
+  }
+  return echoes;
+}
+
+/// Echoes of a thread of its own.
+struct FarEcho {
+  FarEcho(Port& port, SteerPools& pools)
+      : thread([this, &port, &pools] {
+          while (!over.load(std::memory_order_relaxed)) {
+            const Echoes echoes = echo(port, pools);
+            answered.fetch_add(echoes.answered, std::memory_order_relaxed);
+            seen.fetch_add(echoes.seen, std::memory_order_release);
+            if (echoes.seen == 0) sched_yield();
+          }
+        }) {}
+  void stop() {
+    over = true;
+    thread.join();
+  }
+
+  std::atomic<bool> over{false};
+  std::atomic<uint32_t> seen{0}, answered{0};
+  std::thread thread;
+};
+
+/// Numbered frames of 32 flows go out, and echoes come back: each at most once, in the order of its flow.
+struct Peer {
+  static constexpr uint32_t kFlows = 32;
+
+  Peer(Port& port, SteerPools& pools) : port(port), pools(pools) {}
+
+  void turn(uint32_t most) {
+    if (sent < most && send(port, pools.tx, sent % kFlows, sent)) ++sent;
+    Packet* burst[32];
+    const uint32_t n = port.rx_burst(burst, 32, 0);
+    for (uint32_t i = 0; i < n; ++i) take(burst[i]);
+    received += n;
+  }
+
+  void take(Packet* packet) {
+    const uint32_t flow = flow_of(packet->data), number = load_be32(packet->data + kNumberAt);
+    if (number % kFlows != flow || number < next[flow]) ++wrong;
+    next[flow] = number + 1;
+    pools.rx.release(packet);
+  }
+
+  Port& port;
+  SteerPools& pools;
+  uint32_t sent = 0, received = 0, wrong = 0;
+  std::array<uint32_t, kFlows> next{};
+};
+
+}  // namespace
+
+TEST_CASE("two threads: each flow's frames come back once, in order, or are counted as dropped") {
+  constexpr uint32_t kFrames = 60'000, kWindow = 16, kTurnsMax = 5'000'000;
+  SteerBench bench(2, 32);
+  const SteerCounts& counts = bench.first->counts(1);
+  FarEcho other(*bench.others[0], *bench.other_pools[0]);
+  Peer peer(bench.far, bench.far_pools);
+  uint32_t seen = 0, answered = 0;
+  bool done = false;
+  for (uint32_t turns = 0; !done && turns < kTurnsMax; ++turns) {
+    const bool crowded = peer.sent - seen - other.seen.load(std::memory_order_relaxed) >= kWindow;
+    const bool waits = peer.sent < kFrames / 2 && crowded;  // none of the first half is dropped
+    peer.turn(waits ? 0 : kFrames);
+    const Echoes echoes = echo(*bench.first, bench.pools);
+    seen += echoes.seen;
+    answered += echoes.answered;
+    const bool steered = seen + counts.steered + counts.dropped == kFrames;
+    const bool all_seen = other.seen.load(std::memory_order_acquire) == counts.steered;
+    done = steered && all_seen && peer.received == answered + other.answered.load(std::memory_order_relaxed);
+    if (waits || peer.sent == kFrames) sched_yield();
+  }
+  other.stop();
+  CHECK(done);
+  CHECK(peer.wrong == 0);
+  CHECK(counts.steered > kFrames / 8);
+  CHECK(counts.forwarded == other.answered);
+  CHECK(seen > kFrames / 4);
+  CHECK(bench.all_home());
+}

@@ -1,0 +1,159 @@
+// Two stacks with one address behind one device: together they answer as one, each for its own flows.
+#include <doctest/doctest.h>
+
+#include "native/steer/steered_port.hh"
+#include "native/steer/steering_port.hh"
+#include "test/native/ip_frames.hh"
+#include "test/native/tcp_world.hh"
+
+using namespace qstack;
+using namespace qstack::test;
+
+namespace {
+
+struct Pools {
+  static constexpr uint32_t kPackets = 1'024;
+  HeapRegion region{2 * kPackets};
+  HeapPool rx{region.region(), 0, kPackets};
+  HeapPool tx{region.region(), kPackets, kPackets};
+  bool all_home() const { return rx.available() == kPackets && tx.available() == kPackets; }
+};
+
+StackConfig server_config() {
+  StackConfig config = host_config(1);
+  config.tcp.half_open = 64;
+  return config;
+}
+
+/// A client, and a server of two stacks that send back what they get.
+struct Bench {
+  static constexpr uint32_t kServer = 0x0a000001, kClient = 0x0a000002;
+  static constexpr uint16_t kPort = 80;
+
+  Bench() {
+    PairPort::connect(client.wire, device);
+    for (uint32_t i = 0; i < 2; ++i) {
+      apps[i].stack = &stacks[i];
+      apps[i].now = &now;
+      apps[i].close_on_end = true;
+      apps[i].on_message = [this, i](const Message& event, const std::string& bytes) { send(i, event.handle, bytes); };
+      stacks[i].listen({0, kPort, Framing::stream});
+    }
+  }
+
+  void send(uint32_t stack, Handle handle, const std::string& bytes) {
+    Packet* const packet = pools[stack].tx.allocate();
+    REQUIRE(packet != nullptr);
+    packet->data = PacketRegion::payload_start(packet);
+    packet->payload = 0;
+    packet->payload_length = static_cast<uint16_t>(bytes.size());
+    bytes.copy(reinterpret_cast<char*>(packet->data), bytes.size());
+    stacks[stack].send(handle, packet, now);
+  }
+
+  Handle connect(uint16_t port) {
+    return client.stack.connect({kClient, port}, {kServer, kPort}, {0, 0, Framing::stream}, 7, now);
+  }
+  uint32_t stack_of(uint16_t port) const { return groups.stack_of(hash.flow(kClient, port, kServer, kPort)); }
+  /// A port of the client whose connection is this stack's.
+  uint16_t port_of(uint32_t stack) const {
+    uint16_t port = 20'000;
+    while (stack_of(port) != stack) ++port;
+    return port;
+  }
+
+  void server_turns() {
+    for (Stack& stack : stacks) stack.turn(now);
+  }
+  void run_ms(uint32_t ms) {
+    for (uint32_t step = 0; step < ms * 5; ++step) {
+      now += 200'000;
+      client.stack.turn(now);
+      server_turns();
+    }
+  }
+  uint64_t count(uint32_t stack, Counter counter) { return stacks[stack].counters().get(counter); }
+
+  Nanos now = kSecond;
+  Host client{{host_config(2)}, {2, 0, 0, 0, 0, 2}, &now};
+  StackConfig config = server_config();
+  Pools pools[2];
+  PairPort device{pools[0].rx, pools[0].tx, config.ip.mac, 1u << 14};
+  FlowHash hash{rss_key(config.tcp.secret)};
+  FlowGroups groups{2};
+  SteerLink link{256};
+  SteeringPort first{device, pools[0].rx, pools[0].tx, hash, groups, {&link}};
+  SteeredPort second{link, pools[1].rx, pools[1].tx, config.ip.mac, 1'500};
+  Recorder apps[2];
+  Stack stacks[2] = {{config, first, pools[0].rx, pools[0].tx, apps[0]},
+                     {config, second, pools[1].rx, pools[1].tx, apps[1]}};
+};
+
+}  // namespace
+
+TEST_CASE("connections are opened, served and closed by the stack of their flow, and no segment meets another") {
+  Bench bench;
+  std::vector<Handle> handles;
+  uint32_t expected[2] = {};
+  for (uint16_t port = 20'000; port < 20'040; ++port) {
+    handles.push_back(bench.connect(port));
+    ++expected[bench.stack_of(port)];
+    if (handles.size() == 1) bench.run_ms(10);  // no more than three SYNs wait for ARP
+  }
+  bench.run_ms(50);
+  for (size_t i = 0; i < handles.size(); ++i) bench.client.send(handles[i], pattern(1'000, static_cast<uint32_t>(i)));
+  bench.run_ms(50);
+  for (size_t i = 0; i < handles.size(); ++i) {
+    CHECK(bench.client.app.of(handles[i]).bytes == pattern(1'000, static_cast<uint32_t>(i)));
+    bench.client.stack.close(handles[i], bench.now);
+  }
+  bench.run_ms(100);
+  for (uint32_t stack = 0; stack < 2; ++stack) {
+    CHECK(expected[stack] > 10);
+    CHECK(bench.apps[stack].opened_count == expected[stack]);
+    CHECK(bench.apps[stack].closed_count == expected[stack]);
+    CHECK(bench.count(stack, Counter::resets_out) == 0);
+  }
+  CHECK(bench.client.count(Counter::resets_in) == 0);
+  CHECK(bench.first.counts(1).dropped == 0);
+  CHECK(bench.pools[0].all_home());
+  CHECK(bench.pools[1].all_home());
+}
+
+TEST_CASE("a question is answered once, and each stack learns its own neighbours") {
+  Bench bench;
+  bench.connect(bench.port_of(0));
+  bench.connect(bench.port_of(1));
+  bench.run_ms(50);
+  CHECK(bench.apps[0].opened_count == 1);
+  CHECK(bench.apps[1].opened_count == 1);
+  CHECK(bench.count(0, Counter::arp_out) == 1);  // the answer; it knows the client from its question
+  CHECK(bench.count(1, Counter::arp_out) == 1);  // its own question
+  CHECK(bench.client.count(Counter::arp_in) == 2);
+  bench.device.inject(ipv4_frame(kProtocolIcmp, icmp(kIcmpEchoRequest, 0, 1, counting(20)), Bench::kClient));
+  bench.run_ms(1);
+  CHECK(bench.count(0, Counter::icmp_out) == 1);
+  CHECK(bench.count(1, Counter::icmp_in) == 0);
+}
+
+TEST_CASE("what a router says about a segment reaches the stack that has sent it") {
+  Bench bench;
+  bench.connect(bench.port_of(1));
+  bench.run_ms(50);
+  REQUIRE(bench.apps[1].opened_count == 1);
+  bench.send(1, bench.apps[1].last, pattern(1'400));
+  bench.now += 200'000;
+  bench.server_turns();
+  bench.server_turns();  // the first stack forwards what the second has sent
+  const auto sent = bench.device.take();
+  REQUIRE(sent);
+  REQUIRE(sent->size() > 1'400);
+  const Bytes quoted(sent->begin() + kEthernetHeader, sent->begin() + kEthernetHeader + kIpv4Header + 8);
+  bench.device.inject(ipv4_frame(kProtocolIcmp, icmp(kIcmpUnreachable, kFragmentationNeeded, 600, quoted), 0x0a0000fe));
+  bench.server_turns();
+  CHECK(bench.count(1, Counter::icmp_errors_in) == 1);
+  CHECK(bench.count(1, Counter::path_mtu_lowered) == 1);
+  CHECK(bench.count(0, Counter::icmp_errors_in) == 0);
+  bench.run_ms(500);
+  CHECK(bench.client.app.of(bench.client.app.last).bytes == pattern(1'400));
+}
