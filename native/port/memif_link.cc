@@ -37,10 +37,10 @@ void touch_rings() {
   for (std::string line; std::getline(maps, line);) {
     if (line.find("/memfd:memif_region") == std::string::npos) continue;
     std::istringstream range(line);
-    uintptr_t start = 0, end = 0;
+    void *start = nullptr, *end = nullptr;
     char dash = 0;
-    range >> std::hex >> start >> dash >> end;
-    madvise(reinterpret_cast<void*>(start), end - start, MADV_POPULATE_WRITE);
+    if (!(range >> start >> dash >> end)) continue;
+    madvise(start, static_cast<size_t>(static_cast<char*>(end) - static_cast<char*>(start)), MADV_POPULATE_WRITE);
   }
 }
 

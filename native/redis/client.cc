@@ -137,13 +137,13 @@ void Client::note_wanted() {
 
 /// The order among commands of one slot stays.
 void Client::send_on_waiting() {
-  for (uint16_t i = 0; i < shards_.size(); ++i) {
+  for (uint32_t i = 0; i < shards_.size(); ++i) {
     PendingList waiting, staying;
     shards_[i]->take_waiting(waiting);
     while (!waiting.empty()) {
       const uint32_t index = waiting.pop_front(pool_);
       Pending& entry = pool_.at(index);
-      const uint16_t owner = entry.slot == kNoSlot ? i : slots_[entry.slot];
+      const uint32_t owner = entry.slot == kNoSlot ? i : slots_[entry.slot];
       if (owner == i) {
         staying.push_back(pool_, index);
       } else {

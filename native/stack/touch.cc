@@ -52,9 +52,9 @@ bool populate(const MemoryRegion& part) {
 
 /// Whole pages: regions that are parts of a mapping begin and end anywhere.
 MemoryRegion whole_pages(const MemoryRegion& region) {
-  const auto start = reinterpret_cast<uintptr_t>(region.base) / kTouchedPage * kTouchedPage;
-  const auto end = (reinterpret_cast<uintptr_t>(region.base) + region.bytes + kTouchedPage - 1) / kTouchedPage * kTouchedPage;
-  return {reinterpret_cast<uint8_t*>(start), end - start};
+  const size_t before = reinterpret_cast<uintptr_t>(region.base) % kTouchedPage;
+  const size_t bytes = (before + region.bytes + kTouchedPage - 1) / kTouchedPage * kTouchedPage;
+  return {region.base - before, bytes};
 }
 
 std::vector<MemoryRegion> parts_of(std::span<const MemoryRegion> regions) {
