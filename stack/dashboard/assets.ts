@@ -22,6 +22,8 @@ const STYLE = 'text/css; charset=utf-8';
 export const SCRIPTS = [
   'main',
   'panels',
+  'panel',
+  'panel-tables',
   'tiles',
   'words',
   'charts',

@@ -3,6 +3,7 @@
 import type { RuleFigures, Snapshot } from '../snapshot.js';
 import { formatCount } from './format.js';
 import { LinesForm } from './lines-form.js';
+import { levelColor } from './panel.js';
 import { bar, dotted, showTable } from './tables.js';
 import { color } from './theme.js';
 
@@ -36,7 +37,7 @@ export class RulesPanel {
         {
           head: 'level',
           kind: 'text',
-          cell: ({ level }) => dotted(level, color(`level-${Math.max(0, levels.indexOf(level)) % 8}`)),
+          cell: ({ level }) => dotted(level, levelColor({ levels }, level)),
         },
         { head: 'frames', cell: ({ hits }) => formatCount(hits) },
         { head: 'a second', cell: ({ hits_per_s }) => formatCount(hits_per_s) },
