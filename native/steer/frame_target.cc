@@ -51,7 +51,7 @@ uint16_t upper_layer(Bytes ip, uint8_t& protocol) {
 
 FrameTarget quoted_ipv6(Bytes ip, const FlowHash& hash) {
   uint8_t protocol = 0;
-  const uint16_t l4 = upper_layer(ip, protocol);
+  const size_t l4 = upper_layer(ip, protocol);
   if (l4 == 0 || protocol != kProtocolTcp || ip.size() < l4 + kPorts) return kFirst;
   return flow(hash.answer<16>(&ip[8], &ip[l4]));
 }
@@ -64,7 +64,7 @@ bool for_every_resolver(uint8_t type, const IpAddress& source) {
 
 FrameTarget target_of_ipv6(Bytes ip, const FlowHash& hash) {
   uint8_t protocol = 0;
-  const uint16_t l4 = upper_layer(ip, protocol);
+  const size_t l4 = upper_layer(ip, protocol);
   if (l4 == 0 || ip.size() < l4 + kIcmpHeader) return kFirst;
   if (protocol == kProtocolTcp) return flow(hash.flow<16>(&ip[8], &ip[l4]));
   if (protocol != kProtocolIcmpv6) return kFirst;
