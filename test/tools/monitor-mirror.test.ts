@@ -20,6 +20,9 @@ interface Context {
 
 const METRICS_PAGE = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
 
+/** mcc stamps what a turn brings with the turn's beginning; a busy machine may take its core away in between. */
+const MCC_TURN_US = 20_000;
+
 const mirror = suite<Context>('a mirror of a server');
 const device = (folder: string) => join(folder, 'memif', 'q.sock');
 const socket = (folder: string) => join(folder, 'mirror', 'm.sock');
@@ -78,7 +81,8 @@ mirror(
       // An answer that mcc no longer waited for has passed the server all the same.
       const responses = watched?.responses ?? 0;
       assert.ok(responses >= level.answered && responses <= level.sent, `${level.name}: ${JSON.stringify(level)}`);
-      assert.ok((watched?.p50_us ?? Number.POSITIVE_INFINITY) <= (level.p50_us ?? 0), level.name);
+      const [there, here] = [watched?.p50_us ?? Number.POSITIVE_INFINITY, level.p50_us ?? 0];
+      assert.ok(there <= here + MCC_TURN_US, `${level.name}: ${there} µs at the server, ${here} µs at mcc`);
     }
   },
 );
