@@ -9,6 +9,7 @@ import { plan } from '../../mempool/index.js';
 import { loadNative, type StackId } from '../../stack/native.js';
 import { processMemory } from '../../tools/start/memory.js';
 import { Program } from '../apps/program.js';
+import { smallStack } from '../stack/small-stack.js';
 
 const native = loadNative();
 const mirrors = suite<{ folder: string }>('a mirror in the plan');
@@ -21,18 +22,7 @@ mirrors.before((context) => {
 });
 mirrors.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
-function stackOf(mirror?: string): StackId {
-  return native.createStack({
-    device: `net_null${stacks++}`,
-    ...(mirror === undefined ? {} : { mirror: `memif:${mirror}?server` }),
-    ip: { address: 0x0a000001 },
-    tcp: { connections: 16, halfOpen: 16, timeWait: 16, busy: 16 },
-    levels: 1,
-    apps: 1,
-    rxPackets: 2_048,
-    txPackets: 1_024,
-  });
-}
+const stackOf = (mirror?: string) => smallStack(`net_null${stacks++}`, mirror);
 let stacks = 0;
 
 /** Of this process, while `make` makes so many stacks. */

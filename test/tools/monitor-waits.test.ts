@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadNative, type StackId } from '../../stack/native.js';
+import { loadNative } from '../../stack/native.js';
 import { MirrorLink } from '../../tools/monitor/watched-server.js';
 import { Program } from '../apps/program.js';
+import { smallStack } from '../stack/small-stack.js';
 
 const native = loadNative();
 const waits = suite<{ folder: string; path: string; programs: Program[] }>('a monitor of a mirror');
@@ -25,18 +26,8 @@ waits.after(async ({ folder, programs }) => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function serverOf(folder: string, mirror: string): StackId {
-  return native.createStack({
-    device: `memif:${join(folder, 'memif', 'q.sock')}?server`,
-    mirror: `memif:${mirror}?server`,
-    ip: { address: 0x0a000001 },
-    tcp: { connections: 16, halfOpen: 16, timeWait: 16, busy: 16 },
-    levels: 1,
-    apps: 1,
-    rxPackets: 2_048,
-    txPackets: 1_024,
-  });
-}
+const serverOf = (folder: string, mirror: string) =>
+  smallStack(`memif:${join(folder, 'memif', 'q.sock')}?server`, mirror);
 
 function start(programs: Program[], mirror: string): Program {
   const program = new Program('tools/monitor/main.js', ['--mirror', mirror, '--json']);
