@@ -42,6 +42,7 @@ const GOOD: Files = {
   '/sys/devices/system/node/node0/cpulist': '0-3\n',
   '/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor': 'performance\n',
   '/proc/loadavg': '0.50 0.40 0.30 1/200 4242\n',
+  '/proc/sys/kernel/sched_autogroup_enabled': '0\n',
   '/proc/meminfo':
     'MemTotal: 33554432 kB\nMemAvailable: 31457280 kB\nHugePages_Total: 0\nHugePages_Free: 0\nHugepagesize: 2048 kB\n',
   '/sys/kernel/mm/transparent_hugepage/enabled': 'always [madvise] never\n',
@@ -146,6 +147,13 @@ const TROUBLES: [
   ],
   [{ '/proc/loadavg': '2.50 1 1 1/2 3\n' }, 'load', 'warn', /^2\.5 over/, /^ps /],
   [
+    { '/proc/sys/kernel/sched_autogroup_enabled': '1\n' },
+    'autogroup',
+    'warn',
+    /^on: nice values count within a session/,
+    /^sysctl -w kernel\.sched_autogroup_enabled=0, .*: echo 10 > \/proc\/PID\/autogroup$/,
+  ],
+  [
     { '/proc/meminfo': 'MemTotal: 1048576 kB\nMemAvailable: 262144 kB\n' },
     'memory',
     'fail',
@@ -239,6 +247,18 @@ doctor('each trouble is found alone, with what it costs and the command that men
     assert.ok(others.length <= (id === 'memlock' ? 1 : 0), `${id}, and ${others}`);
     assert.is(canRun(findings), state !== 'fail');
   }
+});
+
+doctor('shares by session do not matter where they are not known, or control groups share the cores out', () => {
+  const ON = { '/proc/sys/kernel/sched_autogroup_enabled': '1\n' };
+  const stateWith = (files: Readonly<Record<string, string | undefined>>) => one(sick(files), 'autogroup').state;
+  assert.is(stateWith({ '/proc/sys/kernel/sched_autogroup_enabled': undefined }), 'ok');
+  const second = { ...ON, '/proc/self/cgroup': '0::/a/b\n' };
+  assert.is(stateWith({ ...second, '/sys/fs/cgroup/a/cpu.weight': '100\n' }), 'ok');
+  assert.is(stateWith({ ...second, '/sys/fs/cgroup/c/cpu.weight': '100\n' }), 'warn');
+  const first = { ...ON, '/sys/fs/cgroup/cpu/cpu.shares': '1024\n', '/sys/fs/cgroup/cpu/x/cpu.shares': '1024\n' };
+  assert.is(stateWith({ ...first, '/proc/self/cgroup': '1:cpu,cpuacct:/x\n' }), 'ok');
+  assert.is(stateWith({ ...first, '/proc/self/cgroup': '1:cpu,cpuacct:/\n' }), 'warn');
 });
 
 doctor('what merges received frames is named by interface', () => {

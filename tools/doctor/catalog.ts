@@ -12,6 +12,7 @@ export const CATALOG = {
   numa: { group: 'cores', name: 'NUMA' },
   governor: { group: 'cores', name: 'governor' },
   load: { group: 'cores', name: 'load of others' },
+  autogroup: { group: 'cores', name: 'shares by session' },
   memory: { group: 'memory', name: 'memory' },
   thp: { group: 'memory', name: 'transparent huge pages' },
   hugepages: { group: 'memory', name: 'reserved huge pages' },

@@ -45,3 +45,12 @@ function quotaOf(source: Source, folder: string): number | undefined {
 export function cpuQuota(source: Source): number | undefined {
   return least(foldersOf(source, 'cpu').map((folder) => quotaOf(source, folder)));
 }
+
+/** Whether a control group below the root has a weight of its own in the processor's time; version 2 gives its root none. */
+export function hasCpuGroup(source: Source): boolean {
+  return foldersOf(source, 'cpu').some(
+    (folder) =>
+      source.read(`${folder}/cpu.weight`) !== undefined ||
+      (folder !== `${ROOT}/cpu` && source.read(`${folder}/cpu.shares`) !== undefined),
+  );
+}

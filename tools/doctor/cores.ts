@@ -1,6 +1,6 @@
 // Cores: how many there are for us, whole ones or shares, and what else runs on them. In: a Source. Out: findings.
 import { type Finding, ok, trouble } from './catalog.js';
-import { cpuQuota } from './cgroup.js';
+import { cpuQuota, hasCpuGroup } from './cgroup.js';
 import { numberIn, type Source, wordIn } from './source.js';
 
 /** Server, Redis and generator. */
@@ -93,6 +93,19 @@ function load(source: Source): Finding {
   return trouble('load', 'warn', found, cost, 'ps -eo pcpu,pid,comm --sort=-pcpu | head');
 }
 
+/** sched(7), "The autogroup feature": it acts only on what is in no control group of the processor's time. */
+function autogroup(source: Source): Finding {
+  const now = wordIn(source, '/proc/sys/kernel/sched_autogroup_enabled');
+  if (now !== '1') return ok('autogroup', now === undefined ? 'not in this kernel' : 'off');
+  if (hasCpuGroup(source)) return ok('autogroup', 'on, but control groups share the cores out here');
+  const cost =
+    'each session has an equal share of a core, whatever the nice values in it: `nice` on a background job does not protect ' +
+    'the server, and what another terminal started (Redis, a generator) takes half of its core';
+  const mend = 'sysctl -w kernel.sched_autogroup_enabled=0, or for one session: echo 10 > /proc/PID/autogroup';
+  return trouble('autogroup', 'warn', 'on: nice values count within a session only', cost, mend);
+}
+
 export function coreFindings(source: Source): Finding[] {
-  return [processor(source), cores(source), quota(source), smt(source), numa(source), governor(source), load(source)];
+  const looks = [processor, cores, quota, smt, numa, governor, load, autogroup];
+  return looks.map((look) => look(source));
 }
