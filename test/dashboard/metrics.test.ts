@@ -1,7 +1,5 @@
-// /metrics of a running server: the text format, histograms that add up, and every name in docs/metrics.md and in the
-// dashboard for Grafana, both ways.
+// /metrics of a running server: the text format, histograms that add up, and every name in docs/metrics.md, both ways.
 // watchdog: 240s
-import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COUNTERS, DROPS, GAUGES } from '../../stack/dashboard/counter-help.js';
@@ -18,8 +16,6 @@ import {
   valueFor,
 } from './exposition-text.js';
 import { Served } from './served.js';
-
-const GRAFANA = readFileSync(new URL('../../../docs/grafana/qstack.json', import.meta.url), 'utf8');
 
 const metrics = suite<{ served: Served; text: string }>('metrics');
 
@@ -83,23 +79,6 @@ metrics('every counter of the stack and every reason of a drop has a meaning, in
     ([, name = '', help = '']) => [name, help] as const,
   );
   assert.equal(Object.fromEntries(reasons), DROPS);
-});
-
-metrics('the dashboard for Grafana asks for metrics, stages and labels that are there', ({ text }) => {
-  const families = familiesOf(text);
-  const expressions = [...GRAFANA.matchAll(/"(?:expr|query)": "((?:[^"\\]|\\.)*)"/g)].map(([, expr = '']) => expr);
-  assert.ok(expressions.length > 20);
-  let asked = 0;
-  for (const [, name = ''] of expressions.join(' ').matchAll(/\b(qstack_\w+)/g)) {
-    asked++;
-    const base = name.replace(/_(bucket|sum|count)$/, '');
-    assert.ok(
-      families.some((one) => one.name === name || (one.type === 'histogram' && one.name === base)),
-      name,
-    );
-  }
-  assert.ok(asked > 20);
-  assert.match(text, /stage="wire"/);
 });
 
 /** A second in which a busy machine answered nothing has no percentile: the first text that has one. */
