@@ -22,7 +22,8 @@ ClosedLoop::ClosedLoop(const ClosedLoopConfig& config, Network& network)
       addresses_(config.first_address, config.addresses, 1),
       request_(config.request.begin(), config.request.end()),
       flows_(config.connections),
-      by_slot_(config.slots, kNoIndex) {
+      by_slot_(config.slots, kNoIndex),
+      arrival_(config.clock, network.looks_between_events()) {
   config_.length = std::max(config.length, kMessageMin);
   if (echoes()) request_.resize(config_.length);
   if (echoes()) IotMessage(config_.length).write(request_.data(), 0, 0, 0);

@@ -10,6 +10,7 @@
 #include <deque>
 #include <string>
 
+#include "native/mcc/arrival_clock.hh"
 #include "native/mcc/connection.hh"
 #include "native/mcc/http_reader.hh"
 #include "native/mcc/load.hh"
@@ -33,6 +34,7 @@ struct ClosedLoopConfig {
   Nanos drain_pause = 5 * kSecond;  ///< after the last sign of life nothing more is waited for
   Nanos retry = kSecond / 10;       ///< between opens that fail
   Nanos close_max = 10 * kSecond;
+  Clock clock = nullptr;            ///< stamps replies
 };
 
 /// Levels of the counts.
@@ -49,7 +51,10 @@ class ClosedLoop final : public Load {
   void stop_run(Nanos now) override;
   void close(Nanos now) override;
 
-  void begin_turn(Nanos now) override { now_ = now; }
+  void begin_turn(Nanos now) override {
+    now_ = now;
+    arrival_.begin_turn(now);
+  }
   uint32_t step(Nanos now) override;
   Nanos next_deadline() const override;
 
@@ -129,6 +134,7 @@ class ClosedLoop final : public Load {
 
   Phase phase_ = Phase::idle;
   Nanos now_ = 0;
+  ArrivalClock arrival_;
   Nanos run_start_ = 0, run_end_ = 0;
   Nanos last_answer_ = 0, last_sign_ = 0;
   Nanos next_open_ = 0;  ///< of the Poisson process

@@ -13,6 +13,7 @@ uint32_t ClosedLoop::number_of(Handle handle) const {
 }
 
 bool ClosedLoop::opened(const Opened& event) {
+  now_ = arrival_.at_event();
   const uint32_t number = number_of(event.handle);
   if (number == kNoIndex) return true;
   Flow& flow = flows_[number];
@@ -29,6 +30,7 @@ bool ClosedLoop::opened(const Opened& event) {
 }
 
 bool ClosedLoop::message(const Message& event) {
+  now_ = arrival_.at_event();
   held_.push_back({event.handle, event.packet, event.length});
   const uint32_t number = number_of(event.handle);
   if (number == kNoIndex) return true;
@@ -52,12 +54,14 @@ bool ClosedLoop::message(const Message& event) {
 }
 
 bool ClosedLoop::ended(Handle handle) {
+  now_ = arrival_.at_event();
   leaving_.push_back(handle);
   if (const uint32_t number = number_of(handle); number != kNoIndex) gone(number);
   return true;
 }
 
 bool ClosedLoop::closed(Handle handle, CloseReason) {
+  now_ = arrival_.at_event();
   const uint32_t number = number_of(handle);
   if (number == kNoIndex) --closes_;
   else gone(number);

@@ -32,7 +32,8 @@ Engine::Engine(const EngineConfig& config, Network& network)
       stream_(make_reply_stream(config.reply, config.connections)),
       in_order_(stream_ != nullptr || (config.reply.kind == ReplyKind::echo && !builder_.counts())),
       assembler_(kPartials),
-      pending_(config.pending_max) {}
+      pending_(config.pending_max),
+      arrival_(config.clock, network.looks_between_events()) {}
 
 // Commands.
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "native/mcc/arrival_clock.hh"
 #include "native/mcc/connector.hh"
 #include "native/mcc/load.hh"
 #include "native/mcc/message.hh"
@@ -35,7 +36,7 @@ struct EngineConfig {
   uint32_t reconnect_after = 0;  ///< messages on a connection before it is closed and opened anew; 0: it stays
   uint64_t seed = 0;
   Nanos think_time = 0;        ///< the generator's own work per reply
-  Nanos (*clock)() = nullptr;  ///< measures the work of think_time; without one none is done
+  Clock clock = nullptr;       ///< stamps replies, and measures the work of think_time; without one none is done
   /// Behind the last send a run goes on while messages are on their way or answers come, with no more than `drain_pause`
   /// since. A message whose retransmissions were lost as well waits for a time-out of up to a minute.
   Nanos drain_pause = 5 * kSecond;
@@ -54,7 +55,10 @@ class Engine final : public Load {
   void stop_run(Nanos now) override;
   void close(Nanos now) override;
 
-  void begin_turn(Nanos now) override { now_ = now; }
+  void begin_turn(Nanos now) override {
+    now_ = now;
+    arrival_.begin_turn(now);
+  }
   uint32_t step(Nanos now) override;
   Nanos next_deadline() const override;
 
@@ -137,6 +141,7 @@ class Engine final : public Load {
 
   Phase phase_ = Phase::idle;
   Nanos now_ = 0;  ///< of the turn whose callbacks arrive
+  ArrivalClock arrival_;
   Nanos run_start_ = 0, run_end_ = 0;
   Nanos last_answer_ = 0;
   Nanos last_sign_ = 0;  ///< of a run that is not over: an answer, or something in transit

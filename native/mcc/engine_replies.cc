@@ -23,7 +23,7 @@ bool Engine::opened(const Opened& event) {
 
 /// Only noted: what a turn brought is read together, so that the cache misses overlap.
 bool Engine::message(const Message& event) {
-  held_.push_back({event.handle, event.packet, event.offset, event.length, now_});
+  held_.push_back({event.handle, event.packet, event.offset, event.length, arrival_.at_event()});
   return true;
 }
 
@@ -57,6 +57,7 @@ bool Engine::ended(Handle handle) {
   const uint32_t number = table_.find(handle);
   if (stream_ && number != kNoIndex) {
     take_held();
+    read_at_ = arrival_.at_event();
     if (stream_->ends_here(number)) answered(number, {Reply::Status::whole});
     stream_->restart(number);
   }

@@ -14,9 +14,13 @@ std::unique_ptr<Load> make_load(const LoadConfig& config, Network& network) {
   return std::make_unique<ClosedLoop>(std::get<ClosedLoopConfig>(config), network);
 }
 
+Generator::Generator(const LoadConfig& config)
+    : clock_(std::visit([](const auto& load) { return load.clock; }, config)) {}
+
+/// What is sent is stamped with the time behind the receiving, which may have taken long.
 uint32_t Generator::turn(Nanos now) {
-  load().begin_turn(now);
   uint32_t work = receive(now);
+  if (work != 0) now = after(now);
   work += load().step(now);
   return work + (wake_for(load().next_deadline(), now) ? 1 : 0);
 }
@@ -30,7 +34,8 @@ bool Generator::wake_for(Nanos deadline, Nanos now) {
 
 StackGenerator::StackGenerator(const LoadConfig& config, const StackConfig& stack, Port& port, PacketPool& rx,
                                PacketPool& tx, Endpoint remote)
-    : network_(tx, remote),
+    : Generator(config),
+      network_(tx, remote),
       load_(make_load(config, network_)),
       stack_(stack, port, rx, tx, *load_),
       burst_(stack.rx_burst) {
@@ -40,7 +45,9 @@ StackGenerator::StackGenerator(const LoadConfig& config, const StackConfig& stac
 uint32_t StackGenerator::receive(Nanos now) {
   uint32_t work = 0;
   for (uint32_t turns = 0; turns < kTurnsPerStep; ++turns) {
-    uint32_t done = stack_.turn(now);
+    if (turns > 0) now = after(now);
+    load_->begin_turn(now);
+    const uint32_t done = stack_.turn(now);
     work += done;
     if (done < burst_) break;
   }
@@ -62,6 +69,11 @@ std::vector<MemoryRegion> StackGenerator::memory() const {
 }
 
 KernelGenerator::KernelGenerator(const LoadConfig& config, const KernelConfig& kernel)
-    : network_(kernel), load_(make_load(config, network_)) {}
+    : Generator(config), network_(kernel), load_(make_load(config, network_)) {}
+
+uint32_t KernelGenerator::receive(Nanos now) {
+  load_->begin_turn(now);
+  return network_.turn(*load_, now);
+}
 
 }  // namespace qstack::mcc

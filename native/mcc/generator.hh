@@ -24,7 +24,8 @@ class Generator {
  public:
   virtual ~Generator() = default;
 
-  /// Returns what was done; 0 means idle.
+  /// `now` is when the clock of the load's configuration was read; where that has one, it is read again on the way. Returns what was
+  /// done; 0 means idle.
   uint32_t turn(Nanos now);
 
   virtual Load& load() = 0;
@@ -34,11 +35,16 @@ class Generator {
   virtual std::vector<MemoryRegion> memory() const = 0;
 
  protected:
+  explicit Generator(const LoadConfig& config);
+
   virtual uint32_t receive(Nanos now) = 0;
+  /// The time, after what was begun at `now`.
+  Nanos after(Nanos now) const { return clock_ == nullptr ? now : clock_(); }
 
  private:
   bool wake_for(Nanos deadline, Nanos now);
 
+  Clock clock_;
   Nanos woken_for_ = 0;
 };
 
@@ -72,7 +78,7 @@ class KernelGenerator final : public Generator {
   std::vector<MemoryRegion> memory() const override { return load_->memory(); }
 
  private:
-  uint32_t receive(Nanos now) override { return network_.turn(*load_, now); }
+  uint32_t receive(Nanos now) override;
 
   KernelNetwork network_;
   std::unique_ptr<Load> load_;

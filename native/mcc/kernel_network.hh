@@ -46,6 +46,8 @@ class KernelNetwork final : public Network {
   void abort(Handle handle, Nanos now) override;
   /// Sockets that had no room for all of their bytes. What the kernel itself has sent and not yet seen acknowledged is its own.
   uint32_t in_transit() const override { return blocked_; }
+  /// Each socket is read in its turn.
+  bool looks_between_events() const override { return true; }
 
   /// `sockets` that were made, `bytes_in`, `bytes_out`; `connect_ECONNREFUSED` and so on: opens that failed, by the kernel's error.
   std::map<std::string, uint64_t> counters() const;

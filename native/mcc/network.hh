@@ -23,6 +23,8 @@ class Network {
   virtual void abort(Handle handle, Nanos now) = 0;
   /// Connections of which the peer's TCP has not acknowledged everything.
   virtual uint32_t in_transit() const = 0;
+  /// True: a turn looks for what has come between its events as well, and not only before them.
+  virtual bool looks_between_events() const { return false; }
 };
 
 }  // namespace qstack::mcc

@@ -89,6 +89,7 @@ ClosedLoopConfig read_closed_loop(const OptionReader& options, const EngineConfi
   config.flows = options.integer("flows", 0, 0, uint64_t{1} << 48);
   config.opens_per_s = static_cast<double>(options.u32("opensPerS", 0, 0, 10'000'000));
   config.random_length = options.boolean("randomLength", false);
+  config.clock = engine.clock;
   config.request = options.text("request", "");
   if (config.request.size() > kRoom) options.fail("request", "at most " + std::to_string(kRoom) + " bytes are expected");
   if (config.messages == 0 && (config.flows != 0 || config.opens_per_s != 0)) {

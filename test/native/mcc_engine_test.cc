@@ -135,6 +135,23 @@ struct Bench {
 
 }  // namespace
 
+TEST_CASE("the clock is read once a turn, at its first event; at each where a turn looks between its events; else not at all") {
+  static Nanos time;
+  const Clock clock = [] { return ++time; };
+  ArrivalClock polled(clock, false), read(clock, true), still(nullptr, true);
+  time = 100;
+  for (ArrivalClock* arrival : {&polled, &read, &still}) arrival->begin_turn(90);
+  CHECK(time == 100);
+  CHECK(polled.at_event() == 101);
+  CHECK(polled.at_event() == 101);
+  CHECK(read.at_event() == 102);
+  CHECK(read.at_event() == 103);
+  CHECK(still.at_event() == 90);
+  polled.begin_turn(104);
+  time = 104;
+  CHECK(polled.at_event() == 105);
+}
+
 TEST_CASE("connections open in equal batches, one a second, and all of them open") {
   EngineConfig settings = config(7);
   settings.connector.batches = 3;

@@ -14,6 +14,11 @@ namespace {
 
 constexpr Nanos kTurn = 50'000;
 
+Nanos wire_now = 0;
+
+/// A machine on which a millisecond passes before the next line is reached.
+Nanos slow_clock() { return wire_now += kSecond / 1'000; }
+
 EngineConfig engine_config(uint32_t connections) {
   EngineConfig config;
   config.connections = connections;
@@ -66,7 +71,7 @@ struct Wire {
   PairPort server_port, client_port;
   Server server;
   StackGenerator generator;
-  Nanos now = kSecond;
+  Nanos& now = wire_now = kSecond;
 };
 
 }  // namespace
@@ -106,6 +111,19 @@ TEST_CASE("a constant rate and a closed loop on the same connections, one after 
   wire.run(ArrivalKind::window, 32, kSecond / 10);
   CHECK(engine.level(0).counts.answered + engine.level(1).counts.answered > 1000);
   CHECK(engine.view().mismatched == 0);
+}
+
+TEST_CASE("a reply is stamped when it was found, not when the turn began that found it") {
+  EngineConfig config = engine_config(10);
+  config.clock = slow_clock;
+  Wire wire(config);
+  wire.open();
+  wire.run(ArrivalKind::paced, 100, kSecond);
+  for (uint8_t level = 0; level < 2; ++level) {
+    const LevelStats& stats = wire.generator.load().level(level);
+    CHECK(stats.counts.answered == stats.counts.sent);
+    CHECK(stats.latency.quantile(0.01) >= kSecond / 1'000);
+  }
 }
 
 TEST_CASE("a server that answers twice is found out") {
