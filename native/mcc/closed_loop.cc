@@ -188,11 +188,26 @@ void ClosedLoop::advance_phase(Nanos now) {
   if (phase_ == Phase::running) {
     const bool all = config_.flows != 0 && run_flows_ == config_.flows && free_.size() == flows_.size();
     if (all) run_end_ = std::min(run_end_, now);
-    if (now >= run_end_) set_phase(Phase::draining, now);
+    if (now >= run_end_) {
+      abandon_opens();
+      set_phase(Phase::draining, now);
+    }
   }
   if (phase_ == Phase::draining && (asking_ == 0 || now >= std::max(run_end_, last_sign_) + config_.drain_pause)) end_run(now);
   if (phase_ == Phase::closing && ((closes_ <= 0 && leaving_.empty() && strange_.empty()) || now >= close_deadline_)) {
     set_phase(Phase::closed, now);
+  }
+}
+
+/// Those that were due before the end, and found no place or no time: an open loop that kept silent about them would look as if
+/// the server had taken all that it was offered.
+void ClosedLoop::abandon_opens() {
+  LevelCounts& counts = levels_[kConnections].counts;
+  while (config_.opens_per_s > 0 && next_open_ < run_end_ && (config_.flows == 0 || run_flows_ < config_.flows)) {
+    plan_next_open();
+    ++run_flows_;
+    ++counts.offered;
+    ++counts.unsent;
   }
 }
 

@@ -115,6 +115,7 @@ class ClosedLoop final : public Load {
   void leave(uint32_t number);
 
   void advance_phase(Nanos now);
+  void abandon_opens();
   void end_run(Nanos now);
   void set_phase(Phase phase, Nanos now);
   void publish(Nanos now);

@@ -288,9 +288,36 @@ TEST_CASE("connections of a Poisson process come at their rate, whatever the ser
   Scene scene(echo, config);
   scene.open();
   scene.run(for_time(kSecond / 2));
-  // 500 are expected; five standard deviations.
-  CHECK(counts(scene, kConnections).offered > 388);
-  CHECK(counts(scene, kConnections).offered < 612);
+  const LevelCounts whole = counts(scene, kConnections);
+  // 500 are expected; five standard deviations. The end cuts a hundred at most.
+  CHECK(whole.offered > 288);
+  CHECK(whole.offered < 612);
+  CHECK(whole.offered == whole.sent + whole.unsent);
+  CHECK(whole.answered > 0);
+}
+
+TEST_CASE("opens that were due before the end, and found no place or no time, were offered and never sent") {
+  ClosedLoopConfig config = loop_config(1, 1);
+  config.opens_per_s = 1'000;
+  config.seed = 5;
+  Scene scene([](const std::string&, bool&) { return std::string(); }, config);
+  scene.open();
+  scene.run(for_time(kSecond / 2));
+  // The one that takes the only place is cut by the end.
+  CHECK(counts(scene, kConnections).sent == 0);
+  CHECK(counts(scene, kConnections).unsent > 388);
+  CHECK(counts(scene, kConnections).unsent < 612);
+  CHECK(counts(scene, kConnections).offered == counts(scene, kConnections).unsent);
+}
+
+TEST_CASE("of so many flows in all no more are offered than there are") {
+  ClosedLoopConfig config = loop_config(1, 1);
+  config.opens_per_s = 1'000;
+  config.flows = 20;
+  Scene scene([](const std::string&, bool&) { return std::string(); }, config);
+  scene.open();
+  scene.run(for_time(kSecond / 2));
+  CHECK(counts(scene, kConnections).unsent == 19);
 }
 
 TEST_CASE("a server that falls silent ends the run, and what it owes is lost") {

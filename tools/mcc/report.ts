@@ -19,7 +19,7 @@ export interface LevelReport {
   errors: number;
   /** Due while the connection was not open. */
   failed_sends: number;
-  /** Never left: the stack had no room until the drain was over. */
+  /** Never left: the stack had no room until the drain was over. Connections: not opened before the end of the run. */
   unsent: number;
   p50_us: number | null;
   p90_us: number | null;
@@ -217,6 +217,12 @@ function closedText({ received_bytes_per_s: bytes, connections_per_s: connection
   return [[...opened, `received ${formatSize(bytes)}/s`].join('   ')];
 }
 
+/** Of a closed loop only connections are due at times of their own. */
+function unsentText({ connections_per_s: connections }: RunReport): string {
+  if (connections === undefined) return 'messages never left the generator: the stack had no room for them';
+  return 'connections were due and found no place before the end: -c is how many there may be at a time';
+}
+
 export function formatRun(run: RunReport): string {
   const head = ['level', 'sent', 'answered', 'lost', 'errors', 'p50', 'p90', 'p99', 'p99.9', 'max'];
   const table = new Table({
@@ -237,7 +243,7 @@ export function formatRun(run: RunReport): string {
   ];
   const hints = run.unexpected > 0 ? [`${count(run.unexpected)} heartbeats were answered: say --answer all`] : [];
   const unsent = run.levels.reduce((sum, level) => sum + level.unsent, 0);
-  if (unsent > 0) hints.push(`${count(unsent)} messages never left the generator: the stack had no room for them`);
+  if (unsent > 0) hints.push(`${count(unsent)} ${unsentText(run)}`);
   return [
     `${run.phase}, ${run.duration_s} s`,
     table.toString(),
