@@ -67,7 +67,8 @@ mirror(
     const { folder } = context;
     const monitor = new Program('tools/monitor/main.js', ['--mirror', socket(folder), '--iot', '--json']);
     await monitor.said('watching the mirror');
-    const sent = await load(folder);
+    // All its frames, four a message at most, find room in the ring of 2,048 records, however long the monitor stands still.
+    const sent = await load(folder, '--rate 250/s -d 1s');
     assert.is(await monitor.stop('SIGINT'), 0, monitor.err);
     const seen = JSON.parse(monitor.out) as Report;
     assert.is(seen.capture.missed + seen.capture.dropped + seen.capture.cut + seen.counts.unframed, 0);
