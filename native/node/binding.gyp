@@ -43,6 +43,7 @@
         '-lhiredis',
         '-lpcap',
         '-lpthread',
+        '-luring',
       ],
     },
   ],

@@ -20,7 +20,7 @@ namespace qstack {
 
 namespace {
 
-constexpr uint16_t kBurst = 64;
+constexpr uint16_t kBurst = TapQueue::kFrames;
 
 [[noreturn]] void fail(const std::string& device, const std::string& what, int error) {
   throw std::runtime_error("device \"" + device + "\": " + what + " (" + rte_strerror(error) + ": " +
@@ -138,7 +138,7 @@ void DpdkPort::start(const DpdkPortOptions& options) {
   } else if (const int result = rte_eth_dev_start(port_); result != 0) {
     fail(name_, "it does not start", -result);
   }
-  if (is_tap(name_)) tap_.take_over();
+  if (is_tap(name_)) start_tap();
   rte_ether_addr address;
   if (options.mac == MacAddress{}) {
     if (rte_eth_macaddr_get(port_, &address) == 0) mac_ = load_mac(address.addr_bytes);
@@ -154,6 +154,12 @@ void DpdkPort::start(const DpdkPortOptions& options) {
   rte_eth_promiscuous_enable(port_);
 }
 
+void DpdkPort::start_tap() {
+  tap_.take_over();
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(port_, &info) == 0) tap_queue_ = TapQueue::open(info.if_index);
+}
+
 void DpdkPort::start_memif(bool client) {
   memif_ = std::make_unique<MemifLink>(port_, client, door_.get());
   const InterruptGate::Hold hold;
@@ -163,6 +169,7 @@ void DpdkPort::start_memif(bool client) {
 
 /// A memif device is closed while nothing happens to its connection.
 void DpdkPort::close() {
+  tap_queue_.reset();
   if (memif_ == nullptr) {
     unplug(port_, bus_, name_);
     return;
@@ -215,11 +222,17 @@ uint32_t DpdkPort::transmit(Packet** packets, uint32_t n) {
   while (total < n) {
     const auto count = static_cast<uint16_t>(std::min<uint32_t>(n - total, kBurst));
     for (uint16_t i = 0; i < count; ++i) mbufs[i] = give_frame(packets[total + i]);
-    const uint16_t sent = rte_eth_tx_burst(port_, 0, mbufs.data(), count);
+    const uint16_t sent = send(mbufs.data(), count);
     total += sent;
     if (sent < count) break;
   }
   return total;
+}
+
+uint16_t DpdkPort::send(rte_mbuf** mbufs, uint16_t count) {
+  if (tap_queue_ == nullptr) return rte_eth_tx_burst(port_, 0, mbufs, count);
+  tap_queue_->transmit(mbufs, count);
+  return count;
 }
 
 bool DpdkPort::link_up() {
@@ -235,7 +248,7 @@ DpdkPortStats DpdkPort::stats() const {
           .rx_errors = stats.ierrors,
           .rx_no_packet = stats.rx_nombuf,
           .rx_oversize = oversize_,
-          .tx_errors = stats.oerrors};
+          .tx_errors = stats.oerrors + (tap_queue_ == nullptr ? 0 : tap_queue_->errors())};
 }
 
 }  // namespace qstack

@@ -12,6 +12,7 @@
 
 #include "native/port/dpdk_pool.hh"
 #include "native/port/port.hh"
+#include "native/port/tap_queue.hh"
 #include "native/port/tap_signal.hh"
 
 namespace qstack {
@@ -56,9 +57,11 @@ class DpdkPort final : public Port {
   void configure(const DpdkPortOptions& options, DpdkPool& rx);
   void start(const DpdkPortOptions& options);
   void start_memif(bool client);
+  void start_tap();
   void close();
   uint32_t receive(Packet** out, uint32_t n, Nanos now);
   uint32_t transmit(Packet** packets, uint32_t n);
+  uint16_t send(rte_mbuf** mbufs, uint16_t count);
 
   std::string bus_;
   std::string name_;
@@ -67,7 +70,8 @@ class DpdkPort final : public Port {
   uint16_t port_ = 0;
   std::unique_ptr<MemifDoor> door_;   ///< of a memif server
   std::unique_ptr<MemifLink> memif_;  ///< null for other devices
-  TapSignal tap_;  ///< does nothing for other devices
+  TapSignal tap_;                        ///< does nothing for other devices
+  std::unique_ptr<TapQueue> tap_queue_;  ///< null for other devices, and where the kernel gives none
   uint32_t arrival_ = 0;
   uint64_t oversize_ = 0;
 };

@@ -162,8 +162,10 @@ export function toTypeScript(options: BulkOptions): Promise<Sample> {
 }
 
 /** A kernel's end of the link: it works on what arrives on the core of its own program. */
-function settle(end: Namespace, role: 'sink' | 'source'): void {
-  if (STEERED) end.steer(LINK, role === 'sink' ? SINK_CORE : SOURCE_CORE);
+function settle(end: Namespace, role: 'sink' | 'source', isTap = false): void {
+  const core = role === 'sink' ? SINK_CORE : SOURCE_CORE;
+  const hasThread = PINNED && isTap && end.pollInThread(LINK, core);
+  if (STEERED && !hasThread) end.steer(LINK, core);
   end.giveAddress(LINK, role === 'sink' ? SINK : SOURCE);
 }
 
@@ -188,7 +190,7 @@ function withKernel(kind: 'tap' | 'af_packet', way: 'in' | 'out', options: BulkO
     if (kind === 'af_packet') ours.joinTo(theirs, LINK);
     const join = () => {
       kernel.offloadsOff(LINK);
-      settle(kernel, way === 'in' ? 'source' : 'sink');
+      settle(kernel, way === 'in' ? 'source' : 'sink', kind === 'tap');
     };
     if (way === 'in') {
       const [sink, source] = [ours.command(...nativeSink(options, device)), kernel.command(...kernelSource(options))];

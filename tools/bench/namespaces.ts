@@ -1,7 +1,7 @@
 // Network namespaces of one benchmark: two that a veth pair joins, or one with a tap that our stack makes.
 // Every address lies inside; removing the namespaces removes all. Needs root.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 const NAME = /^qsb-(\d+)-\d+$/;
 const FOLDER = '/var/run/netns';
@@ -25,6 +25,18 @@ function removeStale(): void {
     const pid = NAME.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) spawnSync('ip', ['netns', 'delete', name]);
   }
+}
+
+/** Process ids of the kernel threads whose name begins like this. */
+function threadsOf(name: string): string[] {
+  const commOf = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commOf(pid).startsWith(name));
 }
 
 export class Namespace {
@@ -83,6 +95,14 @@ export class Namespace {
   steer(link: string, core: number): void {
     const cores = (1 << core).toString(16);
     this.run('sh', '-c', `echo ${cores} > /sys/class/net/${link}/queues/rx-0/rps_cpus`);
+  }
+
+  /** False: this kernel does not. What a tap sends is worked on by a kernel thread on this core, not in the system call. */
+  pollInThread(link: string, core: number): boolean {
+    const { status } = spawnSync('ip', this.command('sh', '-c', `echo 1 > /sys/class/net/${link}/threaded`).slice(1));
+    if (status !== 0) return false;
+    for (const thread of threadsOf(`napi/${link}-`)) run('taskset', '-p', '-c', String(core), thread);
+    return true;
   }
 
   /** A pair of interfaces of the same name, one in each namespace, with their offloads off. */
