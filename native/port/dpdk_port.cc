@@ -231,7 +231,7 @@ uint32_t DpdkPort::transmit(Packet** packets, uint32_t n) {
 
 uint16_t DpdkPort::send(rte_mbuf** mbufs, uint16_t count) {
   if (tap_queue_ == nullptr) return rte_eth_tx_burst(port_, 0, mbufs, count);
-  tap_queue_->transmit(mbufs, count);
+  if (!tap_queue_->transmit(mbufs, count)) tap_queue_.reset();
   return count;
 }
 

@@ -65,23 +65,24 @@ bool TapQueue::take_place(std::string_view interface) {
   return true;
 }
 
-void TapQueue::transmit(rte_mbuf** frames, uint32_t count) {
+bool TapQueue::transmit(rte_mbuf** frames, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     auto& parts = parts_[i];
     parts[0] = {.iov_base = &no_information, .iov_len = sizeof no_information};
     parts[1] = {.iov_base = rte_pktmbuf_mtod(frames[i], void*), .iov_len = frames[i]->data_len};
     io_uring_prep_writev(io_uring_get_sqe(&ring_), file_, parts.data(), parts.size(), 0);
   }
-  reap(count);
+  const bool ok = complete(count);
   rte_pktmbuf_free_bulk(frames, count);
+  return ok;
 }
 
 /// The kernel writes each in the system call itself: a tap's file does not block.
-void TapQueue::reap(uint32_t count) {
+bool TapQueue::complete(uint32_t count) {
   while (count > 0) {
     const int result = io_uring_submit_and_wait(&ring_, count);
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) [[unlikely]]
-      std::abort();
+      return false;
     io_uring_cqe* entry = nullptr;
     unsigned head = 0;
     uint32_t done = 0;
@@ -92,6 +93,7 @@ void TapQueue::reap(uint32_t count) {
     io_uring_cq_advance(&ring_, done);
     count -= done;
   }
+  return true;
 }
 
 }  // namespace qstack

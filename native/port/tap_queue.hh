@@ -32,13 +32,14 @@ class TapQueue {
   TapQueue& operator=(const TapQueue&) = delete;
 
   /// Writes and frees up to kFrames frames of one segment each. One that the kernel refuses is lost, as on a wire, and counted.
-  void transmit(rte_mbuf** frames, uint32_t count);
+  /// False: the kernel takes nothing here any more.
+  bool transmit(rte_mbuf** frames, uint32_t count);
   uint64_t errors() const { return errors_; }
 
  private:
   explicit TapQueue(int file);
   bool take_place(std::string_view interface);
-  void reap(uint32_t count);
+  bool complete(uint32_t count);
 
   io_uring ring_{};
   int file_;
