@@ -22,6 +22,7 @@
 #include "native/bench/frames.hh"
 #include "native/bench/line_end.hh"
 #include "native/bench/micro.hh"
+#include "native/bench/mirror_drain.hh"
 #include "native/bench/packet_costs.hh"
 #include "native/port/eal.hh"
 #include "native/stack/stack_thread.hh"
@@ -192,6 +193,13 @@ void port_load(Arguments& arguments) {
   print_rest(hiccups, {});
 }
 
+void mirror_drain(Arguments& arguments) {
+  LineEnd line(arguments);
+  MirrorDrain drain(line.port(), line.rx());
+  drive([&](Nanos now) { return drain.turn(now); }, [] { return false; }, arguments);
+  printf("{\"amount\":%" PRIu64 ",\"dropped\":%" PRIu32 "}\n", drain.records(), drain.dropped());
+}
+
 void print_costs(const Costs& costs) {
   const char* before = "{";
   for (const auto& [name, nanoseconds] : costs) {
@@ -224,7 +232,7 @@ const std::map<std::string, void (*)(Arguments&)> kCommands = {
     {"bulk-sink", bulk_sink},     {"bulk-source", bulk_source},       {"echo-server", echo_server},
     {"echo-client", echo_client}, {"connect-client", connect_client}, {"port-echo", port_echo},
     {"port-load", port_load},     {"ring", costs<ring_costs>},        {"classify", costs<classify_costs>},
-    {"steer", costs<steer_costs>}, {"packets", packets},
+    {"steer", costs<steer_costs>}, {"packets", packets},              {"mirror-drain", mirror_drain},
 };
 
 void run(const std::string& command, Arguments& arguments) {

@@ -10,8 +10,8 @@
 namespace qstack::monitor {
 
 int MirrorSource::read(const FrameSink& sink) {
-  Packet* packets[64];
-  const uint32_t n = port_.rx_burst(packets, 64, wall_clock());
+  Packet* packets[kBurst];
+  const uint32_t n = port_.rx_burst(packets, kBurst, wall_clock());
   if (n == 0 && !port_.link_up()) begun_ = false;  // the next server counts from zero
   for (uint32_t i = 0; i < n; ++i) {
     const std::span<const uint8_t> bytes{packets[i]->data, packets[i]->length};
@@ -40,9 +40,13 @@ void MirrorSource::tell(std::span<const uint8_t> bytes, const FrameSink& sink) {
   sink(record.time, record.length, bytes.subspan(sizeof(record)));
 }
 
-void MirrorSource::rest() {
-  constexpr timespec kNap{0, 20'000};
+/// The records have the server's times, and its ring has room for some milliseconds of them: they come in bursts, and the server's
+/// cores have rest in between.
+bool MirrorSource::rest(int got) {
+  if (got == kBurst) return false;
+  constexpr timespec kNap{0, 200'000};
   nanosleep(&kNap, nullptr);
+  return true;
 }
 
 }  // namespace qstack::monitor

@@ -12,12 +12,14 @@ class MirrorSource final : public Source {
  public:
   MirrorSource(Port& port, PacketPool& rx) : port_(port), rx_(rx) {}
   int read(const FrameSink& sink) override;
-  void rest() override;
+  bool rest(int got) override;
   bool connected() override { return port_.link_up(); }
   /// What servers had no room for, each since we read its first record.
   uint64_t missed() override { return missed_; }
 
  private:
+  static constexpr int kBurst = 64;
+
   void tell(std::span<const uint8_t> bytes, const FrameSink& sink);
 
   Port& port_;

@@ -99,8 +99,7 @@ void Monitor::capture_frames() {
       shown = now;
     }
     if (got < 0) return;
-    if (got == 0) source_->rest();
-    looked_ = got == 0 ? 0 : now;
+    looked_ = source_->rest(got) ? 0 : now;
   }
   // What passed before we were stopped counts; what never ends does not keep us.
   for (int last = 0; last < kLastReads && !source_->patient() && source_->read(sink) > 0; ++last) publish();
@@ -192,13 +191,12 @@ void Monitor::match(Shard& shard) {
     shard.ready.push_back(std::move(tick));
     current = next;
   };
-  for (uint32_t idle = 0;;) {
+  for (;;) {
     Snapshot* const snapshot = shard.ring.front();
     if (snapshot == nullptr) {
-      ++idle < 16 ? std::this_thread::yield() : nap(100'000);
+      nap(100'000);
       continue;
     }
-    idle = 0;
     if (snapshot->kind == SnapshotKind::frame) {
       shard.matcher.take(snapshot->segment, snapshot->way, snapshot->hash, snapshot->frame());
     } else if (snapshot->kind == SnapshotKind::tick) {

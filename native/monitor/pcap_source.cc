@@ -79,9 +79,11 @@ void InterfaceSource::open() {
   use(made, name_);
 }
 
-void InterfaceSource::rest() {
+bool InterfaceSource::rest(int got) {
+  if (got != 0) return false;
   pollfd waited{pcap_get_selectable_fd(capture()), POLLIN, 0};
   poll(&waited, 1, kRestMs);
+  return true;
 }
 
 uint64_t InterfaceSource::missed() {

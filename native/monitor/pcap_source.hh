@@ -34,7 +34,7 @@ class FileSource final : public PcapSource {
  public:
   explicit FileSource(std::string path) : path_(std::move(path)) {}
   void open() override;
-  void rest() override {}
+  bool rest(int) override { return false; }
   bool patient() const override { return true; }
 
  private:
@@ -45,7 +45,7 @@ class InterfaceSource final : public PcapSource {
  public:
   InterfaceSource(std::string name, uint32_t snapshot) : name_(std::move(name)), snapshot_(snapshot) {}
   void open() override;
-  void rest() override;
+  bool rest(int got) override;
   uint64_t missed() override;
 
  private:

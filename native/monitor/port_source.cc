@@ -17,9 +17,11 @@ int PortSource::read(const FrameSink& sink) {
   return static_cast<int>(n);
 }
 
-void PortSource::rest() {
+bool PortSource::rest(int got) {
+  if (got != 0) return false;
   constexpr timespec kNap{0, 20'000};
   nanosleep(&kNap, nullptr);
+  return true;
 }
 
 }  // namespace qstack::monitor

@@ -15,7 +15,7 @@ class PortSource final : public Source {
   PortSource(Port& port, PacketPool& rx, std::function<uint64_t()> missed)
       : port_(port), rx_(rx), missed_(std::move(missed)) {}
   int read(const FrameSink& sink) override;
-  void rest() override;
+  bool rest(int got) override;
   uint64_t missed() override { return missed_(); }
 
  private:

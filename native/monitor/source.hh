@@ -22,8 +22,8 @@ class Source {
   virtual void open() {}
   /// Some frames, at most a few hundred; how many. -1: there are no more, ever. std::runtime_error.
   virtual int read(const FrameSink& sink) = 0;
-  /// Waits for frames, a few milliseconds at most.
-  virtual void rest() = 0;
+  /// After a read that brought `got` frames: waits for more where that is worth it, a few milliseconds at most. False: it did not.
+  virtual bool rest(int got) = 0;
   /// Its frames wait for us: nothing is lost where we are slow, and their times are not those of our clock.
   virtual bool patient() const { return false; }
   /// Whether its other end is there; where a source has none, it always is.

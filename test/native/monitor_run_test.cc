@@ -178,7 +178,7 @@ class Flood final : public Source {
     for (uint32_t i = 0; i < 1'000; ++i) sink(wall_clock(), static_cast<uint32_t>(frame_.size()), frame_);
     return --left_ + 1;
   }
-  void rest() override {}
+  bool rest(int) override { return false; }
   uint64_t missed() override { return 7; }
 
  private:

@@ -1,0 +1,29 @@
+#include "native/bench/mirror_drain.hh"
+
+#include <time.h>
+
+#include <cstring>
+
+#include "native/port/mirror_port.hh"
+
+namespace qstack::bench {
+
+uint32_t MirrorDrain::turn(Nanos now) {
+  constexpr uint32_t kBurst = 64;
+  Packet* packets[kBurst];
+  const uint32_t n = port_.rx_burst(packets, kBurst, now);
+  for (uint32_t i = 0; i < n; ++i) {
+    MirrorRecord record{};
+    std::memcpy(&record, packets[i]->data, sizeof(record));
+    dropped_ = record.dropped;
+    rx_.release(packets[i]);
+  }
+  records_ += n;
+  if (n < kBurst) {
+    constexpr timespec kNap{0, 200'000};
+    nanosleep(&kNap, nullptr);
+  }
+  return n;
+}
+
+}  // namespace qstack::bench
