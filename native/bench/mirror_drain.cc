@@ -20,7 +20,7 @@ uint32_t MirrorDrain::turn(Nanos now) {
   }
   records_ += n;
   if (n < kBurst) {
-    constexpr timespec kNap{0, 200'000};
+    constexpr timespec kNap{0, 300'000};
     nanosleep(&kNap, nullptr);
   }
   return n;

@@ -44,7 +44,7 @@ void MirrorSource::tell(std::span<const uint8_t> bytes, const FrameSink& sink) {
 /// cores have rest in between.
 bool MirrorSource::rest(int got) {
   if (got == kBurst) return false;
-  constexpr timespec kNap{0, 200'000};
+  constexpr timespec kNap{0, 300'000};
   nanosleep(&kNap, nullptr);
   return true;
 }

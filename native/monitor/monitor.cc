@@ -10,6 +10,9 @@ namespace {
 /// Wakes a thread that reads from a pipe on which nothing comes: its read ends with EINTR.
 constexpr int kWake = SIGURG;
 
+/// Of a shard that has nothing to do: a frame is stamped already, and its ring holds thousands.
+constexpr long kShardNap = 300'000;
+
 void nap(long ns) {
   const timespec t{0, ns};
   nanosleep(&t, nullptr);
@@ -194,7 +197,7 @@ void Monitor::match(Shard& shard) {
   for (;;) {
     Snapshot* const snapshot = shard.ring.front();
     if (snapshot == nullptr) {
-      nap(100'000);
+      nap(kShardNap);
       continue;
     }
     if (snapshot->kind == SnapshotKind::frame) {
