@@ -8,6 +8,7 @@ import type { RunWatchOptions } from '../coroutine/run-watch.js';
 import { Scheduler } from '../coroutine/scheduler.js';
 import type { AnyHandler, Task } from '../coroutine/task.js';
 import type { Arena } from '../mempool/arena.js';
+import type { Prepare } from '../mempool/touch.js';
 import type { Payload } from '../mempool/view.js';
 import {
   APP_LINE_DEADLINE_SET_U32,
@@ -90,6 +91,8 @@ export interface AppCoreOptions<L extends string> {
   sendBufferBytes?: number;
   /** Messages by level that may stay in their packets while they wait; the bytes of more move to slabs. Absent: all. */
   watermarks?: readonly number[];
+  /** Is told of what is kept by connection, before it is touched. */
+  prepare?: Prepare | undefined;
   /** The time in stamps. */
   clock?: (() => number) | undefined;
   /** The poller is to come back soon. */
@@ -180,7 +183,7 @@ export class AppCore<L extends string = string>
       watch: options.watch,
       onLost: (error, message) => this.report(error, message as Message<L> | null),
     });
-    this.table = new ConnectionTable(arena.connections);
+    this.table = new ConnectionTable(arena.connections, options.prepare);
     this.sender = new Sender(arena, app, this.table, {
       policy: options.policy.options,
       windowBytes: options.sendBufferBytes ?? WINDOW,

@@ -66,6 +66,7 @@ export class AppHost<L extends string> {
       policy: this.policy,
       sendBufferBytes: settings.sendBufferBytes,
       watch: settings.slowHandlerMs > 0 ? this.watch(settings.slowHandlerMs) : undefined,
+      prepare: (buffer) => this.native.adviseHugePages(buffer),
       clock: () => this.native.stamp(),
       kick: () => this.poller?.kick(),
       onError: (error, message) => this.handlerFailed(error, message),

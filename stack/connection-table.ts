@@ -3,7 +3,7 @@
 // record of 32 bytes: with ten million of them none is in a cache, and a message meets one cache line here, not one for each
 // field. A user's column has an array of its own; its elements belong to the connection whose generation stands in the slot,
 // and are zero when it opens.
-import { touched } from '../mempool/touch.js';
+import { type Prepare, touched } from '../mempool/touch.js';
 import { QstackError } from './errors.js';
 import type { ListTails } from './pending.js';
 
@@ -75,6 +75,8 @@ export class ConnectionTable {
   readonly size: number;
   /** The last message that waits, of each connection: for PendingLists. */
   readonly tails: ListTails;
+  /** Of all memory that grows with the connections. */
+  readonly prepare: Prepare | undefined;
   openCount = 0;
   private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
@@ -82,9 +84,10 @@ export class ConnectionTable {
   private readonly columns = new Map<string, { type: ColumnType; array: ColumnArray }>();
   private readonly userArrays: ColumnArray[] = [];
 
-  constructor(size: number) {
+  constructor(size: number, prepare?: Prepare) {
     this.size = size;
-    const { buffer } = touched(new Uint8Array(size << RECORD_SHIFT));
+    this.prepare = prepare;
+    const { buffer } = touched(new Uint8Array(size << RECORD_SHIFT), prepare);
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.u32 = new Uint32Array(buffer);
@@ -240,7 +243,7 @@ export class ConnectionTable {
       const why = known === undefined ? `types are ${Object.keys(COLUMNS).join(', ')}` : `it exists as ${known.type}`;
       throw new QstackError('QST_ERR_INVALID_ARGUMENT', `column "${name}" of type ${type}: ${why}`);
     }
-    const array = touched(new COLUMNS[type](this.size));
+    const array = touched(new COLUMNS[type](this.size), this.prepare);
     this.columns.set(name, { type, array });
     this.userArrays.push(array);
     return array;

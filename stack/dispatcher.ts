@@ -81,7 +81,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
 
   /** A listener of order `level` exists: 4 more bytes per connection and level. */
   prepareLevels(): void {
-    this.byLevel ??= new PendingLists(tailsOf(this.table.size * this.arena.levels));
+    this.byLevel ??= new PendingLists(tailsOf(this.table.size * this.arena.levels, this.table.prepare));
   }
 
   /** Messages that wait for their turn. */

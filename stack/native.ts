@@ -316,6 +316,8 @@ export interface NativeAddon {
   createPoller(options: PollerOptions): NativePoller;
   /** Wakes the poller of an app thread from any thread; it enters JavaScript once. */
   wake(stack: StackId, app: number): void;
+  /** Transparent huge pages for memory of JavaScript, as far as whole ones fit into it; before its first use, or it is of no use. */
+  adviseHugePages(buffer: ArrayBuffer): void;
   /** Monotonic nanoseconds / 64, modulo 2^32. */
   stamp(): number;
 }

@@ -2,7 +2,7 @@
 // In: event records, copied word by word. Out: of the highest level in a list the oldest. Invariant: records live in one typed
 // array, lists are linked by index into circles, so that 4 bytes name one; no object per message. The array doubles when it is
 // full: received packets bound it.
-import { touched } from '../mempool/touch.js';
+import { type Prepare, touched } from '../mempool/touch.js';
 import { EVENT_RECORD_BYTES, EVENT_RECORD_RING_STAMP_U32 } from './abi.js';
 
 export const RECORD_WORDS = EVENT_RECORD_BYTES >>> 2;
@@ -15,8 +15,8 @@ export interface ListTails {
 }
 
 /** An array of their own. */
-export function tailsOf(lists: number): ListTails {
-  return { array: touched(new Int32Array(lists)), shift: 0, at: 0 };
+export function tailsOf(lists: number, prepare?: Prepare): ListTails {
+  return { array: touched(new Int32Array(lists), prepare), shift: 0, at: 0 };
 }
 
 export class PendingLists {

@@ -7,6 +7,7 @@
 #include "native/node/classify_calls.hh"
 #include "native/node/control_values.hh"
 #include "native/node/env_data.hh"
+#include "native/node/huge_pages.hh"
 #include "native/node/read_config.hh"
 #include "native/node/read_policy.hh"
 #include "native/node/registry.hh"
@@ -155,6 +156,13 @@ Napi::Value wake(const Info& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value advise(const Info& info) {
+  if (!info[0].IsArrayBuffer()) throw CodedError("QST_ERR_NATIVE_OPTION", "adviseHugePages: an ArrayBuffer is expected");
+  Napi::ArrayBuffer buffer = info[0].As<Napi::ArrayBuffer>();
+  advise_huge_pages({static_cast<uint8_t*>(buffer.Data()), buffer.ByteLength()});
+  return info.Env().Undefined();
+}
+
 Napi::Value stamp(const Info& info) { return Napi::Number::New(info.Env(), to_stamp(monotonic_now())); }
 
 template <Napi::Value (*function)(const Info&)>
@@ -187,6 +195,7 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<hiccups>(exports, "hiccups");
   add<reclaim_app>(exports, "reclaimApp");
   add<wake>(exports, "wake");
+  add<advise>(exports, "adviseHugePages");
   add<stamp>(exports, "stamp");
 }
 
