@@ -22,7 +22,7 @@ ClosedLoop::ClosedLoop(const ClosedLoopConfig& config, Network& network)
       addresses_(config.first_address, config.addresses, 1),
       request_(config.request.begin(), config.request.end()),
       flows_(config.connections),
-      by_slot_(config.slots, kNoIndex),
+      by_slot_(config.slots),
       arrival_(config.clock, network.looks_between_events()) {
   config_.length = std::max(config.length, kMessageMin);
   if (echoes()) request_.resize(config_.length);
@@ -119,8 +119,7 @@ bool ClosedLoop::open(Nanos intended, Nanos now) {
     return false;
   }
   free_.pop_back();
-  if (handle.slot >= by_slot_.size()) by_slot_.resize(handle.slot + 1, kNoIndex);
-  by_slot_[handle.slot] = number;
+  by_slot_.set(handle.slot, number);
   Flow& flow = flows_[number];
   flow.handle = handle;
   flow.began = intended;

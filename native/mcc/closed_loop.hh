@@ -9,12 +9,14 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "native/mcc/arrival_clock.hh"
 #include "native/mcc/connection.hh"
 #include "native/mcc/http_reader.hh"
 #include "native/mcc/load.hh"
 #include "native/mcc/network.hh"
+#include "native/mcc/slot_map.hh"
 
 namespace qstack::mcc {
 
@@ -62,7 +64,7 @@ class ClosedLoop final : public Load {
   View view() const override { return snapshot_.read(); }
   const LevelStats& level(uint8_t level) const override { return levels_[level]; }
   uint64_t bytes_received() const override { return bytes_; }
-  std::vector<MemoryRegion> memory() const override { return {}; }
+  std::vector<MemoryRegion> memory() const override { return {by_slot_.memory()}; }
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
@@ -125,7 +127,7 @@ class ClosedLoop final : public Load {
   AddressPool addresses_;
   std::vector<uint8_t> request_;
   std::vector<Flow> flows_;
-  std::vector<uint32_t> by_slot_;  ///< number of the connection that has the slot
+  SlotMap by_slot_;                ///< number of the connection that has the slot
   std::vector<uint32_t> free_;     ///< numbers without a connection
   std::deque<Handle> waiting_;     ///< whose next request is due
   std::vector<Held> held_;

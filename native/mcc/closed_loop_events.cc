@@ -8,7 +8,7 @@ namespace qstack::mcc {
 
 /// kNoIndex for a connection that we have left.
 uint32_t ClosedLoop::number_of(Handle handle) const {
-  const uint32_t number = handle.slot < by_slot_.size() ? by_slot_[handle.slot] : kNoIndex;
+  const uint32_t number = by_slot_.number_of(handle.slot);
   return number != kNoIndex && flows_[number].handle == handle ? number : kNoIndex;
 }
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
+#include "native/mcc/slot_map.hh"
 #include "native/mempool/mapping.hh"
 #include "native/tcp/app.hh"
 
@@ -51,28 +51,24 @@ class ConnectionTable {
   ConnectionTable(uint32_t connections, uint32_t slots)
       : memory_(size_t{connections} * sizeof(Connection)),
         connections_(reinterpret_cast<Connection*>(memory_.data()), connections),
-        by_slot_(slots, kNoIndex) {
+        by_slot_(slots) {
     std::uninitialized_value_construct(connections_.begin(), connections_.end());
   }
 
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
   MemoryRegion memory() const { return memory_.region(); }
+  MemoryRegion slot_memory() const { return by_slot_.memory(); }
   Connection& at(uint32_t number) { return connections_[number]; }
   void prefetch(uint32_t number) const { __builtin_prefetch(&connections_[number]); }
-  void prefetch(Handle handle) const {
-    if (handle.slot < by_slot_.size()) __builtin_prefetch(&by_slot_[handle.slot]);
-  }
+  void prefetch(Handle handle) const { by_slot_.prefetch(handle.slot); }
 
   void bind(uint32_t number, Handle handle) {
-    if (handle.slot >= by_slot_.size()) by_slot_.resize(handle.slot + 1, kNoIndex);
-    by_slot_[handle.slot] = number;
+    by_slot_.set(handle.slot, number);
     connections_[number].handle = handle;
   }
 
   /// Of whoever has the handle's slot; kNoIndex for a slot that nobody had.
-  uint32_t number_of(Handle handle) const {
-    return handle.slot < by_slot_.size() ? by_slot_[handle.slot] : kNoIndex;
-  }
+  uint32_t number_of(Handle handle) const { return by_slot_.number_of(handle.slot); }
 
   /// kNoIndex for a handle that is not (or no more) one of ours.
   uint32_t find(Handle handle) const {
@@ -83,7 +79,7 @@ class ConnectionTable {
  private:
   Mapping memory_;
   std::span<Connection> connections_;
-  std::vector<uint32_t> by_slot_;
+  SlotMap by_slot_;
 };
 
 /// Local addresses × ports. Connection i takes pair i; an n-th attempt moves on by whole sets of connections while

@@ -64,7 +64,7 @@ class Engine final : public Load {
 
   Phase phase() const override { return phase_; }
   std::vector<MemoryRegion> memory() const override {
-    std::vector<MemoryRegion> regions{table_.memory(), pending_.memory()};
+    std::vector<MemoryRegion> regions{table_.memory(), table_.slot_memory(), pending_.memory()};
     if (stream_) regions.push_back(stream_->memory());
     return regions;
   }

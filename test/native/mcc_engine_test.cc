@@ -88,7 +88,8 @@ std::string reply(uint32_t counter, const char* status = "200") {
 
 EngineConfig config(uint32_t connections) {
   EngineConfig out;
-  out.connections = out.slots = connections;
+  out.connections = connections;
+  out.slots = 2 * connections;  // the fake network uses none twice
   out.first_address = 0x0a000002;
   out.addresses = 2;
   out.pending_max = 64;
