@@ -53,6 +53,34 @@ redis('they listen on no TCP port and write nothing to disk', async () => {
   client.disconnect();
 });
 
+/** As its allocator reads MALLOC_CONF; redis-server overwrites the environment that /proc shows with its title. */
+async function mallocStats(socket: string): Promise<string> {
+  const client = new Redis(socket);
+  const stats = String(await client.call('MEMORY', 'MALLOC-STATS'));
+  client.disconnect();
+  return stats;
+}
+
+redis('they take memory on huge pages, unless MALLOC_CONF says something else', async () => {
+  const before = process.env.MALLOC_CONF;
+  try {
+    delete process.env.MALLOC_CONF;
+    const [server] = await redisUp(1, dir);
+    process.env.MALLOC_CONF = 'thp:never';
+    const [, other] = await redisUp(2, dir);
+    const stats = await mallocStats(server?.socket ?? '');
+    assert.match(stats, /opt\.thp: "always"/);
+    assert.match(stats, /opt\.metadata_thp: "always"/);
+    assert.match(await mallocStats(other?.socket ?? ''), /opt\.thp: "never"/);
+    const client = new Redis(server?.socket ?? '');
+    assert.equal(await client.config('GET', 'disable-thp'), ['disable-thp', 'no']);
+    client.disconnect();
+  } finally {
+    if (before === undefined) delete process.env.MALLOC_CONF;
+    else process.env.MALLOC_CONF = before;
+  }
+});
+
 redis('a second start leaves running servers alone and adds those that are missing', async () => {
   const first = await redisUp(1, dir);
   const second = await redisUp(2, dir);

@@ -13,6 +13,11 @@ const READY_MS = 10_000;
 const POLL_MS = 20;
 /** That of app threads: where they share a core, the stack thread that feeds them goes first. */
 const NICENESS = 3;
+/**
+ * Of the system's jemalloc, which Debian's redis-server is linked with: it asks for transparent huge pages for all that it gives
+ * out, and for its own records.
+ */
+const MALLOC_CONF = 'thp:always,metadata_thp:always';
 
 /** Servers of their own, or members of one cluster. */
 export type RedisKind = 'redis' | 'cluster';
@@ -54,6 +59,9 @@ function serverArguments(place: ServerPlace, options: ServerOptions): string[] {
     'io-threads': '1',
     // A histogram per command costs as much as a small command's own work; `INFO commandstats` stays.
     'latency-tracking': 'no',
+    // Where they are on for all programs, Redis would turn huge pages off for itself: copy-on-write behind a fork is dear with them,
+    // and without persistence nothing forks but a master that has a new replica.
+    'disable-thp': 'no',
     // Kernel's listen queue: reconnects of several clients at once.
     'tcp-backlog': '128',
     maxclients: '1000',
@@ -72,7 +80,11 @@ function spawnServer(place: ServerPlace, options: ServerOptions): ChildProcess {
     'redis-server',
     ...serverArguments(place, options),
   ];
-  const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', log, log], detached: true });
+  const child = spawn(command[0] as string, command.slice(1), {
+    stdio: ['ignore', log, log],
+    detached: true,
+    env: { MALLOC_CONF, ...process.env },
+  });
   closeSync(log);
   if (child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + NICENESS));
   return child;
