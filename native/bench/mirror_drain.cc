@@ -13,12 +13,12 @@ uint32_t MirrorDrain::turn(Nanos now) {
   Packet* packets[kBurst];
   const uint32_t n = port_.rx_burst(packets, kBurst, now);
   for (uint32_t i = 0; i < n; ++i) {
-    MirrorRecord record{};
-    std::memcpy(&record, packets[i]->data, sizeof(record));
-    dropped_ = record.dropped;
+    MirrorHead head{};
+    std::memcpy(&head, packets[i]->data, sizeof(head));
+    dropped_ = head.dropped;
+    records_ += head.records;
     rx_.release(packets[i]);
   }
-  records_ += n;
   if (n < kBurst) {
     constexpr timespec kNap{0, 300'000};
     nanosleep(&kNap, nullptr);

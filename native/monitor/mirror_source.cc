@@ -1,6 +1,5 @@
 #include "native/monitor/mirror_source.hh"
 
-#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <string>
@@ -8,6 +7,22 @@
 #include "native/port/mirror_port.hh"
 
 namespace qstack::monitor {
+
+namespace {
+
+[[noreturn]] void foreign() { throw std::runtime_error("these are no records of a mirror, but other frames"); }
+
+/// What the bytes begin with, and takes it off them.
+template <typename T>
+T take(std::span<const uint8_t>& bytes) {
+  if (bytes.size() < sizeof(T)) foreign();
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof(value));
+  bytes = bytes.subspan(sizeof(value));
+  return value;
+}
+
+}  // namespace
 
 int MirrorSource::read(const FrameSink& sink) {
   Packet* packets[kBurst];
@@ -27,17 +42,25 @@ int MirrorSource::read(const FrameSink& sink) {
 }
 
 void MirrorSource::tell(std::span<const uint8_t> bytes, const FrameSink& sink) {
-  MirrorRecord record{};
-  std::memcpy(&record, bytes.data(), std::min(bytes.size(), sizeof(record)));
-  if (bytes.size() < sizeof(record) || record.type != MirrorRecord::kType) throw std::runtime_error("these are no records of a mirror, but other frames");
-  if (record.version != MirrorRecord::kVersion) {
-    throw std::runtime_error("the mirror's records have version " + std::to_string(record.version) + ", this monitor reads " +
-                             std::to_string(MirrorRecord::kVersion) + ": use the one of the server's release");
+  const auto head = take<MirrorHead>(bytes);
+  if (head.type != MirrorHead::kType) foreign();
+  if (head.version != MirrorHead::kVersion) {
+    throw std::runtime_error("the mirror's records have version " + std::to_string(head.version) + ", this monitor reads " +
+                             std::to_string(MirrorHead::kVersion) + ": use the one of the server's release");
   }
-  if (begun_) missed_ += record.dropped - dropped_;
+  count_missed(head.dropped);
+  for (uint16_t i = 0; i < head.records; ++i) {
+    const auto record = take<MirrorRecord>(bytes);
+    if (record.kept > bytes.size()) foreign();
+    sink(head.time, record.length, bytes.first(record.kept));
+    bytes = bytes.subspan(record.kept);
+  }
+}
+
+void MirrorSource::count_missed(uint32_t dropped) {
+  if (begun_) missed_ += dropped - dropped_;
   begun_ = true;
-  dropped_ = record.dropped;
-  sink(record.time, record.length, bytes.subspan(sizeof(record)));
+  dropped_ = dropped;
 }
 
 /// The records have the server's times, and its ring has room for some milliseconds of them: they come in bursts, and the server's

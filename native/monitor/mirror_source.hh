@@ -1,5 +1,5 @@
 // Frames that a server's mirror port tells of (native/port/mirror_port.hh), over memif.
-// In: records. Out: the frames' bytes with the times that the server gave them. Records of another version are refused. A server
+// In: packets of records. Out: the frames' bytes with the times that the server gave them. Records of another version are refused. A server
 // may come later, go, and be followed by another one.
 #pragma once
 
@@ -21,11 +21,12 @@ class MirrorSource final : public Source {
   static constexpr int kBurst = 64;
 
   void tell(std::span<const uint8_t> bytes, const FrameSink& sink);
+  void count_missed(uint32_t dropped);
 
   Port& port_;
   PacketPool& rx_;
-  bool begun_ = false;    ///< a record of the present server was read
-  uint32_t dropped_ = 0;  ///< as the last record says
+  bool begun_ = false;    ///< records of the present server were read
+  uint32_t dropped_ = 0;  ///< as the last of them say
   uint64_t missed_ = 0;
 };
 

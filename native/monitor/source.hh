@@ -20,9 +20,10 @@ class Source {
   virtual ~Source() = default;
   /// std::runtime_error with one sentence.
   virtual void open() {}
-  /// Some frames, at most a few hundred; how many. -1: there are no more, ever. std::runtime_error.
+  /// Some frames, at most some thousand; how much that was, for `rest`: 0 when there are none, -1 when there are no more, ever.
+  /// std::runtime_error.
   virtual int read(const FrameSink& sink) = 0;
-  /// After a read that brought `got` frames: waits for more where that is worth it, a few milliseconds at most. False: it did not.
+  /// After a read that brought `got`: waits for more where that is worth it, a few milliseconds at most. False: it did not.
   virtual bool rest(int got) = 0;
   /// Its frames wait for us: nothing is lost where we are slow, and their times are not those of our clock.
   virtual bool patient() const { return false; }

@@ -1,9 +1,11 @@
 // MirrorPort: a port that copies the first bytes of each frame that another port receives and sends to a second port, with the
 // time at which that was. A monitor reads them there (docs/monitor.md 9).
 //
-// In and out: as the port inside. To the mirror: one record a frame, see MirrorRecord. Invariant: a mirror that is slow or
-// away costs records, never a frame and never a wait. Where nobody reads, nothing is copied.
+// In and out: as the port inside. To the mirror: the records of a burst in as few packets as hold them, see MirrorHead. Invariant:
+// a mirror that is slow or away costs records, never a frame and never a wait. Where nobody reads, nothing is copied.
 #pragma once
+
+#include <array>
 
 #include "native/port/port.hh"
 
@@ -11,10 +13,10 @@ namespace qstack {
 
 enum class MirrorWay : uint8_t { received = 0, sent = 1 };
 
-/// What lies before a frame's bytes, 32 bytes, little-endian but for `type`. It begins as a frame of Ethernet does, so that any
-/// device carries it.
-struct MirrorRecord {
-  static constexpr uint8_t kVersion = 1;
+/// The first 32 bytes of a packet of records, little-endian but for `type`. It begins as a frame of Ethernet does, so that any
+/// device carries it. All its records are of one burst.
+struct MirrorHead {
+  static constexpr uint8_t kVersion = 2;
   /// IEEE's EtherType for local experiments, 0x88b5, as it stands on the wire.
   static constexpr uint16_t kType = 0xb588;
 
@@ -23,15 +25,25 @@ struct MirrorRecord {
   uint16_t type;
   uint8_t version;
   MirrorWay way;
-  uint16_t length;    ///< of the whole frame
+  uint16_t records;   ///< that follow, without a gap
   uint16_t reserved;
-  uint32_t dropped;   ///< records that found no room before this one, modulo 2^32
+  uint32_t dropped;   ///< records that found no room before these, modulo 2^32
   uint64_t time;      ///< nanoseconds since the epoch: received: when it was polled; sent: when it was given to the port
 };
-static_assert(sizeof(MirrorRecord) == 32);
+static_assert(sizeof(MirrorHead) == 32);
 
+/// One frame; its first `kept` bytes follow.
+struct MirrorRecord {
+  uint16_t length;  ///< of the whole frame
+  uint16_t kept;
+};
+static_assert(sizeof(MirrorRecord) == 4);
+
+/// Of a packet of records: what an Ethernet device carries.
+inline constexpr uint32_t kMirrorPacketMax = 1'514;
 /// Bytes of a frame that a record has room for.
-inline constexpr uint32_t kMirrorSnapMax = 1'500 - sizeof(MirrorRecord);
+inline constexpr uint32_t kMirrorSnapMax = 1'468;
+static_assert(sizeof(MirrorHead) + sizeof(MirrorRecord) + kMirrorSnapMax <= kMirrorPacketMax);
 
 struct MirrorCounts {
   uint64_t records = 0;
@@ -57,8 +69,19 @@ class MirrorPort final : public Port {
  private:
   static constexpr uint32_t kBurst = 64;
 
-  uint32_t copy(Packet* const* frames, uint32_t n, MirrorWay way, uint64_t time, Packet** records);
-  void give(Packet** records, uint32_t n, uint32_t wanted, Nanos now);
+  /// Packets of records that are not given away yet.
+  struct Batch {
+    MirrorWay way;
+    uint64_t time;
+    uint32_t count = 0;
+    uint32_t records = 0;
+    std::array<Packet*, kBurst> packets;
+  };
+
+  void copy(Packet* const* frames, uint32_t n, Batch& batch);
+  bool open(Batch& batch);
+  void keep(Batch& batch, uint32_t records);
+  void give(Batch& batch, uint32_t wanted, Nanos now);
 
   Port& inside_;
   Port& mirror_;

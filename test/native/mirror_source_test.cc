@@ -15,6 +15,16 @@ using namespace qstack::monitor;
 
 namespace {
 
+constexpr MirrorHead kHead{.destination = {}, .source = {}, .type = MirrorHead::kType, .version = MirrorHead::kVersion,
+                           .way = MirrorWay::received, .records = 0, .reserved = 0, .dropped = 0, .time = 7'000'000'123};
+
+template <typename T>
+void put(std::vector<uint8_t>& bytes, const T& value) {
+  const size_t at = bytes.size();
+  bytes.resize(at + sizeof(value));
+  std::memcpy(bytes.data() + at, &value, sizeof(value));
+}
+
 struct Seen {
   Nanos time;
   uint32_t length;
@@ -35,13 +45,16 @@ struct Bench {
     });
   }
 
-  void record(uint32_t dropped, std::span<const uint8_t> frame = {}, uint8_t version = MirrorRecord::kVersion,
-              uint16_t type = MirrorRecord::kType) {
-    const MirrorRecord head{.destination = {}, .source = {}, .type = type, .version = version, .way = MirrorWay::received,
-                            .length = 900, .reserved = 0, .dropped = dropped, .time = 7'000'000'123};
-    std::vector<uint8_t> bytes(sizeof(head) + frame.size());
-    std::memcpy(bytes.data(), &head, sizeof(head));
-    std::copy(frame.begin(), frame.end(), bytes.begin() + sizeof(head));
+  /// A packet with a record of each frame.
+  void records(uint32_t dropped, const std::vector<std::vector<uint8_t>>& frames = {{}}, MirrorHead head = kHead) {
+    head.records = static_cast<uint16_t>(frames.size());
+    head.dropped = dropped;
+    std::vector<uint8_t> bytes;
+    put(bytes, head);
+    for (const auto& frame : frames) {
+      put(bytes, MirrorRecord{.length = 900, .kept = static_cast<uint16_t>(frame.size())});
+      bytes.insert(bytes.end(), frame.begin(), frame.end());
+    }
     port.inject(bytes);
   }
 
@@ -57,31 +70,33 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("a record is a frame with the server's time, its whole length and its first bytes") {
+TEST_CASE("a packet holds frames with the server's time, their whole lengths and their first bytes") {
   Bench bench;
-  const std::vector<uint8_t> frame{1, 2, 3, 4};
-  bench.record(0, frame);
+  const std::vector<std::vector<uint8_t>> frames{{1, 2, 3, 4}, {}, {5, 6}};
+  bench.records(0, frames);
   CHECK(bench.read() == 1);
-  REQUIRE(bench.seen.size() == 1);
-  CHECK(bench.seen[0].time == 7'000'000'123);
-  CHECK(bench.seen[0].length == 900);
-  CHECK(bench.seen[0].bytes == frame);
+  REQUIRE(bench.seen.size() == frames.size());
+  for (size_t i = 0; i < frames.size(); ++i) {
+    CHECK(bench.seen[i].time == 7'000'000'123);
+    CHECK(bench.seen[i].length == 900);
+    CHECK(bench.seen[i].bytes == frames[i]);
+  }
 }
 
 TEST_CASE("what the server dropped between two records is missed, modulo 2^32, and what it dropped before the first is not") {
   Bench bench;
-  bench.record(0xffff'fffe);
+  bench.records(0xffff'fffe);
   bench.read();
   CHECK(bench.source.missed() == 0);
-  bench.record(3);
+  bench.records(3);
   bench.read();
   CHECK(bench.source.missed() == 5);
 }
 
 TEST_CASE("a server that takes another one's place counts from zero, and what was missed stays") {
   Bench bench;
-  bench.record(10);
-  bench.record(14);
+  bench.records(10);
+  bench.records(14);
   bench.read();
   CHECK(bench.source.missed() == 4);
   bench.port.set_link(false);
@@ -89,18 +104,20 @@ TEST_CASE("a server that takes another one's place counts from zero, and what wa
   CHECK(bench.read() == 0);
   bench.port.set_link(true);
   CHECK(bench.source.connected());
-  bench.record(0);
-  bench.record(2);
+  bench.records(0);
+  bench.records(2);
   bench.read();
   CHECK(bench.source.missed() == 6);
 }
 
 TEST_CASE("records of another version are refused with both versions, and their packets go back") {
   Bench bench;
-  bench.record(0);
-  bench.record(0, {}, MirrorRecord::kVersion + 1);
-  bench.record(0);
-  CHECK(bench.refusal() == "the mirror's records have version 2, this monitor reads 1: use the one of the server's release");
+  MirrorHead next = kHead;
+  next.version = MirrorHead::kVersion + 1;
+  bench.records(0);
+  bench.records(0, {{}}, next);
+  bench.records(0);
+  CHECK(bench.refusal() == "the mirror's records have version 3, this monitor reads 2: use the one of the server's release");
   CHECK(bench.seen.size() == 1);
   CHECK(bench.pool.available() == 256);
 }
@@ -108,10 +125,21 @@ TEST_CASE("records of another version are refused with both versions, and their 
 TEST_CASE("other frames and torn records are no mirror's") {
   const std::string sentence = "these are no records of a mirror, but other frames";
   Bench other;
-  other.record(0, {}, MirrorRecord::kVersion, 0x0008);
+  MirrorHead ipv4 = kHead;
+  ipv4.type = 0x0008;
+  other.records(0, {{}}, ipv4);
   CHECK(other.refusal() == sentence);
-  Bench torn;
-  torn.port.inject(std::vector<uint8_t>(sizeof(MirrorRecord) - 1));
-  CHECK(torn.refusal() == sentence);
-  CHECK(torn.pool.available() == 256);
+  std::vector<uint8_t> whole;
+  MirrorHead two = kHead;
+  two.records = 2;
+  put(whole, two);
+  put(whole, MirrorRecord{.length = 900, .kept = 3});
+  whole.insert(whole.end(), 3, 7);
+  put(whole, MirrorRecord{.length = 900, .kept = 1});
+  for (size_t length = 0; length <= whole.size(); ++length) {
+    Bench torn;
+    torn.port.inject({whole.data(), length});
+    CHECK(torn.refusal() == sentence);
+    CHECK(torn.pool.available() == 256);
+  }
 }
