@@ -3,8 +3,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
@@ -51,6 +52,18 @@ redis('they listen on no TCP port and write nothing to disk', async () => {
   assert.equal(await client.config('GET', 'save'), ['save', '']);
   assert.equal(await client.config('GET', 'appendonly'), ['appendonly', 'no']);
   client.disconnect();
+});
+
+redis('they give way to who starts them, also where the kernel groups processes by session', async () => {
+  const [server] = await redisUp(1, dir);
+  const pid = server?.pid ?? 0;
+  const niceness = Math.min(19, getPriority() + 3);
+  assert.is(getPriority(pid), niceness);
+  const autogroup = `/proc/${pid}/autogroup`;
+  if (!existsSync(autogroup)) return;
+  const isSet = () => readFileSync(autogroup, 'utf8').endsWith(` nice ${niceness}\n`);
+  for (let tries = 0; !isSet() && tries < 100; tries++) await sleep(50);
+  assert.ok(isSet(), readFileSync(autogroup, 'utf8'));
 });
 
 /** As its allocator reads MALLOC_CONF; redis-server overwrites the environment that /proc shows with its title. */

@@ -3,9 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { giveWay } from '../niceness.js';
 import { onCore } from '../taskset.js';
 import { writeRecord } from './process.js';
 
@@ -86,7 +86,7 @@ function spawnServer(place: ServerPlace, options: ServerOptions): ChildProcess {
     env: { MALLOC_CONF, ...process.env },
   });
   closeSync(log);
-  if (child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + NICENESS));
+  if (child.pid !== undefined) giveWay(child.pid, NICENESS);
   return child;
 }
 
