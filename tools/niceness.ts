@@ -1,5 +1,5 @@
-// How much of a core a process of its own session gets beside others. Where the kernel groups processes by session (sched(7), "The
-// autogroup feature"), nice values weigh within a session only, and a session has a nice value of its own.
+// How much of a core a process gets beside others. Where the kernel shares the cores out by session (sched(7), "The autogroup
+// feature"), nice values weigh within a session only, and a session has a nice value of its own.
 import { writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
@@ -17,9 +17,9 @@ function setSession(pid: number, value: number, tries = TRIES): void {
   }
 }
 
-/** A process that leads a session gives way, by so much more niceness than ours, to others of its session and of all other ones. */
-export function giveWay(pid: number, niceness: number): void {
+/** By so much more niceness than ours a process gives way to others of its session, and, where it leads one, that session to others. */
+export function giveWay(pid: number, niceness: number, { leadsSession }: { leadsSession: boolean }): void {
   const value = Math.min(NICENESS_MAX, getPriority() + niceness);
   setPriority(pid, value);
-  setSession(pid, value);
+  if (leadsSession) setSession(pid, value);
 }

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { giveWay } from '../niceness.js';
+import { OWN_GROUP } from '../own-group.js';
 import { onCore } from '../taskset.js';
 import { writeRecord } from './process.js';
 
@@ -75,18 +76,18 @@ function spawnServer(place: ServerPlace, options: ServerOptions): ChildProcess {
   const log = openSync(fileOf(place, 'log'), 'w', 0o600);
   rmSync(fileOf(place, 'sock'), { force: true });
   const command = [
-    ...(options.mortal ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    ...(options.mortal ? ['setpriv', '--pdeathsig', 'TERM', ...OWN_GROUP] : []),
     ...onCore(options.core),
     'redis-server',
     ...serverArguments(place, options),
   ];
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['ignore', log, log],
-    detached: true,
+    detached: !options.mortal,
     env: { MALLOC_CONF, ...process.env },
   });
   closeSync(log);
-  if (child.pid !== undefined) giveWay(child.pid, NICENESS);
+  if (child.pid !== undefined) giveWay(child.pid, NICENESS, { leadsSession: !options.mortal });
   return child;
 }
 

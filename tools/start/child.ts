@@ -4,6 +4,7 @@
 // ends it when we end without a chance to do so.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { OWN_GROUP } from '../own-group.js';
 
 const LAST_LINES = 20;
 const END_MS = 15_000;
@@ -25,9 +26,9 @@ export class Child {
   private running = true;
 
   constructor(private readonly options: ChildOptions) {
-    const args = ['--pdeathsig', 'KILL', ...options.command];
+    const args = ['--pdeathsig', 'KILL', ...OWN_GROUP, ...options.command];
     const channel = options.onMessage === undefined ? [] : (['ipc'] as const);
-    this.process = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe', ...channel], detached: true });
+    this.process = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe', ...channel] });
     if (options.onMessage !== undefined) this.process.on('message', options.onMessage);
     this.pid = this.process.pid ?? 0;
     this.listen('stdout');
@@ -90,10 +91,12 @@ export class Child {
   /** To the whole group, so that nothing that it started stays. */
   signal(signal: NodeJS.Signals): void {
     if (!this.running || this.pid === 0) return;
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // It has just ended by itself.
+    // One that has just begun has no group yet; one that has just ended by itself is neither.
+    for (const target of [-this.pid, this.pid]) {
+      try {
+        process.kill(target, signal);
+        return;
+      } catch {}
     }
   }
 }
