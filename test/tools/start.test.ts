@@ -1,4 +1,5 @@
 // `npm start` without its processes: its flags, what it tells the programs, and what it makes of their answers.
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadSettings } from '../../stack/config/load.js';
@@ -210,6 +211,20 @@ test('a program that does not exist is a failure with a reason', async () => {
   const child = new Child({ name: 'nothing', command: ['/nonexistent/program'] });
   assert.ok((await child.ended) > 0);
   assert.match(child.failure(), /nonexistent\/program/);
+});
+
+test('a child has a process group of its own, which no ^C reaches, within our session', async () => {
+  const groupAndSession = (stat = '') =>
+    stat
+      .replace(/^.*\) /s, '')
+      .split(' ')
+      .slice(2, 4)
+      .map(Number);
+  const lines: string[] = [];
+  const child = new Child({ name: 'stat', command: ['cat', '/proc/self/stat'], onLine: (line) => lines.push(line) });
+  assert.is(await child.ended, 0);
+  const [, session] = groupAndSession(readFileSync('/proc/self/stat', 'utf8'));
+  assert.equal(groupAndSession(lines[0]), [child.pid, session]);
 });
 
 test('a stop reaches what the child started', async () => {
