@@ -1,5 +1,6 @@
-// `mirror`: what a mirror port costs iotepserver at the saturation that `app` measures: without one, with one whose records are taken and
-// thrown away, and with a monitor. Then the same messages at half that rate, timed by mcc and by the monitor: one run, two clocks.
+// `mirror`: what a mirror port costs iotepserver at the saturation that `app` measures, and at QStack's 172,800 messages a second: without
+// one, with one whose records are taken and thrown away, and with a monitor. Then the same messages at half the saturation, timed by mcc
+// and by the monitor: one run, two clocks.
 // In: connections (100,000). Out: messages a second and CPU of the server's threads per message; percentiles of both; what the
 // readers missed. The monitor runs on the same cores: what it takes is missing to all others, and is told beside.
 import { availableParallelism } from 'node:os';
@@ -7,8 +8,9 @@ import { join } from 'node:path';
 import type { Report as LoadReport, RunReport } from '../mcc/report.js';
 import type { Report as MonitorReport } from '../monitor/report.js';
 import { Child } from '../start/child.js';
-import { layoutOf } from '../start/layout.js';
+import { type Layout, layoutOf } from '../start/layout.js';
 import type { Server } from '../start/server.js';
+import { onCore } from '../taskset.js';
 import { type Benchmark, type Context, interleaved, medianOf, type Result, type Sample } from './benchmark.js';
 import { nativeEnd, nodeProgram } from './places.js';
 import { type Aim, aimText } from './priority/aim.js';
@@ -22,8 +24,10 @@ const CONNECTIONS = 100_000;
 const SMALL_CONNECTIONS = 300;
 const UNDER_WAY = 16_384;
 const SHARE = 0.5;
+/** Messages a second of QStack's experiment. */
+const RATE = 172_800;
 const DRAIN_MS = 10_000;
-/** Of `app`'s throughput, that a mirror leaves. */
+/** Of what is answered at that rate, that a mirror leaves. */
 const AIM = 0.95;
 
 const NONE = 'no mirror';
@@ -49,9 +53,9 @@ class Meter {
     this.ranS.push(ranSeconds(this.pid));
   };
 
-  /** In the last phase. */
-  get seconds(): number {
-    return (this.ranS.at(-1) ?? Number.NaN) - (this.ranS.at(-2) ?? Number.NaN);
+  /** In the phase of this number; the first one has none. */
+  secondsIn(phase: number): number {
+    return (this.ranS[phase] ?? Number.NaN) - (this.ranS[phase - 1] ?? Number.NaN);
   }
 }
 
@@ -82,19 +86,20 @@ interface DrainReport {
   readonly dropped: number;
 }
 
-/** A reader of the rig's mirror that takes next to no time from the others, during a load. */
+/** A reader of the rig's mirror that takes next to no time from the others, and none from the server's core, during a load. */
 async function drained(setting: Setting): Promise<Sample> {
-  const { rig } = setting;
+  const { rig, layout } = setting;
   const meter = new Meter();
   const device = ['device=memif', `socket=${socketOf(rig)}`];
-  const drain = new End<DrainReport>('the drain', nativeEnd('mirror-drain', 'address=10.78.0.9', ...device));
+  const command = [...onCore(layout.cores?.generator), ...nativeEnd('mirror-drain', 'address=10.78.0.9', ...device)];
+  const drain = new End<DrainReport>('the drain', command);
   const onServer = async (server: Server) => {
     meter.onServer(server);
     await drain.start();
   };
   try {
-    const load = loadOf(setting, saturation(rig), [lineOf(rig)], { onRun: meter.onRun, onServer });
-    const sample = saturated(await rig.serve(load), meter);
+    const load = loadOf(setting, loads(rig), [lineOf(rig)], { onRun: meter.onRun, onServer });
+    const sample = sampleOf(await rig.serve(load), meter);
     await drain.stop();
     const { amount, dropped } = await drain.report(DRAIN_MS);
     return { ...sample, missed_share: dropped / (amount + dropped) };
@@ -126,6 +131,7 @@ const answeredIn = (run: RunReport | undefined) => levelsOf(run).reduce((sum, { 
 
 interface Setting {
   readonly rig: Rig;
+  readonly layout: Layout;
   readonly connections: number;
 }
 
@@ -135,19 +141,29 @@ function loadOf({ connections }: Setting, phases: string, lines: readonly string
   return { priorities: true, phases, connections, lines, ...more };
 }
 
-function saturation({ isSmall, context }: Rig): string {
-  return `capacity:${UNDER_WAY}/${isSmall ? context.seconds : 1}s,capacity:${UNDER_WAY}/${context.seconds}s`;
+const SATURATED = 1;
+const AT_RATE = 2;
+
+/** As many as it can, twice, of which the first is to warm up, and the given rate. */
+function loads(rig: Rig): string {
+  const { isSmall, context } = rig;
+  const saturations = [isSmall ? context.seconds : 1, context.seconds].map((s) => `capacity:${UNDER_WAY}/${s}s`);
+  return [...saturations, rig.paced(isSmall ? RATE / 100 : RATE)].join(',');
 }
 
-function saturated({ phases }: LoadReport, meter: Meter): Sample {
-  const run = phases.at(-1) as RunReport;
-  return { requests_per_s: run.answered_per_s, server_cpu_us_per_request: (meter.seconds * 1e6) / answeredIn(run) };
+function sampleOf({ phases }: LoadReport, meter: Meter): Sample {
+  const run = phases[SATURATED] as RunReport;
+  return {
+    requests_per_s: run.answered_per_s,
+    server_cpu_us_per_request: (meter.secondsIn(SATURATED) * 1e6) / answeredIn(run),
+    at_rate_per_s: phases[AT_RATE]?.answered_per_s ?? Number.NaN,
+  };
 }
 
 async function unwatched(setting: Setting): Promise<Sample> {
   const { rig } = setting;
   const meter = new Meter();
-  return saturated(await rig.serve(loadOf(setting, saturation(rig), [], meter)), meter);
+  return sampleOf(await rig.serve(loadOf(setting, loads(rig), [], meter)), meter);
 }
 
 /** Both clocks, over the same messages. */
@@ -167,26 +183,29 @@ async function watched(setting: Setting): Promise<Sample> {
   const { rig } = setting;
   const lines = [lineOf(rig)];
   const meter = new Meter();
-  const full = await seen(rig, loadOf(setting, saturation(rig), lines, meter));
-  const sample = saturated(full.load, meter);
+  const full = await seen(rig, loadOf(setting, loads(rig), lines, meter));
+  const sample = sampleOf(full.load, meter);
   const { missed, dropped, frames } = full.monitor.capture;
   const half = await seen(rig, loadOf(setting, rig.paced(SHARE * (sample.requests_per_s as number)), lines));
   return { ...sample, missed_share: (missed + dropped) / (frames + missed + dropped), ...clocks(half) };
 }
 
 function aimOf(ratio: number): Aim {
-  return { key: 'mirrored_kept', what: 'messages a second with a mirror, to those without', ratio, atLeast: AIM };
+  const what = `of ${RATE.toLocaleString('en-US')} messages a second, those answered with a mirror to those without`;
+  return { key: 'mirrored_kept_at_rate', what, ratio, atLeast: AIM };
 }
 
 function resultOf(rows: Result['rows'], connections: number): Result {
   const of = (name: string, column: string) => medianOf(rows, name, column);
   const rate = (name: string) => of(name, 'requests_per_s');
-  const kept = rate(DRAINED) / rate(NONE);
+  const atRate = (name: string) => of(name, 'at_rate_per_s');
+  const aim = aimOf(atRate(DRAINED) / atRate(NONE));
   return {
     rows,
     values: {
       requests_per_s: rounded(rate(NONE)),
-      mirrored_kept: rounded(kept),
+      [aim.key]: rounded(aim.ratio),
+      mirrored_kept: rounded(rate(DRAINED) / rate(NONE)),
       monitored_kept: rounded(rate(READ) / rate(NONE)),
       missed_share: rounded(of(READ, 'missed_share')),
       p99_us: {
@@ -196,7 +215,7 @@ function resultOf(rows: Result['rows'], connections: number): Result {
     },
     charts: [],
     notes: [
-      aimText(aimOf(kept)),
+      aimText(aim),
       `${connections.toLocaleString('en-US')} connections; messages of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; two Redis servers`,
       `requests_per_s: closed loop, ${UNDER_WAY.toLocaleString('en-US')} under way; monitored_kept is what is left of it while the monitor computes on the same cores`,
       `mcc and the monitor time the same messages, open loop at ${SHARE * 100} % of it: mcc from the intended time, the monitor from frame to frame in the server`,
@@ -205,9 +224,10 @@ function resultOf(rows: Result['rows'], connections: number): Result {
 }
 
 function measure(context: Context): Promise<Result> {
+  const layout = layoutOf(availableParallelism(), 'generator');
   const work = async (rig: Rig) => {
     const connections = context.connections.at(-1) ?? (rig.isSmall ? SMALL_CONNECTIONS : CONNECTIONS);
-    const setting = { rig, connections };
+    const setting = { rig, connections, layout };
     const contenders = [
       { name: NONE, run: () => unwatched(setting) },
       { name: DRAINED, run: () => drained(setting) },
@@ -216,7 +236,7 @@ function measure(context: Context): Promise<Result> {
     const { values, ...rest } = resultOf(await interleaved(contenders, context), connections);
     return { ...rest, values: { ...values, mismatched: rig.mismatched } };
   };
-  return Rig.with(context, work, { layout: layoutOf(availableParallelism(), 'generator') });
+  return Rig.with(context, work, { layout });
 }
 
 export const mirror: Benchmark = {
