@@ -1,6 +1,7 @@
-// Arena: a stack's shared memory as typed arrays.
+// Arena: the shared memory of a server's stacks as typed arrays.
 // In: the ArrayBuffer that stack/native.ts attaches (or, in unit tests, one laid out by stack/abi.ts). Out: views by width,
-// the header's numbers, ring ends. Invariant: nothing here keeps a view of a part; an offset is a u32 from the arena's start.
+// the header's numbers, ring ends. Invariant: nothing here keeps a view of a part; an offset is a u32 from the arena's start, a
+// slot or a packet one of all stacks: it says itself whose it is (docs/several-stacks.md 6).
 import {
   ABI_VERSION,
   ADDRESS_ENTRY_BYTES,
@@ -20,9 +21,12 @@ import {
   ARENA_HEADER_PAYLOAD_AT_U32,
   ARENA_HEADER_REGION_AT_U32,
   ARENA_HEADER_ROOM_U32,
+  ARENA_HEADER_RX_PACKETS_PER_STACK_U32,
   ARENA_HEADER_RX_PACKETS_U32,
   ARENA_HEADER_SLAB_AT_U32,
   ARENA_HEADER_SLAB_BYTES_U32,
+  ARENA_HEADER_SLOTS_PER_STACK_U32,
+  ARENA_HEADER_STACKS_U32,
   ARENA_HEADER_STRIDE_U32,
   ARENA_MAGIC,
   RING_DIRECTORY_AT,
@@ -53,9 +57,18 @@ export class Arena {
   /** The same bytes with Node's string codecs. */
   readonly bytes: Buffer & StringCodecs;
   readonly levels: number;
+  readonly stacks: number;
+  readonly apps: number;
+  /** Slots of all stacks. */
   readonly connections: number;
+  /** Slots of each stack. */
+  readonly slotsPerStack: number;
+  /** Packets of all stacks, RX and TX. */
   readonly packets: number;
+  /** RX packets of all stacks. */
   readonly rxPackets: number;
+  /** RX packets of each stack: what its budgets are parts of. */
+  readonly rxPacketsPerStack: number;
   /** Offset of the payload of packet 0, with the full headroom before it. */
   readonly payloadAt: number;
   readonly stride: number;
@@ -74,9 +87,13 @@ export class Arena {
     this.bytes = Buffer.from(buffer) as Buffer & StringCodecs;
     this.checkHeader();
     this.levels = this.header(ARENA_HEADER_LEVELS_U32);
+    this.stacks = this.header(ARENA_HEADER_STACKS_U32);
+    this.apps = this.header(ARENA_HEADER_APPS_U32);
     this.connections = this.header(ARENA_HEADER_CONNECTIONS_U32);
+    this.slotsPerStack = this.header(ARENA_HEADER_SLOTS_PER_STACK_U32);
     this.packets = this.header(ARENA_HEADER_PACKETS_U32);
     this.rxPackets = this.header(ARENA_HEADER_RX_PACKETS_U32);
+    this.rxPacketsPerStack = this.header(ARENA_HEADER_RX_PACKETS_PER_STACK_U32);
     this.payloadAt = this.header(ARENA_HEADER_REGION_AT_U32) + this.header(ARENA_HEADER_PAYLOAD_AT_U32);
     this.stride = this.header(ARENA_HEADER_STRIDE_U32);
     this.room = this.header(ARENA_HEADER_ROOM_U32);
@@ -95,6 +112,11 @@ export class Arena {
       'QST_ERR_ABI_MISMATCH',
       `the addon speaks version ${version} of the records and this package version ${ABI_VERSION}; run \`npm run build\``,
     );
+  }
+
+  /** Number of the stack that has the connection of this slot. */
+  stackOf(slot: number): number {
+    return this.stacks === 1 ? 0 : Math.floor(slot / this.slotsPerStack);
   }
 
   /** Index into u32 of the line of an app thread. */
@@ -120,8 +142,9 @@ export class Arena {
     return owner === generation ? bytes : undefined;
   }
 
-  private place(app: number, index: number): RingPlace {
-    const entry = (RING_DIRECTORY_AT + (app * RINGS_PER_APP + index) * RING_ENTRY_BYTES) >>> 2;
+  private place(stack: number, app: number, index: number): RingPlace {
+    const set = stack * this.apps + app;
+    const entry = (RING_DIRECTORY_AT + (set * RINGS_PER_APP + index) * RING_ENTRY_BYTES) >>> 2;
     return {
       headerAt: this.header(entry + RING_ENTRY_HEADER_AT_U32),
       recordsAt: this.header(entry + RING_ENTRY_RECORDS_AT_U32),
@@ -131,21 +154,23 @@ export class Arena {
   }
 
   /** To look at a ring from any thread. */
-  window(app: number, ring: number): RingWindow {
-    return new RingWindow(this.i32, this.place(app, ring));
+  window(stack: number, app: number, ring: number): RingWindow {
+    return new RingWindow(this.i32, this.place(stack, app, ring));
   }
 
   /** Room of an app thread for the bytes of messages whose handlers wait. */
   slabs(app: number): Slabs {
-    const bytes = Math.floor(this.header(ARENA_HEADER_SLAB_BYTES_U32) / this.header(ARENA_HEADER_APPS_U32) / 64) * 64;
+    const bytes = Math.floor(this.header(ARENA_HEADER_SLAB_BYTES_U32) / this.apps / 64) * 64;
     return new Slabs(this.header(ARENA_HEADER_SLAB_AT_U32) + app * bytes, bytes);
   }
 
-  consumer(app: number, ring: number): RingConsumer {
-    return new RingConsumer(this.i32, this.place(app, ring));
+  /** The app thread's end of a ring that `stack` fills. */
+  consumer(stack: number, app: number, ring: number): RingConsumer {
+    return new RingConsumer(this.i32, this.place(stack, app, ring));
   }
 
-  producer(app: number, ring: number): RingProducer {
-    return new RingProducer(this.i32, this.place(app, ring));
+  /** The app thread's end of a ring that `stack` empties. */
+  producer(stack: number, app: number, ring: number): RingProducer {
+    return new RingProducer(this.i32, this.place(stack, app, ring));
   }
 }

@@ -5,27 +5,36 @@
 // of one of 64 bits, _U32 is that of its low word, and the high one follows.
 
 /** Counted up whenever an older reader would misread the arena. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** "QSTK" */
 export const ARENA_MAGIC = 0x4b545351;
 
-/** ArenaHeader, app lines and ring directory together. */
-export const HEADER_BYTES = 16384;
+/** ArenaHeader, app lines, stack lines and ring directory together. */
+export const HEADER_BYTES = 77824;
 
 /** Offset of AppLine 0. */
 export const APP_LINES_AT = 256;
 
+/** Offset of StackLine 0. */
+export const STACK_LINES_AT = 3072;
+
 /** Offset of RingEntry 0. */
 export const RING_DIRECTORY_AT = 4096;
 
-/** App threads of one stack. */
+/** App threads. */
 export const APPS_MAX = 32;
+
+/** Stack threads of one arena. */
+export const STACKS_MAX = 16;
+
+/** Stacks times app threads: each pair has its set of rings. */
+export const RING_SETS_MAX = 256;
 
 /** Priority levels. */
 export const LEVELS_MAX = 8;
 
-/** Directory entries of one app thread. */
+/** Directory entries of one stack and one app thread. */
 export const RINGS_PER_APP = 18;
 
 /** Directory index of event[0]; event[L] is L further. */
@@ -158,6 +167,9 @@ export const CLOSE_CODE_APP_LOST = 8;
 
 /** the peer announced a message of a length that there is not */
 export const CLOSE_CODE_BAD_MESSAGE = 9;
+
+/** active open: its ports lead to another stack, whose number is in length; not begun */
+export const CLOSE_CODE_ELSEWHERE = 10;
 
 // ConnectionState: ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh.
 
@@ -340,7 +352,7 @@ export const REDIS_TYPE_STATUS = 5;
 /** error text */
 export const REDIS_TYPE_ERROR = 6;
 
-// ArenaHeader: First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.
+// ArenaHeader: First bytes of the arena. Written before any other thread sees it.
 
 /** Size in bytes. */
 export const ARENA_HEADER_BYTES = 256;
@@ -360,7 +372,7 @@ export const ARENA_HEADER_LEVELS_U32 = 3;
 /** app threads, 1 to APPS_MAX */
 export const ARENA_HEADER_APPS_U32 = 4;
 
-/** slots: a connection is 0 to connections - 1 */
+/** slots of all stacks: a connection is 0 to connections - 1 */
 export const ARENA_HEADER_CONNECTIONS_U32 = 5;
 
 /** offset of packet element 0 */
@@ -369,10 +381,10 @@ export const ARENA_HEADER_REGION_AT_U32 = 6;
 /** bytes from one packet element to the next */
 export const ARENA_HEADER_STRIDE_U32 = 7;
 
-/** packet elements, RX first, then TX */
+/** packet elements: RX of all stacks first, then TX of all */
 export const ARENA_HEADER_PACKETS_U32 = 8;
 
-/** packets of the RX pool: the first TX packet has this index */
+/** packets of the RX pools: the first TX packet has this index */
 export const ARENA_HEADER_RX_PACKETS_U32 = 9;
 
 /** offset of a TX payload within its element (full headroom before it) */
@@ -396,11 +408,17 @@ export const ARENA_HEADER_ADDRESSES_AT_U32 = 15;
 /** offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app */
 export const ARENA_HEADER_INFOS_AT_U32 = 16;
 
-/** stamp of the current turn (stack thread) */
-export const ARENA_HEADER_STACK_STAMP_U32 = 32;
+/** stack threads, 1 to STACKS_MAX */
+export const ARENA_HEADER_STACKS_U32 = 17;
 
-/** turns so far, modulo 2^32 (stack thread) */
-export const ARENA_HEADER_STACK_TURNS_U32 = 33;
+/** slots of each stack: those of stack k begin at k * slots_per_stack */
+export const ARENA_HEADER_SLOTS_PER_STACK_U32 = 18;
+
+/** RX packets of each stack: those of stack k begin at k * rx_packets_per_stack */
+export const ARENA_HEADER_RX_PACKETS_PER_STACK_U32 = 19;
+
+/** the same of TX packets, from rx_packets on */
+export const ARENA_HEADER_TX_PACKETS_PER_STACK_U32 = 20;
 
 // AppLine: One line per app thread at APP_LINES_AT; written by that thread alone.
 
@@ -428,7 +446,18 @@ export const APP_LINE_WANT_BUFFERS_U32 = 5;
 /** bit L: records in event[L] are no reason to enter JavaScript */
 export const APP_LINE_QUIET_LEVELS_U32 = 6;
 
-// RingEntry: Entry of the ring directory at RING_DIRECTORY_AT: RINGS_PER_APP entries for app 0, then for app 1, …
+// StackLine: One line per stack at STACK_LINES_AT; written by its thread alone.
+
+/** Size in bytes. */
+export const STACK_LINE_BYTES = 64;
+
+/** stamp of the current turn */
+export const STACK_LINE_STAMP_U32 = 0;
+
+/** turns so far, modulo 2^32: the heartbeat */
+export const STACK_LINE_TURNS_U32 = 1;
+
+// RingEntry: Entry of the directory at RING_DIRECTORY_AT: RINGS_PER_APP for each app of stack 0, then of stack 1, …
 
 /** Size in bytes. */
 export const RING_ENTRY_BYTES = 16;

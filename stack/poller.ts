@@ -71,7 +71,7 @@ export class Poller implements Heads {
     this.sink = sink;
     this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
     this.chargedUs = new Float64Array(arena.levels);
-    for (let level = 0; level < arena.levels; level++) this.rings.push(arena.consumer(app, RING_EVENT + level));
+    for (let level = 0; level < arena.levels; level++) this.rings.push(arena.consumer(0, app, RING_EVENT + level));
     this.aside = new Aside(this.rings);
   }
 

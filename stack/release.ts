@@ -40,7 +40,7 @@ export class Releaser {
   constructor(arena: Arena, app: number, watermarks: readonly number[]) {
     this.arena = arena;
     this.words = arena.u32;
-    this.ring = arena.producer(app, RING_RELEASE);
+    this.ring = arena.producer(0, app, RING_RELEASE);
     this.slabs = arena.slabs(app);
     this.watermarks = watermarks;
     this.held = new Int32Array(arena.levels);

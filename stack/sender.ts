@@ -84,14 +84,14 @@ export class Sender implements Heads {
     this.arena = arena;
     this.words = arena.u32;
     this.table = table;
-    this.empty = arena.consumer(app, RING_EMPTY);
+    this.empty = arena.consumer(0, app, RING_EMPTY);
     this.stampAt = arena.appLine(app) + APP_LINE_STAMP_U32;
     this.policy = makePolicy(options.policy, this, arena.mss, 1);
     this.passesBy = options.policy.kind === 'strict';
     this.windowBytes = options.windowBytes ?? WINDOW;
     this.connectionBytesMax = options.connectionBytesMax ?? 4 * 1024 * 1024;
     for (let level = 0; level < arena.levels; level++) {
-      this.rings.push(arena.producer(app, RING_SEND + level));
+      this.rings.push(arena.producer(0, app, RING_SEND + level));
       this.lines.push([]);
     }
   }

@@ -10,14 +10,17 @@ namespace qstack::abi {
 
 // clang-format off
 
-inline constexpr uint32_t kAbiVersion = 1u;  ///< Counted up whenever an older reader would misread the arena.
+inline constexpr uint32_t kAbiVersion = 2u;  ///< Counted up whenever an older reader would misread the arena.
 inline constexpr uint32_t kArenaMagic = 0x4b545351u;  ///< "QSTK"
-inline constexpr uint32_t kHeaderBytes = 16384u;  ///< ArenaHeader, app lines and ring directory together.
+inline constexpr uint32_t kHeaderBytes = 77824u;  ///< ArenaHeader, app lines, stack lines and ring directory together.
 inline constexpr uint32_t kAppLinesAt = 256u;  ///< Offset of AppLine 0.
+inline constexpr uint32_t kStackLinesAt = 3072u;  ///< Offset of StackLine 0.
 inline constexpr uint32_t kRingDirectoryAt = 4096u;  ///< Offset of RingEntry 0.
-inline constexpr uint32_t kAppsMax = 32u;  ///< App threads of one stack.
+inline constexpr uint32_t kAppsMax = 32u;  ///< App threads.
+inline constexpr uint32_t kStacksMax = 16u;  ///< Stack threads of one arena.
+inline constexpr uint32_t kRingSetsMax = 256u;  ///< Stacks times app threads: each pair has its set of rings.
 inline constexpr uint32_t kLevelsMax = 8u;  ///< Priority levels.
-inline constexpr uint32_t kRingsPerApp = 18u;  ///< Directory entries of one app thread.
+inline constexpr uint32_t kRingsPerApp = 18u;  ///< Directory entries of one stack and one app thread.
 inline constexpr uint32_t kRingEvent = 0u;  ///< Directory index of event[0]; event[L] is L further.
 inline constexpr uint32_t kRingSend = 8u;  ///< Directory index of send[0]; send[L] is L further.
 inline constexpr uint32_t kRingRelease = 16u;  ///< Directory index of the release ring.
@@ -74,6 +77,7 @@ enum class CloseCode : uint32_t {
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,  ///< the app thread that owned it died
   bad_message = 9,  ///< the peer announced a message of a length that there is not
+  elsewhere = 10,  ///< active open: its ports lead to another stack, whose number is in length; not begun
 };
 
 /// ConnectionInfo.state: the values of TcpState in native/tcp/tcb.hh
@@ -177,18 +181,18 @@ enum class RedisType : uint8_t {
   error = 6,  ///< error text
 };
 
-/// First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.
+/// First bytes of the arena. Written before any other thread sees it.
 struct alignas(64) ArenaHeader {
   uint32_t magic;  ///< ARENA_MAGIC
   uint32_t abi_version;  ///< ABI_VERSION
   uint32_t arena_bytes;  ///< size of the arena
   uint32_t levels;  ///< priority levels in use, 1 to LEVELS_MAX
   uint32_t apps;  ///< app threads, 1 to APPS_MAX
-  uint32_t connections;  ///< slots: a connection is 0 to connections - 1
+  uint32_t connections;  ///< slots of all stacks: a connection is 0 to connections - 1
   uint32_t region_at;  ///< offset of packet element 0
   uint32_t stride;  ///< bytes from one packet element to the next
-  uint32_t packets;  ///< packet elements, RX first, then TX
-  uint32_t rx_packets;  ///< packets of the RX pool: the first TX packet has this index
+  uint32_t packets;  ///< packet elements: RX of all stacks first, then TX of all
+  uint32_t rx_packets;  ///< packets of the RX pools: the first TX packet has this index
   uint32_t payload_at;  ///< offset of a TX payload within its element (full headroom before it)
   uint32_t room;  ///< bytes of payload that fit from payload_at on
   uint32_t slab_at;  ///< offset of the slab for suspended messages
@@ -196,10 +200,11 @@ struct alignas(64) ArenaHeader {
   uint32_t mss;  ///< largest payload of one segment that this stack sends
   uint32_t addresses_at;  ///< offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6
   uint32_t infos_at;  ///< offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app
-  uint8_t gap_68[60];
-  uint32_t stack_stamp;  ///< stamp of the current turn (stack thread)
-  uint32_t stack_turns;  ///< turns so far, modulo 2^32 (stack thread)
-  uint8_t gap_136[120];
+  uint32_t stacks;  ///< stack threads, 1 to STACKS_MAX
+  uint32_t slots_per_stack;  ///< slots of each stack: those of stack k begin at k * slots_per_stack
+  uint32_t rx_packets_per_stack;  ///< RX packets of each stack: those of stack k begin at k * rx_packets_per_stack
+  uint32_t tx_packets_per_stack;  ///< the same of TX packets, from rx_packets on
+  uint8_t gap_84[172];
 };
 static_assert(sizeof(ArenaHeader) == 256);
 static_assert(offsetof(ArenaHeader, magic) == 0);
@@ -219,8 +224,10 @@ static_assert(offsetof(ArenaHeader, slab_bytes) == 52);
 static_assert(offsetof(ArenaHeader, mss) == 56);
 static_assert(offsetof(ArenaHeader, addresses_at) == 60);
 static_assert(offsetof(ArenaHeader, infos_at) == 64);
-static_assert(offsetof(ArenaHeader, stack_stamp) == 128);
-static_assert(offsetof(ArenaHeader, stack_turns) == 132);
+static_assert(offsetof(ArenaHeader, stacks) == 68);
+static_assert(offsetof(ArenaHeader, slots_per_stack) == 72);
+static_assert(offsetof(ArenaHeader, rx_packets_per_stack) == 76);
+static_assert(offsetof(ArenaHeader, tx_packets_per_stack) == 80);
 
 /// One line per app thread at APP_LINES_AT; written by that thread alone.
 struct alignas(64) AppLine {
@@ -242,7 +249,17 @@ static_assert(offsetof(AppLine, deadline_set) == 16);
 static_assert(offsetof(AppLine, want_buffers) == 20);
 static_assert(offsetof(AppLine, quiet_levels) == 24);
 
-/// Entry of the ring directory at RING_DIRECTORY_AT: RINGS_PER_APP entries for app 0, then for app 1, …
+/// One line per stack at STACK_LINES_AT; written by its thread alone.
+struct alignas(64) StackLine {
+  uint32_t stamp;  ///< stamp of the current turn
+  uint32_t turns;  ///< turns so far, modulo 2^32: the heartbeat
+  uint8_t gap_8[56];
+};
+static_assert(sizeof(StackLine) == 64);
+static_assert(offsetof(StackLine, stamp) == 0);
+static_assert(offsetof(StackLine, turns) == 4);
+
+/// Entry of the directory at RING_DIRECTORY_AT: RINGS_PER_APP for each app of stack 0, then of stack 1, …
 struct alignas(4) RingEntry {
   uint32_t header_at;  ///< offset of the RingHeader in the arena; 0: this ring does not exist
   uint32_t records_at;  ///< offset of record 0

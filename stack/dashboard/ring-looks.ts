@@ -1,11 +1,10 @@
-// RingLooks: what a third party reads off the rings between a stack and its app threads.
+// RingLooks: what a third party reads off the rings between stacks and app threads.
 // In: the arena. Out: how full each ring is, and from the records that passed last who sends most and who waits longest.
 // Invariant: nobody on the packet's line does anything for it, and its cost does not grow with the connections: records of
 // rings stay where they are until their producer comes round again, and at most LOOKS of each ring are read a second.
 import { Arena } from '../../mempool/arena.js';
 import type { RingWindow } from '../../mempool/ring.js';
 import {
-  ARENA_HEADER_APPS_U32,
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_LOCAL_PORT_U16,
   EVENT_RECORD_REMOTE_ADDRESS_U32,
@@ -60,39 +59,43 @@ interface LevelRing {
 export class RingLooks {
   private readonly arena: Arena;
   private readonly levels: readonly string[];
-  private readonly apps: number;
   private readonly events: LevelRing[] = [];
   private readonly sends: LevelRing[] = [];
 
   constructor(buffer: ArrayBuffer, levels: readonly string[]) {
     this.arena = new Arena(buffer);
     this.levels = levels;
-    this.apps = this.arena.u32[ARENA_HEADER_APPS_U32] as number;
-    for (let app = 0; app < this.apps; app++) {
+    for (const [stack, app] of this.sets()) {
       for (let level = 0; level < levels.length; level++) {
-        this.events.push(this.ring(app, RING_EVENT + level, level));
-        this.sends.push(this.ring(app, RING_SEND + level, level));
+        this.events.push(this.ring(stack, app, RING_EVENT + level, level));
+        this.sends.push(this.ring(stack, app, RING_SEND + level, level));
       }
     }
   }
 
-  private ring(app: number, ring: number, level: number): LevelRing {
-    const window = this.arena.window(app, ring);
+  /** Who is at the two ends of each set of rings. */
+  private sets(): [stack: number, app: number][] {
+    const { stacks, apps } = this.arena;
+    return Array.from({ length: stacks * apps }, (_, set) => [Math.floor(set / apps), set % apps]);
+  }
+
+  private ring(stack: number, app: number, ring: number, level: number): LevelRing {
+    const window = this.arena.window(stack, app, ring);
     return { window, app, level, seen: window.tailCount };
   }
 
-  /** All rings, those of several app threads added up. */
+  /** All rings, those of several threads added up. */
   depths(): QueueDepth[] {
     const named = (rings: readonly LevelRing[], queue: string) =>
       this.levels.map((name, level) => {
         const mine = rings.filter((ring) => ring.level === level).map(({ window }) => window);
         return { queue, level: name, ...sumOf(mine) };
       });
-    const apps = Array.from({ length: this.apps }, (_, app) => app);
+    const sets = this.sets();
     const single = (queue: string, ring: number) => ({
       queue,
       level: '',
-      ...sumOf(apps.map((app) => this.arena.window(app, ring))),
+      ...sumOf(sets.map(([stack, app]) => this.arena.window(stack, app, ring))),
     });
     return [
       ...named(this.events, 'events'),

@@ -54,9 +54,9 @@ export function sizeOf(type: FieldType): number {
   return SIZE[type];
 }
 
-/** Fields one after the other; `name: type: doc` each, offsets by natural alignment from `start`. */
-function sequence(lines: readonly (readonly [string, FieldType, string])[], start = 0): Field[] {
-  let at = start;
+/** Fields one after the other; `name: type: doc` each, offsets by natural alignment. */
+function sequence(lines: readonly (readonly [string, FieldType, string])[]): Field[] {
+  let at = 0;
   return lines.map(([name, type, doc]) => {
     at = Math.ceil(at / SIZE[type]) * SIZE[type];
     const field = { name, at, type, doc };
@@ -74,35 +74,41 @@ const header: Struct = {
   name: 'ArenaHeader',
   bytes: 256,
   align: 64,
-  doc: 'First bytes of the arena. Written before any other thread sees it, but for the line of the stack thread.',
-  fields: [
-    ...sequence([
-      ['magic', 'u32', 'ARENA_MAGIC'],
-      ['abi_version', 'u32', 'ABI_VERSION'],
-      ['arena_bytes', 'u32', 'size of the arena'],
-      ['levels', 'u32', 'priority levels in use, 1 to LEVELS_MAX'],
-      ['apps', 'u32', 'app threads, 1 to APPS_MAX'],
-      ['connections', 'u32', 'slots: a connection is 0 to connections - 1'],
-      ['region_at', 'u32', 'offset of packet element 0'],
-      ['stride', 'u32', 'bytes from one packet element to the next'],
-      ['packets', 'u32', 'packet elements, RX first, then TX'],
-      ['rx_packets', 'u32', 'packets of the RX pool: the first TX packet has this index'],
-      ['payload_at', 'u32', 'offset of a TX payload within its element (full headroom before it)'],
-      ['room', 'u32', 'bytes of payload that fit from payload_at on'],
-      ['slab_at', 'u32', 'offset of the slab for suspended messages'],
-      ['slab_bytes', 'u32', 'size of that slab'],
-      ['mss', 'u32', 'largest payload of one segment that this stack sends'],
-      ['addresses_at', 'u32', 'offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6'],
-      ['infos_at', 'u32', 'offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app'],
-    ]),
-    ...sequence(
-      [
-        ['stack_stamp', 'u32', 'stamp of the current turn (stack thread)'],
-        ['stack_turns', 'u32', 'turns so far, modulo 2^32 (stack thread)'],
-      ],
-      128,
-    ),
-  ],
+  doc: 'First bytes of the arena. Written before any other thread sees it.',
+  fields: sequence([
+    ['magic', 'u32', 'ARENA_MAGIC'],
+    ['abi_version', 'u32', 'ABI_VERSION'],
+    ['arena_bytes', 'u32', 'size of the arena'],
+    ['levels', 'u32', 'priority levels in use, 1 to LEVELS_MAX'],
+    ['apps', 'u32', 'app threads, 1 to APPS_MAX'],
+    ['connections', 'u32', 'slots of all stacks: a connection is 0 to connections - 1'],
+    ['region_at', 'u32', 'offset of packet element 0'],
+    ['stride', 'u32', 'bytes from one packet element to the next'],
+    ['packets', 'u32', 'packet elements: RX of all stacks first, then TX of all'],
+    ['rx_packets', 'u32', 'packets of the RX pools: the first TX packet has this index'],
+    ['payload_at', 'u32', 'offset of a TX payload within its element (full headroom before it)'],
+    ['room', 'u32', 'bytes of payload that fit from payload_at on'],
+    ['slab_at', 'u32', 'offset of the slab for suspended messages'],
+    ['slab_bytes', 'u32', 'size of that slab'],
+    ['mss', 'u32', 'largest payload of one segment that this stack sends'],
+    ['addresses_at', 'u32', 'offset of AddressEntry 0, one per slot; 0: this stack speaks no IPv6'],
+    ['infos_at', 'u32', 'offset of info place 0 of app 0: INFOS_PER_APP places of INFO_BYTES for each app'],
+    ['stacks', 'u32', 'stack threads, 1 to STACKS_MAX'],
+    ['slots_per_stack', 'u32', 'slots of each stack: those of stack k begin at k * slots_per_stack'],
+    ['rx_packets_per_stack', 'u32', 'RX packets of each stack: those of stack k begin at k * rx_packets_per_stack'],
+    ['tx_packets_per_stack', 'u32', 'the same of TX packets, from rx_packets on'],
+  ]),
+};
+
+const stackLine: Struct = {
+  name: 'StackLine',
+  bytes: 64,
+  align: 64,
+  doc: 'One line per stack at STACK_LINES_AT; written by its thread alone.',
+  fields: sequence([
+    ['stamp', 'u32', 'stamp of the current turn'],
+    ['turns', 'u32', 'turns so far, modulo 2^32: the heartbeat'],
+  ]),
 };
 
 const appLine: Struct = {
@@ -125,7 +131,7 @@ const ringEntry: Struct = {
   name: 'RingEntry',
   bytes: 16,
   align: 4,
-  doc: 'Entry of the ring directory at RING_DIRECTORY_AT: RINGS_PER_APP entries for app 0, then for app 1, …',
+  doc: 'Entry of the directory at RING_DIRECTORY_AT: RINGS_PER_APP for each app of stack 0, then of stack 1, …',
   fields: sequence([
     ['header_at', 'u32', 'offset of the RingHeader in the arena; 0: this ring does not exist'],
     ['records_at', 'u32', 'offset of record 0'],
@@ -349,14 +355,17 @@ const redisCompletion: Struct = {
 
 export const layout: Layout = {
   constants: [
-    { name: 'abi_version', value: 1, doc: 'Counted up whenever an older reader would misread the arena.' },
+    { name: 'abi_version', value: 2, doc: 'Counted up whenever an older reader would misread the arena.' },
     { name: 'arena_magic', value: 0x4b545351, hex: true, doc: '"QSTK"' },
-    { name: 'header_bytes', value: 16384, doc: 'ArenaHeader, app lines and ring directory together.' },
+    { name: 'header_bytes', value: 77824, doc: 'ArenaHeader, app lines, stack lines and ring directory together.' },
     { name: 'app_lines_at', value: 256, doc: 'Offset of AppLine 0.' },
+    { name: 'stack_lines_at', value: 3072, doc: 'Offset of StackLine 0.' },
     { name: 'ring_directory_at', value: 4096, doc: 'Offset of RingEntry 0.' },
-    { name: 'apps_max', value: 32, doc: 'App threads of one stack.' },
+    { name: 'apps_max', value: 32, doc: 'App threads.' },
+    { name: 'stacks_max', value: 16, doc: 'Stack threads of one arena.' },
+    { name: 'ring_sets_max', value: 256, doc: 'Stacks times app threads: each pair has its set of rings.' },
     { name: 'levels_max', value: 8, doc: 'Priority levels.' },
-    { name: 'rings_per_app', value: 18, doc: 'Directory entries of one app thread.' },
+    { name: 'rings_per_app', value: 18, doc: 'Directory entries of one stack and one app thread.' },
     { name: 'ring_event', value: 0, doc: 'Directory index of event[0]; event[L] is L further.' },
     { name: 'ring_send', value: 8, doc: 'Directory index of send[0]; send[L] is L further.' },
     { name: 'ring_release', value: 16, doc: 'Directory index of the release ring.' },
@@ -441,6 +450,11 @@ export const layout: Layout = {
         { name: 'stack_stopped', value: 7, doc: 'the stack goes down' },
         { name: 'app_lost', value: 8, doc: 'the app thread that owned it died' },
         { name: 'bad_message', value: 9, doc: 'the peer announced a message of a length that there is not' },
+        {
+          name: 'elsewhere',
+          value: 10,
+          doc: 'active open: its ports lead to another stack, whose number is in length; not begun',
+        },
       ],
     },
     {
@@ -542,5 +556,18 @@ export const layout: Layout = {
       ],
     },
   ],
-  structs: [header, appLine, ringEntry, ringHeader, event, address, send, release, info, redisCommand, redisCompletion],
+  structs: [
+    header,
+    appLine,
+    stackLine,
+    ringEntry,
+    ringHeader,
+    event,
+    address,
+    send,
+    release,
+    info,
+    redisCommand,
+    redisCompletion,
+  ],
 };

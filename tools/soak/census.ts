@@ -25,9 +25,9 @@ export function recordsInRings(stack: StackId, apps: number): number {
   const levels = Array.from({ length: arena.levels }, (_, level) => level);
   const rings = [...levels.flatMap((level) => [RING_EVENT + level, RING_SEND + level]), RING_RELEASE];
   let records = 0;
-  for (let app = 0; app < apps; app++) {
+  for (let set = 0; set < arena.stacks * apps; set++) {
     for (const ring of rings) {
-      const consumer = arena.consumer(app, ring);
+      const consumer = arena.consumer(Math.floor(set / apps), set % apps, ring);
       consumer.refresh();
       records += consumer.available;
     }
