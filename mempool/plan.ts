@@ -97,8 +97,9 @@ export function slabBytes(rxPackets: number): number {
   return rxPackets * SLAB_BYTES_PER_PACKET;
 }
 
-/** The arena's size as native/stack/arena.cc lays it out. */
+/** The arena's size as native/stack/arena.cc lays it out. Packets are those of each stack. */
 export function arenaBytes(input: {
+  stacks?: number;
   levels: number;
   apps: number;
   rxPackets: number;
@@ -106,10 +107,10 @@ export function arenaBytes(input: {
   stride: number;
   slabBytes: number;
   emptyRecords?: number;
-  /** Slots that have a place for IPv6 addresses. */
+  /** Slots of all stacks that have a place for IPv6 addresses. */
   ipv6Slots?: number;
 }): number {
-  const { levels, apps, rxPackets, txPackets, stride, slabBytes } = input;
+  const { stacks = 1, levels, apps, rxPackets, txPackets, stride, slabBytes } = input;
   const events = powerOfTwo(rxPackets);
   const sends = powerOfTwo(txPackets);
   const empties = Math.min(powerOfTwo(input.emptyRecords ?? EMPTY_RECORDS), sends);
@@ -117,7 +118,7 @@ export function arenaBytes(input: {
   const ring = (capacity: number, recordBytes: number) => {
     at = alignUp(alignUp(at, 64) + RING_HEADER_BYTES, 64) + capacity * recordBytes;
   };
-  for (let app = 0; app < apps; app++) {
+  for (let set = 0; set < stacks * apps; set++) {
     for (let level = 0; level < levels; level++) {
       ring(events, EVENT_RECORD_BYTES);
       ring(sends, SEND_RECORD_BYTES);
@@ -126,7 +127,7 @@ export function arenaBytes(input: {
     ring(empties, EMPTY_RECORD_BYTES);
   }
   at = alignUp(at, 64) + apps * INFOS_PER_APP * INFO_BYTES;
-  at = alignUp(at, PAGE) + (rxPackets + txPackets) * stride;
+  at = alignUp(at, PAGE) + stacks * (rxPackets + txPackets) * stride;
   at = alignUp(alignUp(at, 64) + slabBytes, 64);
   return alignUp(at + (input.ipv6Slots ?? 0) * ADDRESS_ENTRY_BYTES, PAGE);
 }

@@ -217,18 +217,25 @@ uint32_t Poller::poll_sources(Nanos now) {
   return events;
 }
 
-bool Poller::ring_ready(uint32_t index) const {
-  const abi::RingHeader& header = *arena_.ring<uint8_t>(config_.app, index).header;
+bool Poller::ring_ready(uint32_t stack, uint32_t index) const {
+  const abi::RingHeader& header = *arena_.ring<uint8_t>(stack, config_.app, index).header;
   return load_acquire(header.tail) != load_relaxed(header.head);
 }
 
 bool Poller::rings_ready() const {
   if (config_.instance->destroyed()) return false;
+  for (uint32_t stack = 0; stack < arena_.config().stacks; ++stack) {
+    if (rings_ready(stack)) return true;
+  }
+  return false;
+}
+
+bool Poller::rings_ready(uint32_t stack) const {
   const uint32_t quiet = line_.quiet_levels;
   for (uint32_t level = 0; level < arena_.config().levels; ++level) {
-    if ((quiet & (1u << level)) == 0 && ring_ready(abi::kRingEvent + level)) return true;
+    if ((quiet & (1u << level)) == 0 && ring_ready(stack, abi::kRingEvent + level)) return true;
   }
-  return line_.want_buffers != 0 && ring_ready(abi::kRingEmpty);
+  return line_.want_buffers != 0 && ring_ready(stack, abi::kRingEmpty);
 }
 
 bool Poller::deadline_due(Nanos now) const { return line_.deadline_set != 0 && reached(to_stamp(now), line_.deadline); }

@@ -1,6 +1,6 @@
 // Poller: lets an app thread's JavaScript run when its rings, or other sources, have something, and sleep when not.
 //
-// In: the rings of one app of one stack, poll sources, deadlines and kicks. Out: one entry into JavaScript per turn of
+// In: the rings of one app with each stack, poll sources, deadlines and kicks. Out: one entry into JavaScript per turn of
 // libuv that has a reason. While there is work an idle handle keeps libuv from blocking; then it lingers; then it says
 // in AppLine that it waits, looks at the rings once more, and blocks until the eventfd, a source's descriptor or a
 // timer wakes it. With `drive` it takes the stack's turns as well. Invariant: between "waits" and blocking nothing is
@@ -73,7 +73,8 @@ class Poller {
   bool drive(Nanos now);
   uint32_t poll_sources(Nanos now);
   bool rings_ready() const;
-  bool ring_ready(uint32_t index) const;
+  bool rings_ready(uint32_t stack) const;
+  bool ring_ready(uint32_t stack, uint32_t index) const;
   bool deadline_due(Nanos now) const;
   void enter(Nanos now);
   void failed();

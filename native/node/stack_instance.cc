@@ -76,7 +76,7 @@ StackInstance::StackInstance(const InstanceConfig& config, const TouchProgress& 
 void StackInstance::make_parts() {
   Parts& parts = *parts_;
   arena_->set_region(parts.device->region());
-  parts.rings = std::make_unique<AppRings>(*arena_, parts.device->tx(), config_.stack.policy);
+  parts.rings = std::make_unique<AppRings>(*arena_, 0, parts.device->tx(), config_.stack.policy);
   parts.stack = std::make_unique<Stack>(config_.stack, parts.device->port(), parts.device->rx(), parts.device->tx(),
                                         *parts.rings);
   for (uint32_t app = 0; app < config_.arena.apps; ++app) parts.rings->attach(app, wake_fds_[app]);

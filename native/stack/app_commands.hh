@@ -15,8 +15,9 @@ namespace qstack {
 template <typename AnyStack>
 uint32_t AppRings::drain(AnyStack& stack, Nanos now) {
   stamp_ = to_stamp(now);
-  store_relaxed(arena_.header().stack_stamp, stamp_);
-  store_relaxed(arena_.header().stack_turns, arena_.header().stack_turns + 1);
+  abi::StackLine& line = arena_.stack_line(stack_);
+  store_relaxed(line.stamp, stamp_);
+  store_relaxed(line.turns, line.turns + 1);
   uint32_t handled = 0;
   for (uint32_t app = 0; app < sides_.size(); ++app) {
     Side& side = sides_[app];
@@ -47,7 +48,7 @@ uint32_t AppRings::drain_releases(AnyStack& stack, uint32_t app, Nanos now) {
 template <typename AnyStack, typename Record>
 void AppRings::prefetch(const AnyStack& stack, const Record* ahead) const {
   if (ahead == nullptr) return;
-  stack.prefetch(ahead->slot);
+  stack.prefetch(own(ahead->slot, 0).slot);
   if (ahead->packet < region_.count) __builtin_prefetch(region_.at(ahead->packet));
 }
 
@@ -60,7 +61,7 @@ void AppRings::execute_release(AnyStack& stack, uint32_t app, const abi::Release
   }
   // The length may be wrong in the app's favour only: TCP never takes more out of a window than it put in.
   const uint16_t length = static_cast<uint16_t>(std::min<uint32_t>(record.length, kHeadroom + kRoom));
-  stack.release(Handle{record.slot, record.generation}, packet, length, now);
+  stack.release(own(record.slot, record.generation), packet, length, now);
 }
 
 // Tails are loaded from the lowest level to the highest: whatever was published before a record that we see is seen. The
@@ -134,7 +135,7 @@ void AppRings::execute(AnyStack& stack, uint32_t app, const abi::SendRecord& rec
     ++bad_records_;
     return;
   }
-  const Handle handle{record.slot, record.generation};
+  const Handle handle = own(record.slot, record.generation);
   if (!owns(app, handle.slot) || !stack.alive(handle)) {
     ++stale_records_;
     return;
@@ -184,7 +185,8 @@ void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord
     return;
   }
   const bool fits = record.length > 0 && uint32_t{record.offset} + record.length <= kRoom;
-  const bool owned = owns(app, record.slot);
+  const Handle handle = own(record.slot, record.generation);
+  const bool owned = owns(app, handle.slot);
   if (!fits || record.level >= levels_ || !owned) {
     tx_.release(packet);
     ++(fits && record.level < levels_ ? stale_records_ : bad_records_);
@@ -197,7 +199,7 @@ void AppRings::execute_send(AnyStack& stack, uint32_t app, const abi::SendRecord
   packet->rx_stamp = record.rx_stamp;
   packet->tcp_stamp = record.send_stamp;
   const bool more = record.flags & static_cast<uint16_t>(abi::SendFlag::more);
-  stack.send(Handle{record.slot, record.generation}, packet, now, !more);
+  stack.send(handle, packet, now, !more);
 }
 
 template <typename AnyStack>
@@ -241,15 +243,12 @@ uint32_t AppRings::reclaim(AnyStack& stack, uint32_t app, Nanos now) {
 
 template <typename AnyStack>
 void AppRings::take_back_packets(AnyStack& stack, uint32_t app, Nanos now) {
-  for (uint32_t index = 0; index < region_.count; ++index) {
-    Packet* const packet = region_.at(index);
-    while (packet->owner == owner_of(app)) {
-      if (index >= rx_packets_) {
-        tx_.release(take_tx_packet(app, index));
-      } else {
-        stack.release(Handle{}, take_rx_packet(app, index), 0, now);
-      }
-    }
+  for (uint32_t index = first_rx_; index < first_rx_ + rx_packets_; ++index) {
+    const Packet* const packet = region_.at(index);
+    while (packet->owner == owner_of(app)) stack.release(Handle{}, take_rx_packet(app, index), 0, now);
+  }
+  for (uint32_t index = first_tx_; index < first_tx_ + tx_packets_; ++index) {
+    if (region_.at(index)->owner == owner_of(app)) tx_.release(take_tx_packet(app, index));
   }
 }
 

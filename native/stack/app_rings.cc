@@ -29,19 +29,32 @@ Endpoint local_of(const Message& event) {
   return {load_be32(p.data + p.l3 + 16), load_be16(p.data + p.l4 + 2)};
 }
 
+/// The thread that wrote it is gone; the other stacks may still look whether it sleeps.
+void reset_line(abi::AppLine& line) {
+  for (uint32_t* const word : {&line.stamp, &line.waiting, &line.turns, &line.deadline, &line.deadline_set,
+                               &line.want_buffers, &line.quiet_levels}) {
+    store_relaxed(*word, 0u);
+  }
+}
+
 }  // namespace
 
-AppRings::AppRings(Arena& arena, PacketPool& tx, const PolicyConfig& policy)
+AppRings::AppRings(Arena& arena, uint32_t stack, PacketPool& tx, const PolicyConfig& policy)
     : arena_(arena),
       region_(arena.region()),
       tx_(tx),
       fresh_policy_(policy, arena.config().levels, kSendQuantum, kSendBurst, kSendRound),
+      stack_(stack),
       levels_(arena.config().levels),
       connections_(arena.config().connections),
+      first_slot_(arena.first_slot(stack)),
       rx_packets_(arena.config().rx_packets),
+      first_rx_(arena.first_rx(stack)),
+      tx_packets_(arena.config().tx_packets),
+      first_tx_(arena.first_tx(stack)),
       rx_budgets_(arena.config().rx_budgets),
-      tx_reserve_(arena.config().tx_packets / 8),
-      tx_share_(std::max(1u, arena.config().tx_packets / 4 * 3 / arena.config().apps)),
+      tx_reserve_(tx_packets_ / 8),
+      tx_share_(std::max(1u, tx_packets_ / 4 * 3 / arena.config().apps)),
       apps_memory_(connections_),
       apps_of_(apps_memory_.data()),
       generations_memory_(size_t{connections_} * sizeof(uint32_t)),
@@ -60,23 +73,23 @@ void AppRings::open_rings(uint32_t app) {
   Side& side = sides_[app];
   side.line = &arena_.line(app);
   for (uint32_t level = 0; level < levels_; ++level) {
-    side.events[level] = RingProducer(arena_.ring<abi::EventRecord>(app, abi::kRingEvent + level));
-    side.sends[level] = RingConsumer(arena_.ring<abi::SendRecord>(app, abi::kRingSend + level));
+    side.events[level] = RingProducer(arena_.ring<abi::EventRecord>(stack_, app, abi::kRingEvent + level));
+    side.sends[level] = RingConsumer(arena_.ring<abi::SendRecord>(stack_, app, abi::kRingSend + level));
   }
-  side.releases = RingConsumer(arena_.ring<abi::ReleaseRecord>(app, abi::kRingRelease));
-  side.empty = RingProducer(arena_.ring<uint32_t>(app, abi::kRingEmpty));
+  side.releases = RingConsumer(arena_.ring<abi::ReleaseRecord>(stack_, app, abi::kRingRelease));
+  side.empty = RingProducer(arena_.ring<uint32_t>(stack_, app, abi::kRingEmpty));
 }
 
 void AppRings::reset_rings(uint32_t app) {
   for (uint32_t index = 0; index < abi::kRingsPerApp; ++index) {
-    if (arena_.plan().rings[app * abi::kRingsPerApp + index].header_at == 0) continue;
-    abi::RingHeader& header = *arena_.ring<uint8_t>(app, index).header;
+    if (arena_.plan().ring(stack_, app, index).header_at == 0) continue;
+    abi::RingHeader& header = *arena_.ring<uint8_t>(stack_, app, index).header;
     store_release(header.head, 0);
     store_release(header.tail, 0);
   }
   sides_[app] = Side(fresh_policy_);
   open_rings(app);
-  *sides_[app].line = abi::AppLine{};
+  if (stack_ == 0) reset_line(*sides_[app].line);
 }
 
 void AppRings::attach(uint32_t app, int wake_fd) {
@@ -106,7 +119,7 @@ abi::EventRecord AppRings::record_of(abi::EventType type, Handle handle) const {
   abi::EventRecord record{};
   record.type = static_cast<uint8_t>(type);
   record.listener = abi::kNoListener;
-  record.slot = handle.slot;
+  record.slot = handle.slot + first_slot_;
   record.generation = handle.generation;
   record.packet = kNoIndex;
   record.rx_stamp = record.tcp_stamp = record.ring_stamp = stamp_;
@@ -133,7 +146,7 @@ uint32_t AppRings::choose_app(const Opened& event) {
 
 void AppRings::tell_addresses(const Opened& event) {
   if (arena_.plan().addresses_at == 0) return;
-  abi::AddressEntry& entry = arena_.addresses(event.handle.slot);
+  abi::AddressEntry& entry = arena_.addresses(event.handle.slot + first_slot_);
   store_relaxed(entry.generation, event.handle.generation);
   full_fence();
   store_ipv6(reinterpret_cast<uint8_t*>(&entry.remote_0), event.remote.address);
@@ -221,6 +234,7 @@ bool AppRings::urgent(Handle handle) {
 
 bool AppRings::tell_failed_connect(Side& side, uint32_t cookie) {
   abi::EventRecord record = record_of(abi::EventType::closed, Handle{});
+  record.slot = kNoIndex;
   record.token_low = cookie;
   record.reason = static_cast<uint32_t>(CloseReason::unreachable);
   return push(side, lowest(), record);
@@ -273,7 +287,7 @@ void AppRings::wake(Side& side) {
 }
 
 Packet* AppRings::take_tx_packet(uint32_t app, uint32_t index) {
-  if (index < rx_packets_ || index >= region_.count) return nullptr;
+  if (index - first_tx_ >= tx_packets_) return nullptr;  // one before the first is as one far beyond the last
   Packet* const packet = region_.at(index);
   if (packet->owner != owner_of(app)) return nullptr;
   packet->owner = PacketOwner::stack;
@@ -282,7 +296,7 @@ Packet* AppRings::take_tx_packet(uint32_t app, uint32_t index) {
 }
 
 Packet* AppRings::take_rx_packet(uint32_t app, uint32_t index) {
-  if (index >= rx_packets_) return nullptr;
+  if (index - first_rx_ >= rx_packets_) return nullptr;
   Packet* const packet = region_.at(index);
   if (packet->owner != owner_of(app) || packet->refs == 0) return nullptr;
   if (--packet->refs == 0) {

@@ -1,9 +1,10 @@
 // AppRings: the App whose programs live in other threads, reached by records in shared memory.
 //
-// In: events of the stack; send and release records of app threads. Out: event records; calls on the Stack.
-// Invariant: a packet named by a record is touched only when its owner is the app that wrote the record, and a
-// connection only when it belongs to that app; what fails a check is counted (stale_records, bad_records) and goes no
-// further. One turn: drain(stack) takes what apps wrote, Stack::turn makes events, publish() shows them and wakes who
+// In: events of one stack; send and release records of app threads. Out: event records; calls on that Stack.
+// Invariant: a packet named by a record is touched only when it is of this stack's pools and its owner is the app that
+// wrote the record, and a connection only when it belongs to that app; what fails a check is counted (stale_records,
+// bad_records) and goes no further. Records number slots through all stacks, everything here by its own.
+// One turn: drain(stack) takes what apps wrote, Stack::turn makes events, publish() shows them and wakes who
 // sleeps. Used by the stack's thread alone. Read first: docs/ARCHITECTURE.md 3 and 4; app_commands.hh has drain and
 // reclaim.
 #pragma once
@@ -35,8 +36,9 @@ class AppRings final : public App {
   /// Listener numbers from here on are framings for active opens only.
   static constexpr uint16_t kFirstFraming = 0x8000;
 
-  /// The arena (with its region set) and the TX pool outlive the rings. `policy`: which level's sends go first.
-  AppRings(Arena& arena, PacketPool& tx, const PolicyConfig& policy = {});
+  /// Rings of the arena's stack number `stack`. The arena (with its region set) and the stack's TX pool outlive them.
+  /// `policy`: which level's sends go first.
+  AppRings(Arena& arena, uint32_t stack, PacketPool& tx, const PolicyConfig& policy = {});
 
   /// Sends go by another policy from the next drain() on. What waits stays where it is.
   void schedule(const PolicyConfig& policy);
@@ -110,6 +112,8 @@ class AppRings final : public App {
   uint32_t choose_app(const Opened& event);
   Side* side_of(uint32_t slot) { return apps_of_[slot] == kNoApp ? nullptr : &sides_[apps_of_[slot]]; }
   bool owns(uint32_t app, uint32_t slot) const { return slot < connections_ && apps_of_[slot] == app; }
+  /// Of a record, as the stack numbers it; of another stack's slot it makes one that does not exist.
+  Handle own(uint32_t slot, uint32_t generation) const { return {slot - first_slot_, generation}; }
   abi::EventRecord record_of(abi::EventType type, Handle handle) const;
   void tell_addresses(const Opened& event);
   bool push(Side& side, uint32_t level, const abi::EventRecord& record);
@@ -151,9 +155,14 @@ class AppRings final : public App {
   PacketRegion region_;
   PacketPool& tx_;
   SchedulingPolicy fresh_policy_;  ///< of the policy in force, before any work
+  uint32_t stack_;
   uint32_t levels_;
   uint32_t connections_;
+  uint32_t first_slot_;
   uint32_t rx_packets_;
+  uint32_t first_rx_;
+  uint32_t tx_packets_;
+  uint32_t first_tx_;
   std::array<uint32_t, kLevelsMax> rx_budgets_;  ///< RX packets that apps may hold for messages of a level
   std::array<uint32_t, kLevelsMax> rx_held_{};
   Stamp stamp_ = 0;

@@ -13,11 +13,19 @@ namespace {
 
 constexpr uint64_t kLine = 64;
 
+static_assert(abi::kAppLinesAt + abi::kAppsMax * sizeof(abi::AppLine) <= abi::kStackLinesAt);
+static_assert(abi::kStackLinesAt + abi::kStacksMax * sizeof(abi::StackLine) <= abi::kRingDirectoryAt);
+static_assert(abi::kRingDirectoryAt + abi::kRingSetsMax * abi::kRingsPerApp * sizeof(abi::RingEntry) == abi::kHeaderBytes);
+
 uint64_t align_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 
 void check(const ArenaConfig& config) {
   if (config.levels < 1 || config.levels > abi::kLevelsMax) throw std::length_error("levels: 1 to 8");
   if (config.apps < 1 || config.apps > abi::kAppsMax) throw std::length_error("app threads: 1 to 32");
+  if (config.stacks < 1 || config.stacks > abi::kStacksMax) throw std::length_error("stack threads: 1 to 16");
+  if (config.stacks * config.apps > abi::kRingSetsMax) {
+    throw std::length_error("stack threads times app threads: at most 256");
+  }
   if (config.rx_packets < 1 || config.tx_packets < 1) throw std::length_error("packets: at least 1 in each pool");
   if (config.rx_packets > 1u << 24 || config.tx_packets > 1u << 24) {
     throw std::length_error("packets: at most 16777216 in each pool");
@@ -44,7 +52,7 @@ abi::RingEntry plan_ring(Planner& planner, uint32_t capacity, uint32_t record_by
   return {static_cast<uint32_t>(header_at), static_cast<uint32_t>(records_at), capacity, record_bytes};
 }
 
-void plan_app(Planner& planner, const ArenaConfig& config, abi::RingEntry* rings) {
+void plan_set(Planner& planner, const ArenaConfig& config, abi::RingEntry* rings) {
   const uint32_t events = std::bit_ceil(config.rx_packets);
   const uint32_t sends = std::bit_ceil(config.tx_packets);
   const uint32_t empties = std::min(std::bit_ceil(std::max(config.empty_records, 1u)), sends);
@@ -60,15 +68,16 @@ void plan_app(Planner& planner, const ArenaConfig& config, abi::RingEntry* rings
 
 ArenaPlan plan_arena(const ArenaConfig& config) {
   check(config);
-  ArenaPlan plan{.config = config, .rings = std::vector<abi::RingEntry>(config.apps * abi::kRingsPerApp)};
+  ArenaPlan plan{.config = config, .rings = std::vector<abi::RingEntry>(config.stacks * config.apps * abi::kRingsPerApp)};
   Planner planner;
-  for (uint32_t app = 0; app < config.apps; ++app) {
-    plan_app(planner, config, &plan.rings[app * abi::kRingsPerApp]);
+  for (uint32_t set = 0; set < config.stacks * config.apps; ++set) {
+    plan_set(planner, config, &plan.rings[set * abi::kRingsPerApp]);
   }
   const uint64_t infos_at = planner.take(uint64_t{config.apps} * abi::kInfosPerApp * abi::kInfoBytes, kLine);
   const uint64_t region_at = planner.take(config.region_bytes, std::max<uint64_t>(config.region_align, kLine));
   const uint64_t slab_at = planner.take(config.slab_bytes, kLine);
-  const uint64_t address_bytes = config.ipv6 ? uint64_t{config.connections} * sizeof(abi::AddressEntry) : 0;
+  const uint64_t slots = uint64_t{config.stacks} * config.connections;
+  const uint64_t address_bytes = config.ipv6 ? slots * sizeof(abi::AddressEntry) : 0;
   const uint64_t addresses_at = planner.take(address_bytes, kLine);
   const uint64_t bytes = align_up(planner.end(), 4096);
   if (bytes >= uint64_t{1} << 32) {
@@ -92,7 +101,11 @@ void Arena::write_header() {
   h.arena_bytes = plan_.bytes;
   h.levels = config().levels;
   h.apps = config().apps;
-  h.connections = config().connections;
+  h.stacks = config().stacks;
+  h.connections = config().stacks * config().connections;
+  h.slots_per_stack = config().connections;
+  h.rx_packets_per_stack = config().rx_packets;
+  h.tx_packets_per_stack = config().tx_packets;
   h.room = kRoom;
   h.slab_at = plan_.slab_at;
   h.slab_bytes = config().slab_bytes;
@@ -108,7 +121,7 @@ void Arena::set_region(const PacketRegion& region) {
   h.region_at = static_cast<uint32_t>(region.base - base());
   h.stride = region.stride;
   h.packets = region.count;
-  h.rx_packets = config().rx_packets;
+  h.rx_packets = config().stacks * config().rx_packets;
   h.payload_at = region.packet_at + static_cast<uint32_t>(sizeof(Packet)) + kHeadroom;
 }
 

@@ -90,13 +90,13 @@ class RingApp {
   /// Reads what is new, from wherever the head stands.
   void read() {
     for (uint32_t level = 0; level < kLevels; ++level) {
-      RingConsumer events(arena_.ring<abi::EventRecord>(app_, abi::kRingEvent + level));
+      RingConsumer events(arena_.ring<abi::EventRecord>(0, app_, abi::kRingEvent + level));
       abi::EventRecord record;
       events.refresh();
       while (events.take(record)) note(record);
       events.publish();
     }
-    RingConsumer empty(arena_.ring<uint32_t>(app_, abi::kRingEmpty));
+    RingConsumer empty(arena_.ring<uint32_t>(0, app_, abi::kRingEmpty));
     uint32_t index = 0;
     empty.refresh();
     while (empties_.size() < kTx && empty.take(index)) empties_.push_back(index);
@@ -114,14 +114,14 @@ class RingApp {
   /// Writes a record at the tail, whether there is room or not.
   template <typename T>
   void write(uint32_t ring, const T& record) {
-    const RingView<T> view = arena_.ring<T>(app_, ring);
+    const RingView<T> view = arena_.ring<T>(0, app_, ring);
     const uint32_t tail = load_relaxed(view.header->tail);
     view.records[tail & (view.capacity - 1)] = record;
     store_release(view.header->tail, tail + 1);
   }
 
   void bend(uint32_t ring, bool head, uint32_t value) {
-    abi::RingHeader& header = *arena_.ring<uint8_t>(app_, ring).header;
+    abi::RingHeader& header = *arena_.ring<uint8_t>(0, app_, ring).header;
     store_release(head ? header.head : header.tail, value);
   }
 
@@ -167,7 +167,7 @@ class RingWorld {
   HeapPool rx_{arena_.region(), 0, kRx}, tx_{arena_.region(), kRx, kTx};
   PairPort client_port_{client_rx_, client_tx_, kMacs[1]}, port_{rx_, tx_, kMacs[0]};
   Client client_{client_port_, client_rx_, client_tx_};
-  AppRings rings_{arena_, tx_};
+  AppRings rings_{arena_, 0, tx_};
   Stack stack_{config_of(kServer), port_, rx_, tx_, rings_};
   std::vector<RingApp> apps_;
   std::vector<Handle> connected_;

@@ -7,201 +7,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
 #include <thread>
 
-#include "native/mempool/heap_pool.hh"
-#include "native/stack/app_commands.hh"
+#include "test/native/app_rings_bench.hh"
 
 using namespace qstack;
+using namespace qstack::rings_test;
 
 namespace {
-
-constexpr uint32_t kStride = sizeof(Packet) + kHeadroom + kRoom;
-constexpr Nanos kNow = 1'000'000;
-
-struct FakeStack {
-  struct Sent {
-    Handle handle;
-    Packet* packet;
-    bool message_end;
-  };
-
-  explicit FakeStack(PacketPool& rx, PacketPool& tx) : rx(rx), tx(tx) {}
-
-  void prefetch(uint32_t) const {}
-  bool send_ready(uint8_t level) const { return ready && full != level; }
-  bool send(Handle handle, Packet* packet, Nanos, bool message_end) {
-    if (!alive(handle)) {
-      tx.release(packet);
-      ++stale;
-      return false;
-    }
-    sent.push_back({handle, packet, message_end});
-    return true;
-  }
-  void shutdown(Handle handle, Nanos) { calls.push_back({"shutdown", handle}); }
-  void close(Handle handle, Nanos) { calls.push_back({"close", handle, sent.size()}); }
-  void abort(Handle handle, CloseReason reason, Nanos) {
-    calls.push_back({"abort", handle});
-    if (app != nullptr) app->closed(handle, reason);
-  }
-  void request_drain(Handle handle, uint32_t low_water, uint32_t, Nanos) {
-    calls.push_back({"drain", handle, sent.size(), low_water});
-  }
-  void release(Handle, Packet* packet, uint16_t, Nanos) {
-    ++released;
-    rx.release(packet);
-  }
-  Handle connect(Endpoint local, Endpoint remote, const ListenerConfig&, uint64_t token, Nanos) {
-    connected.push_back({Handle{}, local, remote, 0, token});
-    return next_connect;
-  }
-  bool alive(Handle handle) const { return handle.generation == 1; }
-  int set_option(Handle, TcpOption option, uint32_t value, Nanos) { return options.set(option, value); }
-  std::optional<uint32_t> option(Handle, TcpOption option) const { return options[option]; }
-  std::optional<TcpInfo> info(Handle) const { return state; }
-
-  struct Call {
-    const char* name;
-    Handle handle;
-    size_t sends_before = 0;
-    uint32_t low_water = 0;
-  };
-  PacketPool& rx;
-  PacketPool& tx;
-  App* app = nullptr;
-  std::vector<Sent> sent;
-  std::vector<Call> calls;
-  std::vector<Opened> connected;
-  Handle next_connect;
-  SocketOptions options;
-  TcpInfo state{};
-  uint32_t released = 0;
-  uint32_t stale = 0;
-  bool ready = true;
-  uint32_t full = kNoIndex;  ///< level whose lane is
-};
-
-/// What JavaScript does, in C++: the other end of an app's rings.
-struct AppEnd {
-  AppEnd(Arena& arena, uint32_t app) : line(arena.line(app)) {
-    for (uint32_t level = 0; level < arena.config().levels; ++level) {
-      events.push_back(RingConsumer(arena.ring<abi::EventRecord>(app, abi::kRingEvent + level)));
-      sends.push_back(RingProducer(arena.ring<abi::SendRecord>(app, abi::kRingSend + level)));
-    }
-    releases = RingProducer(arena.ring<abi::ReleaseRecord>(app, abi::kRingRelease));
-    empty = RingConsumer(arena.ring<uint32_t>(app, abi::kRingEmpty));
-  }
-  uint32_t take_empty() {
-    uint32_t index = kNoIndex;
-    empty.refresh();
-    empty.take(index);
-    empty.publish();
-    return index;
-  }
-  bool next(uint32_t level, abi::EventRecord& record) {
-    events[level].refresh();
-    const bool taken = events[level].take(record);
-    events[level].publish();
-    return taken;
-  }
-  void put(uint32_t level, const abi::SendRecord& record) {
-    CHECK(sends[level].push(record));
-    sends[level].publish();
-  }
-  void give_back(const abi::ReleaseRecord& record) {
-    CHECK(releases.push(record));
-    releases.publish();
-  }
-
-  abi::AppLine& line;
-  std::vector<RingConsumer<abi::EventRecord>> events;
-  std::vector<RingProducer<abi::SendRecord>> sends;
-  RingProducer<abi::ReleaseRecord> releases;
-  RingConsumer<uint32_t> empty;
-};
-
-abi::SendRecord send_record(abi::SendType type, Handle handle, uint32_t packet = 0, uint16_t length = 10) {
-  abi::SendRecord record{};
-  record.type = static_cast<uint8_t>(type);
-  record.slot = handle.slot;
-  record.generation = handle.generation;
-  record.packet = packet;
-  record.length = length;
-  return record;
-}
-
-struct Bench {
-  explicit Bench(uint32_t apps = 1, uint32_t levels = 2, uint32_t rx_packets = 16, uint32_t tx_packets = 64)
-      : Bench(config(apps, levels, rx_packets, tx_packets)) {}
-  explicit Bench(const ArenaConfig& config, const PolicyConfig& policy = {}) : arena(config) {
-    const uint32_t apps = config.apps, rx_packets = config.rx_packets, tx_packets = config.tx_packets;
-    arena.set_region({arena.region_memory(), kStride, 0, rx_packets + tx_packets});
-    rx = std::make_unique<HeapPool>(arena.region(), 0, rx_packets);
-    tx = std::make_unique<HeapPool>(arena.region(), rx_packets, tx_packets);
-    rings = std::make_unique<AppRings>(arena, *tx, policy);
-    stack = std::make_unique<FakeStack>(*rx, *tx);
-    stack->app = rings.get();
-    for (uint32_t app = 0; app < apps; ++app) ends.emplace_back(arena, app);
-    turn();
-  }
-  static ArenaConfig config(uint32_t apps, uint32_t levels, uint32_t rx_packets, uint32_t tx_packets) {
-    return {.levels = levels,
-            .apps = apps,
-            .connections = 8,
-            .rx_packets = rx_packets,
-            .tx_packets = tx_packets,
-            .empty_records = 16,
-            .region_bytes = uint64_t{kStride} * (rx_packets + tx_packets),
-            .ipv6 = true};
-  }
-  uint32_t turn() {
-    const uint32_t handled = rings->drain(*stack, now);
-    rings->publish();
-    return handled;
-  }
-  void open(uint32_t slot) {
-    CHECK(rings->opened({.handle = {slot, 1}, .local = {0x0a000001, 80}, .remote = {0x0a000002, 5000}}));
-  }
-  Packet* receive(uint32_t slot, uint16_t length, uint8_t level) {
-    Packet* const packet = rx->allocate();
-    REQUIRE(packet != nullptr);
-    packet->rx_stamp = 77;
-    CHECK(rings->message({.handle = {slot, 1},
-                          .remote = {0x0a000002, 5000},
-                          .packet = packet,
-                          .offset = 4,
-                          .length = length,
-                          .listener = 3,
-                          .level = level}));
-    return packet;
-  }
-  uint64_t stale() const { return rings->stale_records() + stack->stale; }
-  /// A send of `length` bytes that has waited for `age`.
-  void put_send(uint32_t level, Handle handle, uint16_t length, Nanos age = 0) {
-    abi::SendRecord record = send_record(abi::SendType::send, handle, ends[0].take_empty(), length);
-    record.level = static_cast<uint8_t>(level);
-    record.send_stamp = to_stamp(now - age);
-    ends[0].put(level, record);
-  }
-  /// Levels of what was sent, in order.
-  std::string order() const {
-    std::string levels;
-    for (const FakeStack::Sent& one : stack->sent) levels += static_cast<char>('0' + one.packet->level);
-    return levels;
-  }
-
-  Nanos now = kNow;
-  Arena arena;
-  std::unique_ptr<HeapPool> rx, tx;
-  std::unique_ptr<AppRings> rings;
-  std::unique_ptr<FakeStack> stack;
-  std::vector<AppEnd> ends;
-};
 
 /// With as many packets as a turn takes records, and more.
 ArenaConfig wide_config(uint32_t levels) {
@@ -237,7 +53,12 @@ TEST_CASE("the header page says where everything is") {
   CHECK(h.packets == 80);
   CHECK(bench.arena.base() + h.region_at + 5 * h.stride + h.payload_at ==
         PacketRegion::payload_start(bench.arena.region().at(5)));
-  CHECK(h.stack_stamp == to_stamp(kNow));
+  CHECK(h.stacks == 1);
+  CHECK(h.slots_per_stack == 8);
+  CHECK(h.rx_packets_per_stack == 16);
+  CHECK(h.tx_packets_per_stack == 64);
+  CHECK(bench.arena.stack_line(0).stamp == to_stamp(kNow));
+  CHECK(bench.arena.stack_line(0).turns == 1);
 }
 
 TEST_CASE("an arena of 4 GiB or more is refused with a sentence") {
