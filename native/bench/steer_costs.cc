@@ -58,9 +58,9 @@ class Source final : public Port {
 };
 
 /// A device, and two stacks of which the second has all flows.
-struct Steering {
-  Steering() {
-    for (uint32_t group = 0; group < FlowGroups::kGroups; ++group) groups.assign(group, 1);
+struct Bench {
+  Bench() {
+    for (uint32_t group = 0; group < FlowGroups::kGroups; ++group) steering.groups.assign(group, 1);
   }
 
   void poll_first() {
@@ -76,54 +76,53 @@ struct Steering {
     return n;
   }
 
-  FlowHash hash{rss_key({1, 2, 3, 4})};
-  FlowGroups groups{2};
+  FlowSteering steering{{1, 2, 3, 4}, 2};
   SteerLink link{kCapacity};
   Source source;
   HeapRegion region{kPackets};
   HeapPool pool{region.region(), 0, kPackets};
-  SteeringPort first{source, source.pool(), source.pool(), hash, groups, {&link}};
+  SteeringPort first{source, source.pool(), source.pool(), steering, {&link}};
   SteeredPort second{link, pool, pool, {}, 1'500};
 };
 
 double target(uint32_t frames) {
-  Steering steering;
+  Bench bench;
   Packet* burst[kBurst];
-  steering.source.rx_burst(burst, kBurst, 0);
+  bench.source.rx_burst(burst, kBurst, 0);
   uint32_t sum = 0;
   const Nanos start = monotonic_now();
   for (uint32_t i = 0; i < frames; ++i) {
-    const FrameTarget found = frame_target(burst[i % kBurst]->data, kLength, steering.hash);
-    sum += steering.groups.stack_of(found.hash);
+    const FrameTarget found = frame_target(burst[i % kBurst]->data, kLength, bench.steering.hash);
+    sum += bench.steering.groups.stack_of(found.hash);
   }
   return sum != frames ? -1 : static_cast<double>(monotonic_now() - start) / frames;
 }
 
 double one_thread(uint32_t frames) {
-  Steering steering;
+  Bench bench;
   const Nanos start = monotonic_now();
   for (uint32_t got = 0; got < frames;) {
-    steering.poll_first();
-    while (const uint32_t n = steering.poll_second()) got += n;
+    bench.poll_first();
+    while (const uint32_t n = bench.poll_second()) got += n;
   }
   return static_cast<double>(monotonic_now() - start) / frames;
 }
 
 /// The slower of the two threads decides.
 double two_threads(uint32_t frames) {
-  Steering steering;
+  Bench bench;
   std::atomic<bool> over{false};
   const Nanos start = monotonic_now();
   std::thread polling([&] {
     for (uint64_t before = 0; !over.load(std::memory_order_relaxed);) {
-      steering.poll_first();
-      const uint64_t steered = steering.first.counts(1).steered;
+      bench.poll_first();
+      const uint64_t steered = bench.first.counts(1).steered;
       if (steered == before) sched_yield();
       before = steered;
     }
   });
   for (uint32_t got = 0; got < frames;) {
-    const uint32_t n = steering.poll_second();
+    const uint32_t n = bench.poll_second();
     if (n == 0) sched_yield();
     got += n;
   }

@@ -39,6 +39,10 @@ class Stack {
   /// Starts an active open from `local` (port 0: the stack picks one) to `remote`. App::opened or App::closed follows,
   /// with the returned handle. slot == kNoIndex when no slot, port or route is left (counted).
   Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token, Nanos now);
+  /// Where several stacks have our addresses: the one that must be asked for this connection, if it is not this one.
+  std::optional<uint32_t> elsewhere(const Endpoint& local, const Endpoint& remote) const {
+    return engine_.elsewhere(local, remote);
+  }
   /// Room for one more send at `level`; without it keep the packet and try again in a later turn.
   void prefetch(uint32_t slot) const { engine_.prefetch(slot); }
   bool send_ready(uint8_t level) const { return engine_.send_ready(level); }

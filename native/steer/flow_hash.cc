@@ -1,6 +1,9 @@
 #include "native/steer/flow_hash.hh"
 
+#include <bit>
+
 #include "native/flow/siphash.hh"
+#include "native/steer/flow_groups.hh"
 
 namespace qstack {
 
@@ -16,14 +19,47 @@ uint32_t window(const RssKey& key, uint32_t first) {
   return static_cast<uint32_t>(bits >> (8 - first % 8));
 }
 
-}  // namespace
+/// Input bits from which our own port is chosen, its lowest; the port is the last of what is hashed, for both families.
+constexpr uint32_t kChosenBits = 14, kOwnPortEnds[] = {96, 288};
 
-RssKey rss_key(const std::array<uint64_t, 4>& secret) {
+/// Whether any flow comes to each group by the choice of these bits: what they add to a group's number has full rank.
+bool reaches_every_group(const RssKey& key, uint32_t first) {
+  constexpr uint32_t kBits = std::bit_width(FlowGroups::kGroups - 1);
+  std::array<uint32_t, kBits> basis{};
+  uint32_t rank = 0;
+  for (uint32_t i = 0; i < kChosenBits; ++i) {
+    uint32_t sum = FlowGroups::group_of(window(key, first + i));
+    while (sum != 0 && basis[std::bit_width(sum) - 1] != 0) sum ^= basis[std::bit_width(sum) - 1];
+    if (sum == 0) continue;
+    basis[std::bit_width(sum) - 1] = sum;
+    ++rank;
+  }
+  return rank == kBits;
+}
+
+bool gives_every_stack_ports(const RssKey& key) {
+  for (const uint32_t end : kOwnPortEnds) {
+    if (!reaches_every_group(key, end - kChosenBits)) return false;
+  }
+  return true;
+}
+
+RssKey draw_key(const std::array<uint64_t, 4>& secret, uint32_t draw) {
   RssKey key;
   for (uint32_t at = 0; at < key.size(); at += 8) {
-    const uint64_t word = siphash(secret[0] ^ secret[1], secret[2] ^ secret[3], kPurpose, at);
+    const uint64_t word = siphash(secret[0] ^ secret[1], secret[2] ^ secret[3], kPurpose, uint64_t{draw} << 32 | at);
     std::memcpy(key.data() + at, &word, 8);
   }
+  return key;
+}
+
+}  // namespace
+
+/// One key in sixty would leave groups without a port of ours, and one in some thousands the second of two stacks.
+RssKey rss_key(const std::array<uint64_t, 4>& secret) {
+  uint32_t draw = 0;
+  RssKey key = draw_key(secret, draw);
+  while (!gives_every_stack_ports(key)) key = draw_key(secret, ++draw);
   return key;
 }
 

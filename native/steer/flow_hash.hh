@@ -16,7 +16,7 @@ namespace qstack {
 /// As long as devices want it, for two IPv6 addresses and two ports.
 using RssKey = std::array<uint8_t, 40>;
 
-/// The key of this start.
+/// The key of this start: one by which some port of ours brings a flow to any group, whoever the peer is.
 RssKey rss_key(const std::array<uint64_t, 4>& secret);
 
 class FlowHash {

@@ -16,10 +16,10 @@ constexpr uint32_t kFramesAhead = 4;
 
 }  // namespace
 
-SteeringPort::SteeringPort(Port& inside, PacketPool& rx, PacketPool& tx, const FlowHash& hash, const FlowGroups& groups,
+SteeringPort::SteeringPort(Port& inside, PacketPool& rx, PacketPool& tx, const FlowSteering& steering,
                            const std::vector<SteerLink*>& links)
-    : inside_(inside), rx_(rx), tx_(tx), hash_(hash), groups_(groups) {
-  assert(groups.stacks() <= links.size() + 1);
+    : inside_(inside), rx_(rx), tx_(tx), steering_(steering) {
+  assert(steering.groups.stacks() <= links.size() + 1);
   for (SteerLink* const link : links) lanes_.emplace_back(*link, rx, tx);
   tell_link(0);
 }
@@ -59,9 +59,9 @@ void SteeringPort::steer(Packet* const* packets, uint32_t n) {
     if (i + kFramesAhead < n) __builtin_prefetch(packets[i + kFramesAhead]->data);
     Packet* const packet = packets[i];
     const bool fits = packet->length <= kRoom;  // what some devices give is longer than any frame that is for us
-    const FrameTarget target = fits ? frame_target(packet->data, packet->length, hash_) : FrameTarget{};
+    const FrameTarget target = fits ? frame_target(packet->data, packet->length, steering_.hash) : FrameTarget{};
     if (target.reader == FrameReader::all) copy_to_all(*packet);
-    const uint32_t stack = target.reader == FrameReader::flow ? groups_.stack_of(target.hash) : 0;
+    const uint32_t stack = stack_of(target);
     (stack == 0 ? own_ : lanes_[stack - 1].picked).push(packet);
   }
   for (Lane& lane : lanes_) hand_over(lane);

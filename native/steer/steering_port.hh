@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "native/port/port.hh"
-#include "native/steer/flow_groups.hh"
+#include "native/steer/flow_steering.hh"
 #include "native/steer/frame_target.hh"
 #include "native/steer/steer_link.hh"
 
@@ -31,9 +31,9 @@ struct SteerCounts {
 
 class SteeringPort final : public Port {
  public:
-  /// `rx` and `tx`: the first stack's pools. `links`: of stack 1, 2 and so on; `groups` names no further ones. All outlive
+  /// `rx` and `tx`: the first stack's pools. `links`: of stack 1, 2 and so on; `steering` names no further ones. All outlive
   /// this port.
-  SteeringPort(Port& inside, PacketPool& rx, PacketPool& tx, const FlowHash& hash, const FlowGroups& groups,
+  SteeringPort(Port& inside, PacketPool& rx, PacketPool& tx, const FlowSteering& steering,
                const std::vector<SteerLink*>& links);
   ~SteeringPort() override;
   SteeringPort(const SteeringPort&) = delete;
@@ -85,13 +85,15 @@ class SteeringPort final : public Port {
   void copy_to_all(const Packet& packet);
   void hand_over(Lane& lane);
   void forward(Lane& lane, Nanos now);
+  uint32_t stack_of(const FrameTarget& target) const {
+    return target.reader == FrameReader::flow ? steering_.groups.stack_of(target.hash) : 0;
+  }
   uint32_t take_own(Packet** out, uint32_t n);
 
   Port& inside_;
   PacketPool& rx_;
   PacketPool& tx_;
-  const FlowHash& hash_;
-  const FlowGroups& groups_;
+  const FlowSteering& steering_;
   std::deque<Lane> lanes_;
   Batch own_;
   Nanos next_look_ = 0;

@@ -1,17 +1,34 @@
 // Active open: SYN-SENT (RFC 9293 3.10.1 and 3.10.7.3).
 #include <algorithm>
 
+#include "native/steer/flow_steering.hh"
 #include "native/tcp/engine.hh"
 
 namespace qstack {
 
-/// Ephemeral ports (RFC 6056: a start that others cannot guess, then the next free one).
+std::optional<uint32_t> TcpEngine::elsewhere(Endpoint local, const Endpoint& remote) const {
+  if (config_.steering == nullptr || local.port == 0) return std::nullopt;
+  if (local.address.unspecified()) local.address = ip_.source_for(remote.address);
+  if (local.address.is_ipv4() != remote.address.is_ipv4()) return std::nullopt;
+  const uint32_t stack = config_.steering->stack_of(remote.address, remote.port, local.address, local.port);
+  return stack == config_.stack ? std::nullopt : std::optional(stack);
+}
+
+/// What the peer sends comes to this stack, and to no other one.
+bool TcpEngine::comes_home(const FlowKey& key) const {
+  if (config_.steering == nullptr) return true;
+  const IpAddress remote = keys_.remote(key), local = keys_.local(key);
+  return config_.steering->stack_of(remote, key.remote_port, local, key.local_port) == config_.stack;
+}
+
+/// Ephemeral ports (RFC 6056: a start that others cannot guess, then the next free one). Of several stacks each has those
+/// whose answers come home: as many ports are looked at as there are stacks, on average.
 bool TcpEngine::pick_local_port(FlowKey& key) {
   constexpr uint32_t kFirst = 32'768, kPorts = 28'232;
   if (next_port_ == 0) next_port_ = static_cast<uint32_t>(config_.secret[2] % kPorts) + 1;
   for (uint32_t i = 0; i < kPorts; ++i) {
     key.local_port = static_cast<uint16_t>(kFirst + next_port_++ % kPorts);
-    if (find_flow(key, hash_of(key)) == kNoIndex) return true;
+    if (comes_home(key) && find_flow(key, hash_of(key)) == kNoIndex) return true;
   }
   return false;
 }
@@ -39,7 +56,7 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   const uint32_t neighbor = ip_.route(remote.address, now_);
   if (neighbor == kNoIndex) return {};
   FlowKey key = keys_.make(kBurstMax, remote.address, remote.port, local.address, local.port);
-  const bool port_found = local.port != 0 || pick_local_port(key);
+  const bool port_found = local.port == 0 ? pick_local_port(key) : comes_home(key);
   const uint64_t hash = hash_of(key);
   if (!port_found || find_flow(key, hash) != kNoIndex) return {};
   const uint16_t profile = use_profile(framing, kNoListener);

@@ -38,6 +38,7 @@ enum class CloseReason : uint8_t {
   stack_stopped = 7,  ///< the stack goes down
   app_lost = 8,       ///< the app thread that owned it died
   bad_message = 9,    ///< the peer announced a message of a length that there is not (EBADMSG)
+  elsewhere = 10,     ///< active open that only another stack can begin: answers would come to that one
 };
 
 struct Opened {

@@ -12,6 +12,8 @@
 
 namespace qstack {
 
+struct FlowSteering;
+
 /// RFC 3168: never; when the peer asks for it in its SYN; or also asked for in ours.
 enum class EcnMode : uint8_t { off = 0, accept = 1, on = 2 };
 
@@ -45,6 +47,10 @@ struct TcpConfig {
   uint8_t levels = 1;
   /// Secret of this start: keys the flow hash and the initial sequence numbers (RFC 6528).
   std::array<uint64_t, 4> secret{};
+  /// Where several stacks have our addresses: whose flow it is, and which of them this is (native/steer/flow_steering.hh).
+  /// Null: every flow is ours.
+  const FlowSteering* steering = nullptr;
+  uint32_t stack = 0;
 };
 
 enum class Framing : uint8_t { stream = 0, segment = 1, fixed = 2, length_prefix = 3 };

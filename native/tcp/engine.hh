@@ -63,6 +63,8 @@ class TcpEngine {
   int listen(const ListenerConfig& config);
   void unlisten(uint16_t listener);
   Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token);
+  /// The stack that answers to an active open would come to, where that is not this one: connect() fails for it.
+  std::optional<uint32_t> elsewhere(Endpoint local, const Endpoint& remote) const;
   /// Room for one more send at `level`: without it the caller keeps its packets and tries again next turn.
   bool send_ready(uint8_t level) const;
   bool send(Handle handle, Packet* packet, bool message_end);
@@ -247,6 +249,7 @@ class TcpEngine {
   }
   /// The peer's MSS, by default (3.7.1) or as told; never so small that headers would be all there is.
   static uint16_t peer_mss(const FlowKey& key, uint16_t told);
+  bool comes_home(const FlowKey& key) const;
   bool pick_local_port(FlowKey& key);
   void init_tcb(Tcb& c, const FlowKey& key, uint16_t profile, uint32_t neighbor);
   void send_syn(Tcb& c);

@@ -87,6 +87,20 @@ TEST_CASE("a key follows its secret, and spreads the ports of one peer over all 
   CHECK(*std::max_element(flows.begin(), flows.end()) < even * 2);
 }
 
+TEST_CASE("whatever the secret, ports of ours bring the flows of every peer to every group") {
+  const IpAddress families[2][2] = {{ipv4(10, 0, 0, 2), ipv4(10, 0, 0, 1)}, {{0xfd00'0000'0000'0000, 2}, {0xfd00'0000'0000'0000, 1}}};
+  for (uint64_t secret = 0; secret < 300; ++secret) {
+    const FlowHash hash(rss_key({secret, 2, 3, 4}));
+    for (const auto& [peer, own] : families) {
+      std::array<bool, FlowGroups::kGroups> reached{};
+      for (uint32_t port = 32'768; port < 32'768 + 16'384; ++port) {
+        reached[FlowGroups::group_of(hash.flow(peer, 443, own, static_cast<uint16_t>(port)))] = true;
+      }
+      CHECK(std::count(reached.begin(), reached.end(), true) == FlowGroups::kGroups);
+    }
+  }
+}
+
 TEST_CASE("groups are dealt out in turn, and one is given to another stack as a whole") {
   FlowGroups groups(3);
   for (uint32_t hash = 0; hash < 1'000; ++hash) CHECK(groups.stack_of(hash) == hash % 128 % 3);

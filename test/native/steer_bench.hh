@@ -23,8 +23,6 @@ inline constexpr uint16_t kFirstPort = 1'024, kLength = 64;
 inline constexpr uint32_t kNumberAt = 56;
 inline constexpr MacAddress kMac = {2, 0, 0, 0, 0, 1};
 
-inline const FlowHash kHash(rss_key({1, 2, 3, 4}));
-
 struct SteerPools {
   HeapRegion region{2 * kPackets};
   HeapPool rx{region.region(), 0, kPackets};
@@ -35,14 +33,14 @@ struct SteerPools {
 /// far ═ device ─ first ═ others, each with pools of its own.
 struct SteerBench {
   explicit SteerBench(uint32_t stacks, uint32_t capacity, uint32_t wire = 4'096)
-      : device{pools.rx, pools.tx, kMac, wire}, far{far_pools.rx, far_pools.tx, {}}, groups(stacks) {
+      : device{pools.rx, pools.tx, kMac, wire}, far{far_pools.rx, far_pools.tx, {}}, steering({1, 2, 3, 4}, stacks) {
     PairPort::connect(device, far);
     std::vector<SteerLink*> all;
     for (uint32_t stack = 1; stack < stacks; ++stack) {
       links.push_back(std::make_unique<SteerLink>(capacity));
       all.push_back(links.back().get());
     }
-    first = std::make_unique<SteeringPort>(device, pools.rx, pools.tx, kHash, groups, all);
+    first = std::make_unique<SteeringPort>(device, pools.rx, pools.tx, steering, all);
     for (SteerLink* const link : all) {
       other_pools.push_back(std::make_unique<SteerPools>());
       others.push_back(std::make_unique<SteeredPort>(*link, other_pools.back()->rx, other_pools.back()->tx, kMac, 1'500));
@@ -61,7 +59,7 @@ struct SteerBench {
 
   SteerPools pools, far_pools;
   PairPort device, far;
-  FlowGroups groups;
+  FlowSteering steering;
   std::vector<std::unique_ptr<SteerLink>> links;
   std::unique_ptr<SteeringPort> first;
   std::vector<std::unique_ptr<SteerPools>> other_pools;
@@ -89,7 +87,7 @@ inline bool send(Port& port, HeapPool& pool, uint32_t flow, uint32_t number) {
 
 inline uint32_t flow_of(const uint8_t* frame) { return load_be16(frame + kEthernetHeader + kIpv4Header) - kFirstPort; }
 inline uint32_t stack_of(const SteerBench& bench, uint32_t flow) {
-  return bench.groups.stack_of(kHash.flow(kTheirs, static_cast<uint16_t>(kFirstPort + flow), kOurs, 80));
+  return bench.steering.stack_of(kTheirs, static_cast<uint16_t>(kFirstPort + flow), kOurs, 80);
 }
 
 /// A flow of this stack.

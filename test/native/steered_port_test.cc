@@ -74,7 +74,8 @@ TEST_CASE("a group that is given to another stack takes what comes from then on 
   const uint32_t flow = flow_of_stack(bench, 1);
   REQUIRE(send(bench.far, bench.far_pools.tx, flow, 1));
   CHECK(numbers(*bench.first, bench.pools.rx).empty());
-  bench.groups.assign(FlowGroups::group_of(kHash.flow(kTheirs, static_cast<uint16_t>(kFirstPort + flow), kOurs, 80)), 0);
+  const uint32_t hash = bench.steering.hash.flow(kTheirs, static_cast<uint16_t>(kFirstPort + flow), kOurs, 80);
+  bench.steering.groups.assign(FlowGroups::group_of(hash), 0);
   REQUIRE(send(bench.far, bench.far_pools.tx, flow, 2));
   CHECK(numbers(*bench.first, bench.pools.rx) == std::vector<uint32_t>{2});
   CHECK(numbers(*bench.others[0], bench.other_pools[0]->rx) == std::vector<uint32_t>{1});

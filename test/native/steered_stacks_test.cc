@@ -11,6 +11,8 @@ using namespace qstack::test;
 
 namespace {
 
+constexpr IpAddress ipv6_of(uint8_t last_byte) { return {0xfd00'0000'0000'0000, last_byte}; }
+
 struct Pools {
   static constexpr uint32_t kPackets = 1'024;
   HeapRegion region{2 * kPackets};
@@ -19,9 +21,12 @@ struct Pools {
   bool all_home() const { return rx.available() == kPackets && tx.available() == kPackets; }
 };
 
-StackConfig server_config() {
-  StackConfig config = host_config(1);
+/// Speaks both families.
+StackConfig dual_host(uint8_t last_byte) {
+  StackConfig config = host_config(last_byte);
   config.tcp.half_open = 64;
+  config.ip.ipv6.address = ipv6_of(last_byte);
+  config.ip.ipv6.dad_transmits = 0;
   return config;
 }
 
@@ -41,6 +46,13 @@ struct Bench {
     }
   }
 
+  StackConfig config_of(uint32_t stack) const {
+    StackConfig own = config;
+    own.tcp.steering = &steering;
+    own.tcp.stack = stack;
+    return own;
+  }
+
   void send(uint32_t stack, Handle handle, const std::string& bytes) {
     Packet* const packet = pools[stack].tx.allocate();
     REQUIRE(packet != nullptr);
@@ -54,7 +66,7 @@ struct Bench {
   Handle connect(uint16_t port) {
     return client.stack.connect({kClient, port}, {kServer, kPort}, {0, 0, Framing::stream}, 7, now);
   }
-  uint32_t stack_of(uint16_t port) const { return groups.stack_of(hash.flow(kClient, port, kServer, kPort)); }
+  uint32_t stack_of(uint16_t port) const { return steering.stack_of(kClient, port, kServer, kPort); }
   /// A port of the client whose connection is this stack's.
   uint16_t port_of(uint32_t stack) const {
     uint16_t port = 20'000;
@@ -75,18 +87,17 @@ struct Bench {
   uint64_t count(uint32_t stack, Counter counter) { return stacks[stack].counters().get(counter); }
 
   Nanos now = kSecond;
-  Host client{{host_config(2)}, {2, 0, 0, 0, 0, 2}, &now};
-  StackConfig config = server_config();
+  Host client{{dual_host(2)}, {2, 0, 0, 0, 0, 2}, &now};
+  StackConfig config = dual_host(1);
   Pools pools[2];
   PairPort device{pools[0].rx, pools[0].tx, config.ip.mac, 1u << 14};
-  FlowHash hash{rss_key(config.tcp.secret)};
-  FlowGroups groups{2};
+  FlowSteering steering{config.tcp.secret, 2};
   SteerLink link{256};
-  SteeringPort first{device, pools[0].rx, pools[0].tx, hash, groups, {&link}};
+  SteeringPort first{device, pools[0].rx, pools[0].tx, steering, {&link}};
   SteeredPort second{link, pools[1].rx, pools[1].tx, config.ip.mac, 1'500};
   Recorder apps[2];
-  Stack stacks[2] = {{config, first, pools[0].rx, pools[0].tx, apps[0]},
-                     {config, second, pools[1].rx, pools[1].tx, apps[1]}};
+  Stack stacks[2] = {{config_of(0), first, pools[0].rx, pools[0].tx, apps[0]},
+                     {config_of(1), second, pools[1].rx, pools[1].tx, apps[1]}};
 };
 
 }  // namespace
@@ -156,4 +167,49 @@ TEST_CASE("what a router says about a segment reaches the stack that has sent it
   CHECK(bench.count(0, Counter::icmp_errors_in) == 0);
   bench.run_ms(500);
   CHECK(bench.client.app.of(bench.client.app.last).bytes == pattern(1'400));
+}
+
+TEST_CASE("each stack opens from ports that no other one has, and the answers come home") {
+  const std::pair<IpAddress, IpAddress> families[] = {{Bench::kServer, Bench::kClient}, {ipv6_of(1), ipv6_of(2)}};
+  for (const auto& [own, peer] : families) {
+    Bench bench;
+    bench.client.stack.listen({{}, Bench::kPort, Framing::stream});
+    std::set<uint16_t> ports;
+    for (uint32_t i = 0; i < 20; ++i) {
+      for (uint32_t stack = 0; stack < 2; ++stack) {
+        const Handle handle = bench.stacks[stack].connect({own, 0}, {peer, Bench::kPort}, {}, i, bench.now);
+        const Tcb* const c = bench.stacks[stack].engine().inspect(handle);
+        REQUIRE(c != nullptr);
+        CHECK(bench.steering.stack_of(peer, Bench::kPort, own, c->key.local_port) == stack);
+        ports.insert(c->key.local_port);
+      }
+      if (i == 0) bench.run_ms(10);  // no more than three SYNs wait for a neighbour
+    }
+    bench.run_ms(50);
+    CHECK(ports.size() == 40);
+    CHECK(bench.client.app.opened_count == 40);
+    for (uint32_t stack = 0; stack < 2; ++stack) {
+      CHECK(bench.apps[stack].opened_count == 20);
+      CHECK(bench.count(stack, Counter::resets_out) == 0);
+    }
+  }
+}
+
+TEST_CASE("an open from a port of another stack fails, names that stack, and succeeds there") {
+  Bench bench;
+  bench.client.stack.listen({{}, 90, Framing::stream});
+  for (uint32_t stack = 0; stack < 2; ++stack) {
+    const Endpoint remote = {Bench::kClient, 90};
+    uint16_t port = 30'000;
+    while (bench.steering.stack_of(remote.address, 90, Bench::kServer, port) != stack) ++port;
+    const Endpoint local = {{}, port};  // the address is found as connect() finds it
+    CHECK(bench.stacks[1 - stack].elsewhere(local, remote) == stack);
+    CHECK(bench.stacks[stack].elsewhere(local, remote) == std::nullopt);
+    CHECK(bench.stacks[1 - stack].elsewhere({{}, 0}, remote) == std::nullopt);
+    CHECK(bench.stacks[1 - stack].connect(local, remote, {}, 7, bench.now).slot == kNoIndex);
+    CHECK(bench.stacks[stack].connect(local, remote, {}, 7, bench.now).slot != kNoIndex);
+    bench.run_ms(20);
+    CHECK(bench.apps[stack].opened_count == 1);
+  }
+  CHECK(bench.client.stack.elsewhere({Bench::kClient, 5'000}, {Bench::kServer, Bench::kPort}) == std::nullopt);
 }
