@@ -9,6 +9,8 @@
 
 namespace qstack {
 
+class OtherStacks;
+
 /// A static ARP or NDP line: `count` addresses from `first` share one MAC.
 struct StaticNeighbor {
   IpAddress first;
@@ -39,6 +41,7 @@ struct IpConfig {
   uint16_t mtu = 1500;
   uint16_t vlan = 0;    ///< 802.1Q: frames of this VLAN are ours, and leave with its tag; 0: untagged frames
   uint64_t secret = 0;  ///< of this start: keys the table of neighbours
+  OtherStacks* others = nullptr;  ///< get what is theirs of what came in fragments; null: there are none
 };
 
 }  // namespace qstack

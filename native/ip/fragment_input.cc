@@ -1,7 +1,7 @@
 // Fragments that arrive, datagrams of several frames that leave: RFC 791 3.2, RFC 8200 4.5.
 //
-// The packet of the fragment that completes a datagram carries it on, as if it had come whole. One that is longer than a
-// packet has room for can only be an echo request: it is answered out of the pool of fragments.
+// The packet of the fragment that completes a datagram carries it on, as if it had come whole, to another stack if its flow is
+// there. One that is longer than a packet has room for can only be an echo request: it is answered out of the pool of fragments.
 #include <algorithm>
 #include <cstring>
 
@@ -28,7 +28,7 @@ IpLayer::Verdict IpLayer::input_fragment(Packet* packet, const Ipv4Header& heade
   uint8_t* const carried = packet->data + kEthernetHeader;
   carried[1] = static_cast<uint8_t>((carried[1] & ~3) | whole->ecn);
   change_ipv4(carried, static_cast<uint16_t>(packet->length - kEthernetHeader), {});
-  return input_ipv4(packet, now);
+  return another_takes(packet) ? Verdict::consumed : input_ipv4(packet, now);
 }
 
 /// RFC 8200 4.5: the unfragmentable part of the first piece, with the next header that the fragment header names.
@@ -62,7 +62,7 @@ IpLayer::Verdict IpLayer::input_fragment(Packet* packet, const Ipv6Header& heade
   carried[first.before_fragment] = first.protocol;
   carried[1] = static_cast<uint8_t>((carried[1] & 0xcf) | datagram.ecn << 4);
   store_be16(carried + 4, static_cast<uint16_t>(packet->length - kEthernetHeader - kIpv6Header));
-  return input_ipv6(packet, now, false);
+  return another_takes(packet) ? Verdict::consumed : input_ipv6(packet, now, false);
 }
 
 /// RFC 6946: a fragment that is all of its datagram waits for no other, and is in nobody's way.
@@ -73,7 +73,7 @@ IpLayer::Verdict IpLayer::input_atomic(Packet* packet, const Ipv6Chain& chain, N
   packet->data += kIpv6FragmentHeader;
   packet->length = static_cast<uint16_t>(packet->length - kIpv6FragmentHeader);
   store_be16(packet->data + kEthernetHeader + 4, static_cast<uint16_t>(packet->length - kEthernetHeader - kIpv6Header));
-  return input_ipv6(packet, now, false);
+  return another_takes(packet) ? Verdict::consumed : input_ipv6(packet, now, false);
 }
 
 IpLayer::Verdict IpLayer::release(Packet* packet) {

@@ -31,6 +31,7 @@ IpLayer::IpLayer(const IpConfig& config, PacketPool& rx, PacketPool& tx, TxQueue
       echoes_(kEchoesPerSecond, kEchoBurst),
       errors_(kErrorsPerSecond, kErrorBurst),
       fragments_(counters),
+      others_(config.others),
       identification_(static_cast<uint32_t>(config.secret >> 32)) {}
 
 IpLayer::Verdict IpLayer::input(Packet* packet, Nanos now) {

@@ -14,6 +14,7 @@
 #include "native/ip/fragments.hh"
 #include "native/ip/icmp_error.hh"
 #include "native/ip/ndp.hh"
+#include "native/ip/other_stacks.hh"
 #include "native/ip/own_addresses.hh"
 #include "native/ip/resolver.hh"
 #include "native/ip/token_bucket.hh"
@@ -120,6 +121,7 @@ class IpLayer {
   Verdict input_long(Packet* packet, const Fragments::Datagram& datagram, uint8_t protocol, Nanos now);
   Verdict release(Packet* packet);
   static bool carry(Packet* packet, const Fragments::Datagram& datagram);
+  bool another_takes(Packet* packet) const { return others_ != nullptr && others_->take(packet); }
   void expire_fragments(Nanos now);
   bool send_datagram(const Receiver& to, std::span<const uint8_t> payload);
   bool send_piece(const Receiver& to, std::span<const uint8_t> bytes, uint16_t offset, bool more);
@@ -161,6 +163,7 @@ class IpLayer {
   TokenBucket echoes_;
   TokenBucket errors_;
   Fragments fragments_;
+  OtherStacks* others_;
   IcmpError error_;
   uint32_t identification_;  ///< of the last datagram that left and was no segment
 };

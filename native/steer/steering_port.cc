@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "native/wire/vlan.hh"
+
 namespace qstack {
 
 namespace {
@@ -90,6 +92,25 @@ void SteeringPort::hand_over(Lane& lane) {
   lane.counts.steered += taken;
   lane.counts.dropped += count - taken;
   moved_ += taken;
+}
+
+bool SteeringPort::take(Packet* packet) {
+  const uint32_t stack = stack_of(frame_target(packet->data, packet->length, steering_.hash));
+  if (stack == 0) return false;
+  Lane& lane = lanes_[stack - 1];
+  if (packet->tag != 0) {
+    packet->data -= kVlanTag;
+    packet->length = static_cast<uint16_t>(packet->length + kVlanTag);
+    insert_tag(packet->data, static_cast<uint16_t>(packet->tag));
+  }
+  if (packet->length > kRoom) {
+    ++lane.counts.dropped;
+    rx_.release(packet);
+    return true;
+  }
+  lane.picked.push(packet);
+  hand_over(lane);
+  return true;
 }
 
 /// A burst of another stack on its way to the device, and its packets on their way home.

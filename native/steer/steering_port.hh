@@ -7,7 +7,8 @@
 // In: frames of the device, frames of the other stacks. Out: to each stack the frames of its flow groups (frame_target.hh), to
 // the device what the others send, a burst of each whenever this stack polls. Invariant: no stack waits for another. A frame for
 // a stack whose way is full is dropped and counted, as a device drops for a full queue; what the device does not take keeps the
-// others' ways full, and their frames with them.
+// others' ways full, and their frames with them. Fragments are the first stack's, which gives what it has put together back to
+// be steered (take).
 // Read first: frame_way.hh (whose packets are freed where).
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <deque>
 #include <vector>
 
+#include "native/ip/other_stacks.hh"
 #include "native/port/port.hh"
 #include "native/steer/flow_steering.hh"
 #include "native/steer/frame_target.hh"
@@ -29,7 +31,7 @@ struct SteerCounts {
   uint64_t forwarded = 0;  ///< of it, taken by the device
 };
 
-class SteeringPort final : public Port {
+class SteeringPort final : public Port, public OtherStacks {
  public:
   /// `rx` and `tx`: the first stack's pools. `links`: of stack 1, 2 and so on; `steering` names no further ones. All outlive
   /// this port.
@@ -44,6 +46,9 @@ class SteeringPort final : public Port {
   MacAddress mac() const override { return inside_.mac(); }
   uint16_t mtu() const override { return inside_.mtu(); }
   bool link_up() override { return inside_.link_up(); }
+
+  /// The first stack's, between two bursts: `packet` is of its pool. Where a tag of 802.1Q was taken off it is put on again.
+  bool take(Packet* packet) override;
 
   /// Frames moved for other stacks since this was asked last: work, although the first stack had none. Without it its thread
   /// would take naps while others are busy.
@@ -80,14 +85,14 @@ class SteeringPort final : public Port {
     Batch kept;    ///< to be sent, and not taken by the device yet
   };
 
+  uint32_t stack_of(const FrameTarget& target) const {
+    return target.reader == FrameReader::flow ? steering_.groups.stack_of(target.hash) : 0;
+  }
   void tell_link(Nanos now);
   void steer(Packet* const* packets, uint32_t n);
   void copy_to_all(const Packet& packet);
   void hand_over(Lane& lane);
   void forward(Lane& lane, Nanos now);
-  uint32_t stack_of(const FrameTarget& target) const {
-    return target.reader == FrameReader::flow ? steering_.groups.stack_of(target.hash) : 0;
-  }
   uint32_t take_own(Packet** out, uint32_t n);
 
   Port& inside_;

@@ -27,6 +27,19 @@ struct Bench : IpBench {
   Bytes accepted_bytes() const { return {accepted->data, accepted->data + accepted->length}; }
 };
 
+/// Takes what it is offered, as long as it wants it.
+struct Others final : OtherStacks {
+  explicit Others(PacketPool*& pool) : pool(pool) {}
+  bool take(Packet* packet) override {
+    offered.emplace_back(packet->data, packet->data + packet->length);
+    if (takes) pool->release(packet);
+    return takes;
+  }
+  PacketPool*& pool;
+  bool takes = true;
+  std::vector<Bytes> offered;
+};
+
 }  // namespace
 
 TEST_CASE("RFC 791 3.2 and RFC 8200 4.5: a segment in pieces is put together, in whatever order they come") {
@@ -46,6 +59,28 @@ TEST_CASE("RFC 791 3.2 and RFC 8200 4.5: a segment in pieces is put together, in
       CHECK(bench.count(Counter::datagrams_reassembled) == 1);
     }
   } while (std::next_permutation(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.first < b.first; }));
+}
+
+TEST_CASE("what is whole again is offered to the other stacks that have our addresses, and goes on here if it is not theirs") {
+  for (const bool ipv6 : {false, true}) {
+    for (const bool takes : {false, true}) {
+      PacketPool* pool = nullptr;
+      Others others(pool);
+      others.takes = takes;
+      IpConfig config = dual_config();
+      config.others = &others;
+      Bench bench(config);
+      pool = &bench.rx;
+      const Frame whole = ipv6 ? ipv6_frame(kProtocolTcp, segment(180)) : ipv4_frame(kProtocolTcp, segment(180));
+      CHECK(bench.feed(whole) == kTcp);
+      CHECK(others.offered.empty());
+      CHECK(bench.feed_pieces(whole, {{0, 96}, {96, 200}}, ipv6) == (takes ? kConsumed : kTcp));
+      if (ipv6) CHECK(bench.feed(piece_of_ipv6(whole, {0, 200}, false)) == (takes ? kConsumed : kTcp));
+      Frame expected = whole;
+      if (!ipv6) change_ipv4(expected.data() + 14, static_cast<uint16_t>(whole.size() - 14), {});
+      CHECK(others.offered == std::vector<Bytes>(ipv6 ? 2 : 1, expected));
+    }
+  }
 }
 
 TEST_CASE("pieces of different datagrams do not mix: source, destination, number and, with IPv4, protocol tell them apart") {

@@ -2,6 +2,7 @@
 #include "native/steer/steered_port.hh"
 
 #include "native/wire/arp.hh"
+#include "native/wire/vlan.hh"
 #include "test/native/steer_bench.hh"
 
 using namespace qstack;
@@ -96,6 +97,53 @@ TEST_CASE("an ARP reply comes to every stack") {
     CHECK(copy->length == kEthernetHeader + kArpLength);
     (stack == 0 ? bench.pools : *bench.other_pools[stack - 1]).rx.release(copy);
   }
+  CHECK(bench.all_home());
+}
+
+TEST_CASE("a frame that the first stack gives back goes to its stack, with the tag that it came with") {
+  SteerBench bench(2, 16);
+  for (const bool tagged : {false, true}) {
+    Packet* const packet = bench.pools.rx.allocate();
+    packet->length = kLength;
+    packet->tag = tagged ? 0x8100'2005 : 0;
+    write_segment(packet->data, flow_of_stack(bench, 1), 7);
+    REQUIRE(bench.first->take(packet));
+    Packet* copy = nullptr;
+    REQUIRE(bench.others[0]->rx_burst(&copy, 1, 0) == 1);
+    const uint16_t tag = tagged ? kVlanTag : 0;
+    REQUIRE(copy->length == kLength + tag);
+    if (tagged) {
+      CHECK(load_be32(copy->data + 12) == 0x8100'2005);
+      remove_tag(copy->data);
+    }
+    uint8_t expected[kLength];
+    write_segment(expected, flow_of_stack(bench, 1), 7);
+    CHECK(std::memcmp(copy->data + tag, expected, kEthernetHeader + kIpv4Header) == 0);
+    CHECK(load_be32(copy->data + tag + kNumberAt) == 7);
+    bench.other_pools[0]->rx.release(copy);
+    numbers(*bench.first, bench.pools.rx);
+  }
+  CHECK(bench.first->counts(1).steered == 2);
+  Packet* const own = bench.pools.rx.allocate();
+  own->length = kLength;
+  write_segment(own->data, flow_of_stack(bench, 0), 8);
+  CHECK_FALSE(bench.first->take(own));
+  bench.pools.rx.release(own);
+  CHECK(bench.all_home());
+}
+
+TEST_CASE("a frame that is given back and finds no room is dropped and counted") {
+  SteerBench bench(2, 16);
+  for (uint32_t i = 0; i < 18; ++i) {
+    Packet* const packet = bench.pools.rx.allocate();
+    write_segment(packet->data, flow_of_stack(bench, 1), i);
+    packet->length = i == 0 ? kRoom - 2 : kLength;
+    packet->tag = i == 0 ? 0x8100'0005 : 0;  // too long with it
+    CHECK(bench.first->take(packet));
+  }
+  CHECK(bench.first->counts(1).steered == 16);
+  CHECK(bench.first->counts(1).dropped == 2);
+  CHECK(numbers(*bench.others[0], bench.other_pools[0]->rx).size() == 16);
   CHECK(bench.all_home());
 }
 

@@ -46,10 +46,11 @@ struct Bench {
     }
   }
 
-  StackConfig config_of(uint32_t stack) const {
+  StackConfig config_of(uint32_t stack) {
     StackConfig own = config;
     own.tcp.steering = &steering;
     own.tcp.stack = stack;
+    if (stack == 0) own.ip.others = &first;
     return own;
   }
 
@@ -167,6 +168,29 @@ TEST_CASE("what a router says about a segment reaches the stack that has sent it
   CHECK(bench.count(0, Counter::icmp_errors_in) == 0);
   bench.run_ms(500);
   CHECK(bench.client.app.of(bench.client.app.last).bytes == pattern(1'400));
+}
+
+TEST_CASE("a segment in pieces reaches the stack of its flow, and the one that puts it together does not answer it") {
+  for (const uint32_t stack : {0u, 1u}) {
+    Bench bench;
+    const Handle handle = bench.connect(bench.port_of(stack));
+    bench.run_ms(50);
+    REQUIRE(bench.apps[stack].opened_count == 1);
+    bench.client.send(handle, pattern(1'000));
+    bench.now += 200'000;
+    bench.client.stack.turn(bench.now);
+    const auto whole = bench.client.wire.take();
+    REQUIRE(whole);
+    const auto end = static_cast<uint32_t>(whole->size()) - kEthernetHeader - kIpv4Header;
+    bench.device.inject(piece_of(*whole, {504, end}, false));
+    bench.device.inject(piece_of(*whole, {0, 504}, true));
+    bench.run_ms(50);
+    CHECK(bench.count(0, Counter::datagrams_reassembled) == 1);
+    CHECK(bench.apps[stack].of(bench.apps[stack].last).bytes == pattern(1'000));
+    CHECK(bench.count(0, Counter::resets_out) + bench.count(1, Counter::resets_out) == 0);
+    CHECK(bench.client.count(Counter::resets_in) == 0);
+    CHECK(bench.client.count(Counter::retransmits) == 0);
+  }
 }
 
 TEST_CASE("each stack opens from ports that no other one has, and the answers come home") {
