@@ -117,7 +117,7 @@ export class Stack implements AsyncDisposable {
     await Promise.all(this.apps.map((app) => app.begin(this.numbers)));
     this.drops = new DropWatch(() => this.counters());
     if (settings.arrangement === 'inline') return;
-    this.native.run(this.id, { name: 'qstack-stack0', poll: settings.poll });
+    this.native.run(this.id, { name: 'qstack-stack', poll: settings.poll });
     this.heartbeat = new Heartbeat(this.native.attachArena(this.id), settings.appThreads, this.parts.log);
   }
 

@@ -132,6 +132,8 @@ export interface StackOptions {
   readonly tcp?: TcpOptions;
   readonly levels: number;
   readonly apps: number;
+  /** Stacks that share the device and its addresses; default 1. All numbers of connections, packets and budgets are of each. */
+  readonly stacks?: number;
   readonly rxPackets: number;
   readonly txPackets: number;
   /** Bytes of the arena kept for suspended messages; default 0. */
@@ -167,9 +169,10 @@ export interface ListenOptions {
 export type PollMode = 'yield' | 'busy' | 'sleep';
 
 export interface RunOptions {
+  /** Of the threads, followed by the number of each. */
   readonly name: string;
-  /** The thread sets its own affinity; absent: it may run where this process may (taskset). */
-  readonly core?: number;
+  /** By stack. The threads set their own affinity; absent: they may run where this process may (taskset). */
+  readonly cores?: readonly number[];
   readonly poll?: PollMode;
 }
 
@@ -297,13 +300,13 @@ export interface NativeAddon {
   /** Frames of a capture file, at most so many. QST_ERR_CAPTURE. */
   captureFrames(path: string, framesMax?: number): CapturedFrame[];
 
-  /** Starts the stack's own thread. */
+  /** Starts a thread for each of its stacks. */
   run(stack: StackId, options: RunOptions): void;
-  /** Stops and joins it; the stack can be run again, or driven inline. */
+  /** Stops and joins them; the stack can be run again, or driven inline. */
   stop(stack: StackId): void;
   /** Frees everything but the arena's address range, which stays for buffers that JavaScript still holds. */
   destroy(stack: StackId): void;
-  /** One turn in the calling thread; only while no thread and no driving poller runs it. Packets and commands handled. */
+  /** A turn of each of its stacks in the calling thread; only while no thread and no driving poller runs it. Packets and commands handled. */
   turn(stack: StackId): number;
 
   counters(stack: StackId): StackCounters;

@@ -56,6 +56,17 @@ struct Counters {
   void add(Counter counter, uint64_t n = 1) { values[static_cast<size_t>(counter)] += n; }
   void set(Counter counter, uint64_t n) { values[static_cast<size_t>(counter)] = n; }
   uint64_t get(Counter counter) const { return values[static_cast<size_t>(counter)]; }
+
+  /// Of two stacks together.
+  Counters& operator+=(const Counters& other) {
+    for (size_t i = 0; i < kCounters; ++i) values[i] += other.values[i];
+    for (size_t level = 0; level < messages_by_level.size(); ++level) {
+      messages_by_level[level] += other.messages_by_level[level];
+      deferred_by_level[level] += other.deferred_by_level[level];
+    }
+    sojourn += other.sojourn;
+    return *this;
+  }
 };
 
 }  // namespace qstack

@@ -31,6 +31,16 @@ class Sojourn {
     ++cells_[static_cast<uint32_t>(stage)][level][time > INT32_MAX ? 0 : Cells::cell_of(time)];
   }
 
+  /// Of two stacks together.
+  Sojourn& operator+=(const Sojourn& other) {
+    for (uint32_t stage = 0; stage < kStages; ++stage) {
+      for (uint32_t level = 0; level < kLevelsMax; ++level) {
+        for (uint32_t cell = 0; cell < Cells::kCells; ++cell) cells_[stage][level][cell] += other.cells_[stage][level][cell];
+      }
+    }
+    return *this;
+  }
+
   const std::array<uint64_t, Cells::kCells>& of(uint32_t stage, uint32_t level) const { return cells_[stage][level]; }
 
  private:

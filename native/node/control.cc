@@ -54,6 +54,8 @@ Napi::Value start(const Info& info) {
   return info.Env().Undefined();
 }
 
+std::string of_all(const ArenaConfig& arena, uint64_t of_each) { return std::to_string(arena.stacks * of_each); }
+
 Napi::Value create_stack(const Info& info) {
   const InstanceConfig config = read_stack(OptionReader(info[0], "createStack"));
   try {
@@ -62,8 +64,8 @@ Napi::Value create_stack(const Info& info) {
     throw;
   } catch (const std::bad_alloc&) {
     throw CodedError("QST_ERR_NO_MEMORY", "there is not enough memory for " +
-                                              std::to_string(config.stack.tcp.connections) + " connections and " +
-                                              std::to_string(config.device.rx_packets + config.device.tx_packets) +
+                                              of_all(config.arena, config.stack.tcp.connections) + " connections and " +
+                                              of_all(config.arena, config.arena.rx_packets + config.arena.tx_packets) +
                                               " packets");
   } catch (const std::length_error& error) {
     throw CodedError("QST_ERR_NO_MEMORY", error.what());
@@ -115,7 +117,8 @@ Napi::Value schedule(const Info& info) {
 }
 
 Napi::Value run(const Info& info) {
-  stack_argument(info)->run(read_run(OptionReader(info[1], "run")));
+  const OptionReader options(info[1], "run");
+  stack_argument(info)->run(read_run(options), read_cores(options));
   return info.Env().Undefined();
 }
 

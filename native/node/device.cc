@@ -1,7 +1,7 @@
 #include "native/node/device.hh"
 
 #include <atomic>
-#include <mutex>
+#include <deque>
 #include <optional>
 
 #include "native/mempool/heap_pool.hh"
@@ -13,6 +13,7 @@
 #include "native/port/eal.hh"
 #include "native/port/fault_port.hh"
 #include "native/port/mirror_port.hh"
+#include "native/steer/stack_ports.hh"
 
 namespace qstack::node {
 
@@ -79,10 +80,25 @@ class Mirror {
 };
 
 /// The fault port, when there is one, stands before whatever port the device has; the mirror before both: it tells what the
-/// stack sees.
-class FaultedDevice : public Device {
+/// stacks see. The first of several stacks stands before them all, and gives the others theirs.
+class WrappedDevice : public Device {
  public:
-  Port& port() override { return mirror_ ? static_cast<Port&>(mirror_->port()) : faulted(); }
+  Port& port(uint32_t stack) override { return steered_ ? steered_->port(stack) : mirrored(); }
+  SteeringPort* steering_port() override { return steered_ ? &steered_->first() : nullptr; }
+  std::map<std::string, uint64_t> stats() override {
+    std::map<std::string, uint64_t> out = inside_stats();
+    if (mirror_) {
+      out["mirror_records"] = mirror_->counts().records;
+      out["mirror_dropped"] = mirror_->counts().dropped;
+    }
+    if (steered_) {
+      const SteerCounts counts = steered_->counts();
+      out["steered"] = counts.steered;
+      out["steer_dropped"] = counts.dropped;
+      out["steer_forwarded"] = counts.forwarded;
+    }
+    return out;
+  }
   std::map<std::string, uint64_t> faults() override {
     std::map<std::string, uint64_t> counts;
     if (fault_) {
@@ -94,94 +110,98 @@ class FaultedDevice : public Device {
 
  protected:
   virtual Port& inside() = 0;
-  void add_faults(const DeviceConfig& config) {
-    if (config.faults) fault_.emplace(inside(), rx(), tx(), config.fault_seed, config.fault_rx, config.fault_tx);
-  }
-  void add_mirror(const DeviceConfig& config) {
+  virtual std::map<std::string, uint64_t> inside_stats() = 0;
+  /// Behind pools and port.
+  void add_wrappers(const DeviceConfig& config, const FlowSteering* steering) {
+    if (config.faults) fault_.emplace(inside(), rx(0), tx(0), config.fault_seed, config.fault_rx, config.fault_tx);
     if (!config.mirror.empty()) mirror_.emplace(config, faulted(), next_number());
-  }
-  void add_mirror_counts(std::map<std::string, uint64_t>& out) const {
-    if (!mirror_) return;
-    out["mirror_records"] = mirror_->counts().records;
-    out["mirror_dropped"] = mirror_->counts().dropped;
+    if (config.stacks == 1) return;
+    std::vector<StackPorts::Pools> pools;
+    for (uint32_t stack = 0; stack < config.stacks; ++stack) pools.push_back({&rx(stack), &tx(stack)});
+    steered_.emplace(mirrored(), *steering, pools);
   }
   /// Before the pools go: what they hold returns to them.
   void remove_wrappers() {
+    steered_.reset();
     mirror_.reset();
     fault_.reset();
   }
 
  private:
   Port& faulted() { return fault_ ? static_cast<Port&>(*fault_) : inside(); }
+  Port& mirrored() { return mirror_ ? static_cast<Port&>(mirror_->port()) : faulted(); }
 
   std::optional<FaultPort> fault_;
   std::optional<Mirror> mirror_;
+  std::optional<StackPorts> steered_;
 };
 
-class RingDevice final : public FaultedDevice {
+/// Packets of all stacks, RX and TX.
+uint32_t all_packets(const DeviceConfig& config) { return config.stacks * (config.rx_packets + config.tx_packets); }
+
+class RingDevice final : public WrappedDevice {
  public:
-  RingDevice(const DeviceConfig& config, uint8_t* memory)
-      : wire_(take_ring_end(config.ring, config.ring_side)), region_of_ring_(plain_region(config, memory)) {
-    region_ = region_of_ring_;
-    rx_.emplace(region_, 0, config.rx_packets);
-    tx_.emplace(region_, config.rx_packets, config.tx_packets);
-    port_.emplace(*wire_, config.ring_side, *rx_, *tx_, config.mac, config.mtu);
-    add_faults(config);
+  RingDevice(const DeviceConfig& config, uint8_t* memory, const FlowSteering* steering)
+      : wire_(take_ring_end(config.ring, config.ring_side)) {
+    region_ = {.base = memory, .stride = kPlainStride, .packet_at = 0, .count = all_packets(config)};
+    for (uint32_t stack = 0; stack < config.stacks; ++stack) {
+      rx_.emplace_back(region_, stack * config.rx_packets, config.rx_packets);
+      tx_.emplace_back(region_, config.stacks * config.rx_packets + stack * config.tx_packets, config.tx_packets);
+    }
+    port_.emplace(*wire_, config.ring_side, rx_[0], tx_[0], config.mac, config.mtu);
+    add_wrappers(config, steering);
   }
   ~RingDevice() override { remove_wrappers(); }
 
-  PacketPool& rx() override { return *rx_; }
-  PacketPool& tx() override { return *tx_; }
-  std::map<std::string, uint64_t> stats() override { return {}; }
+  PacketPool& rx(uint32_t stack) override { return rx_[stack]; }
+  PacketPool& tx(uint32_t stack) override { return tx_[stack]; }
 
  protected:
   Port& inside() override { return *port_; }
+  std::map<std::string, uint64_t> inside_stats() override { return {}; }
 
  private:
-  static PacketRegion plain_region(const DeviceConfig& config, uint8_t* memory) {
-    return {.base = memory, .stride = kPlainStride, .packet_at = 0, .count = config.rx_packets + config.tx_packets};
-  }
-
   std::shared_ptr<RingWire> wire_;
-  PacketRegion region_of_ring_;
-  std::optional<HeapPool> rx_, tx_;
+  std::deque<HeapPool> rx_, tx_;
   std::optional<RingPort> port_;
 };
 
-class DpdkDevice final : public FaultedDevice {
+class DpdkDevice final : public WrappedDevice {
  public:
-  DpdkDevice(const DeviceConfig& config, uint8_t* memory) {
+  DpdkDevice(const DeviceConfig& config, uint8_t* memory, const FlowSteering* steering) {
     const uint32_t number = next_number();
-    const std::string name = "qstack" + std::to_string(number);
-    region_ = dpdk_region(memory, config.rx_packets + config.tx_packets, extra_room(config.device));
-    rx_.emplace(name + "rx", region_, 0, config.rx_packets);
-    tx_.emplace(name + "tx", region_, config.rx_packets, config.tx_packets);
+    region_ = dpdk_region(memory, all_packets(config), extra_room(config.device));
+    for (uint32_t stack = 0; stack < config.stacks; ++stack) add_pools(config, number, stack);
     DpdkPortOptions options{.device = dpdk_device(config.device, number, config.mac), .mac = config.mac, .mtu = config.mtu};
     options.ring_size = config.descriptors != 0 ? config.descriptors : usual_ring_size(options.device);
-    port_.emplace(options, *rx_);
-    add_faults(config);
-    add_mirror(config);
+    port_.emplace(options, rx_[0]);
+    add_wrappers(config, steering);
   }
   ~DpdkDevice() override { remove_wrappers(); }
 
-  PacketPool& rx() override { return *rx_; }
-  PacketPool& tx() override { return *tx_; }
-  std::map<std::string, uint64_t> stats() override {
-    const DpdkPortStats stats = port_->stats();
-    std::map<std::string, uint64_t> out{{"rx_missed", stats.rx_missed},
-                                        {"rx_errors", stats.rx_errors},
-                                        {"rx_no_packet", stats.rx_no_packet},
-                                        {"rx_oversize", stats.rx_oversize},
-                                        {"tx_errors", stats.tx_errors}};
-    add_mirror_counts(out);
-    return out;
-  }
+  PacketPool& rx(uint32_t stack) override { return rx_[stack]; }
+  PacketPool& tx(uint32_t stack) override { return tx_[stack]; }
 
  protected:
   Port& inside() override { return *port_; }
+  std::map<std::string, uint64_t> inside_stats() override {
+    const DpdkPortStats stats = port_->stats();
+    return {{"rx_missed", stats.rx_missed},
+            {"rx_errors", stats.rx_errors},
+            {"rx_no_packet", stats.rx_no_packet},
+            {"rx_oversize", stats.rx_oversize},
+            {"tx_errors", stats.tx_errors}};
+  }
 
  private:
-  std::optional<DpdkPool> rx_, tx_;
+  void add_pools(const DeviceConfig& config, uint32_t number, uint32_t stack) {
+    const std::string name = "qstack" + std::to_string(number), of = std::to_string(stack);
+    const uint32_t first_tx = config.stacks * config.rx_packets;
+    rx_.emplace_back(name + "rx" + of, region_, stack * config.rx_packets, config.rx_packets);
+    tx_.emplace_back(name + "tx" + of, region_, first_tx + stack * config.tx_packets, config.tx_packets);
+  }
+
+  std::deque<DpdkPool> rx_, tx_;
   std::optional<DpdkPort> port_;
 };
 
@@ -201,6 +221,7 @@ DeviceConfig read_device(const OptionReader& options, uint32_t address) {
   config.mac = options.mac("mac", derive_mac(address));
   config.mtu = options.u16("mtu", 1500, 576, 1500);
   config.descriptors = options.u16("descriptors", 0, 0, 1u << 14);
+  config.stacks = options.u32("stacks", 1, 1, abi::kStacksMax);
   config.rx_packets = static_cast<uint32_t>(options.required("rxPackets", 1, 1u << 24));
   config.tx_packets = static_cast<uint32_t>(options.required("txPackets", 1, 1u << 24));
   config.mirror = options.text("mirror", "");
@@ -216,14 +237,14 @@ DeviceConfig read_device(const OptionReader& options, uint32_t address) {
 }
 
 uint64_t Device::bytes(const DeviceConfig& config) {
-  const uint64_t count = uint64_t{config.rx_packets} + config.tx_packets;
+  const uint64_t count = all_packets(config);
   return count * (config.ring.empty() ? dpdk_region(nullptr, 1, extra_room(config.device)).stride : kPlainStride);
 }
 
-std::unique_ptr<Device> Device::make(const DeviceConfig& config, uint8_t* memory) {
-  if (!config.ring.empty()) return std::make_unique<RingDevice>(config, memory);
+std::unique_ptr<Device> Device::make(const DeviceConfig& config, uint8_t* memory, const FlowSteering* steering) {
+  if (!config.ring.empty()) return std::make_unique<RingDevice>(config, memory, steering);
   if (!eal_running()) throw CodedError("QST_ERR_EAL", "createStack: a device needs startEal first");
-  return std::make_unique<DpdkDevice>(config, memory);
+  return std::make_unique<DpdkDevice>(config, memory, steering);
 }
 
 }  // namespace qstack::node

@@ -1,7 +1,10 @@
-// Device: the packet pools of one stack and the port that uses them, made from one description.
+// Device: the packet pools of one server's stacks and the ports that use them, made from one description.
 //
-// In: a device string, or one end of a pair inside the process, and the memory for the packets. Out: a Port with its
-// two pools. Forms of the string: "memif:PATH?role=server", "tap:NAME", "af_packet:INTERFACE",
+//   stack 0 ── (SteeringPort, of several stacks) ── (MirrorPort) ── (FaultPort) ── the device
+//   stack k ── SteeredPort
+//
+// In: a device string, or one end of a pair inside the process, and the memory for the packets. Out: for each stack a Port
+// with its two pools. Forms of the string: "memif:PATH?role=server", "tap:NAME", "af_packet:INTERFACE",
 // "af_xdp:INTERFACE", "pcap:INTERFACE", "pcap:rx=FILE,tx=FILE"; anything else is passed to DPDK as it is. Made and destroyed by a control thread, with nobody polling. The ends of a pair are freed together
 // (ring_wires.hh).
 #pragma once
@@ -13,6 +16,8 @@
 #include "native/node/options.hh"
 #include "native/port/fault_lane.hh"
 #include "native/port/port.hh"
+#include "native/steer/flow_steering.hh"
+#include "native/steer/steering_port.hh"
 
 namespace qstack::node {
 
@@ -23,8 +28,9 @@ struct DeviceConfig {
   MacAddress mac{};
   uint16_t mtu = 1500;
   uint16_t descriptors = 0;
-  uint32_t rx_packets = 0;
-  uint32_t tx_packets = 0;
+  uint32_t stacks = 1;
+  uint32_t rx_packets = 0;  ///< of each stack
+  uint32_t tx_packets = 0;  ///< of each stack
   bool faults = false;
   uint64_t fault_seed = 0;
   FaultConfig fault_rx, fault_tx;
@@ -32,25 +38,31 @@ struct DeviceConfig {
   uint32_t mirror_snap = 0;
 };
 
-/// Reads `device`, `descriptors`, `fault`, `mirror`, `mac`, `mtu`, `rxPackets`, `txPackets`; `address` gives the MAC its default.
+/// Reads `device`, `descriptors`, `fault`, `mirror`, `mac`, `mtu`, `stacks`, `rxPackets`, `txPackets`; `address` gives the MAC
+/// its default.
 DeviceConfig read_device(const OptionReader& options, uint32_t address);
 
 class Device {
  public:
   /// Bytes of memory that the packets need.
   static uint64_t bytes(const DeviceConfig& config);
-  /// `memory` has bytes(config) bytes and outlives the device.
-  static std::unique_ptr<Device> make(const DeviceConfig& config, uint8_t* memory);
+  /// `memory` has bytes(config) bytes; it and `steering`, which several stacks need, outlive the device.
+  static std::unique_ptr<Device> make(const DeviceConfig& config, uint8_t* memory, const FlowSteering* steering);
   virtual ~Device() = default;
 
-  virtual Port& port() = 0;
-  virtual PacketPool& rx() = 0;
-  virtual PacketPool& tx() = 0;
-  virtual std::map<std::string, uint64_t> stats() = 0;
+  virtual Port& port(uint32_t stack) = 0;
+  virtual PacketPool& rx(uint32_t stack) = 0;
+  virtual PacketPool& tx(uint32_t stack) = 0;
+  /// Of several stacks: the first one's port. Null with one.
+  virtual SteeringPort* steering_port() = 0;
 
-  const PacketRegion& region() const { return region_; }
+  // In the first stack's thread.
+
+  virtual std::map<std::string, uint64_t> stats() = 0;
   /// Counts of the fault port; empty without one.
   virtual std::map<std::string, uint64_t> faults() = 0;
+
+  const PacketRegion& region() const { return region_; }
 
  protected:
   PacketRegion region_;

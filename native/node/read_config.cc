@@ -131,6 +131,7 @@ void read_budgets(const OptionReader& options, ArenaConfig& arena) {
 
 ArenaConfig read_arena(const OptionReader& options, const InstanceConfig& config) {
   ArenaConfig arena;
+  arena.stacks = config.device.stacks;
   arena.levels = static_cast<uint32_t>(options.required("levels", 1, abi::kLevelsMax));
   arena.apps = static_cast<uint32_t>(options.required("apps", 1, abi::kAppsMax));
   arena.connections = config.stack.tcp.connections;
@@ -213,7 +214,6 @@ StackThreadConfig read_run(const OptionReader& options) {
   config.name = options.text("name", "qstack");
   config.on_start = eal_enter_thread;
   config.on_stop = eal_leave_thread;
-  if (options.has("core")) config.core = static_cast<int>(options.required("core", 0, 1023));
   const std::string poll = options.text("poll", "yield");
   if (poll == "yield") {
     config.poll = PollMode::yield;
@@ -225,6 +225,19 @@ StackThreadConfig read_run(const OptionReader& options) {
     options.fail("poll", "\"" + poll + "\", but yield, busy or sleep is expected");
   }
   return config;
+}
+
+std::vector<int> read_cores(const OptionReader& options) {
+  if (!options.has("cores")) return {};
+  const Napi::Value list = options.value("cores");
+  if (!list.IsArray()) options.fail("cores", "an array of numbers is expected");
+  std::vector<int> cores;
+  for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i) {
+    const double core = list.As<Napi::Array>().Get(i).ToNumber().DoubleValue();
+    if (!(core >= 0 && core <= 1023)) options.fail("cores", "numbers from 0 to 1023 are expected");
+    cores.push_back(static_cast<int>(core));
+  }
+  return cores;
 }
 
 }  // namespace qstack::node

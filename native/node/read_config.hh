@@ -11,5 +11,7 @@ namespace qstack::node {
 InstanceConfig read_stack(const OptionReader& options);
 ListenerConfig read_listener(const OptionReader& options);
 StackThreadConfig read_run(const OptionReader& options);
+/// `cores`: one for each stack.
+std::vector<int> read_cores(const OptionReader& options);
 
 }  // namespace qstack::node

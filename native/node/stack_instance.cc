@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -32,12 +33,6 @@ int make_eventfd() {
   return fd;
 }
 
-std::vector<uint64_t> hits_of(const RuleBook* rules) {
-  if (rules == nullptr) return {};
-  const std::span<const uint64_t> hits = rules->hits();
-  return {hits.begin(), hits.end()};
-}
-
 ArenaConfig with_region(ArenaConfig arena, const DeviceConfig& device) {
   arena.region_bytes = Device::bytes(device);
   return arena;
@@ -47,8 +42,7 @@ ArenaConfig with_region(ArenaConfig arena, const DeviceConfig& device) {
 
 // An arena that JavaScript has seen is never unmapped: its buffers would point into nothing.
 StackInstance::Parts::~Parts() {
-  stack.reset();
-  rings.reset();
+  shards.reset();
   device.reset();
   if (!arena_shared || arena == nullptr) return;
   arena->discard();
@@ -63,9 +57,10 @@ StackInstance::StackInstance(const InstanceConfig& config, const TouchProgress& 
   arena_ = parts_->arena.get();
   // Before the device's pools write to each of its packets, in this thread alone.
   touch(std::array{arena_->used_at_once()}, touch_threads(), progress);
-  parts_->device = Device::make(config.device, arena_->region_memory());
+  if (config.arena.stacks > 1) parts_->steering.emplace(config.stack.tcp.secret, config.arena.stacks);
+  parts_->device = Device::make(config.device, arena_->region_memory(), parts_->whose());
   try {
-    make_parts();
+    make_shards();
     touch_pools(progress);
   } catch (...) {
     if (!config.device.ring.empty()) leave_ring_end(config.device.ring, config.device.ring_side, std::move(parts_));
@@ -73,24 +68,21 @@ StackInstance::StackInstance(const InstanceConfig& config, const TouchProgress& 
   }
 }
 
-void StackInstance::make_parts() {
+void StackInstance::make_shards() {
   Parts& parts = *parts_;
-  arena_->set_region(parts.device->region());
-  parts.rings = std::make_unique<AppRings>(*arena_, 0, parts.device->tx(), config_.stack.policy);
-  parts.stack = std::make_unique<Stack>(config_.stack, parts.device->port(), parts.device->rx(), parts.device->tx(),
-                                        *parts.rings);
-  for (uint32_t app = 0; app < config_.arena.apps; ++app) parts.rings->attach(app, wake_fds_[app]);
-  // The apps find TX packets. No turn yet: what the device has already would find no listener.
-  parts.rings->drain(*parts.stack, monotonic_now());
-  parts.rings->publish();
+  Device& device = *parts.device;
+  arena_->set_region(device.region());
+  std::vector<Shards::End> ends;
+  for (uint32_t stack = 0; stack < config_.arena.stacks; ++stack) {
+    ends.push_back({&device.port(stack), &device.rx(stack), &device.tx(stack)});
+  }
+  parts.shards.emplace(config_.stack, *arena_, ends, parts.whose(), device.steering_port());
+  for (uint32_t app = 0; app < config_.arena.apps; ++app) parts.shards->attach(app, wake_fds_[app]);
 }
 
 void StackInstance::touch_pools(const TouchProgress& progress) {
   const uint64_t before = arena_->used_at_once().bytes;
-  std::vector<MemoryRegion> regions = parts_->stack->engine().memory();
-  const auto by_slot = parts_->rings->memory();
-  regions.insert(regions.end(), by_slot.begin(), by_slot.end());
-  touch(regions, touch_threads(), [&](uint64_t bytes) {
+  touch(parts_->shards->memory(), touch_threads(), [&](uint64_t bytes) {
     if (progress) progress(before + bytes);
   });
 }
@@ -110,22 +102,16 @@ void StackInstance::check_driver() const {
   }
 }
 
-void StackInstance::call(const std::function<void()>& work) {
+void StackInstance::call(const std::function<void(Shards&)>& work) {
   const std::lock_guard lock(control_);
   check_alive();
-  if (thread_) return thread_->call(work);
-  check_driver();
-  work();
+  if (!runs()) check_driver();
+  work(*parts_->shards);
 }
 
 uint16_t StackInstance::listen(const ListenerConfig& config) {
   int number = 0;
-  call([&] {
-    AppRings& rings = *parts_->rings;
-    number = config.port == 0 ? rings.add_framing(config) : parts_->stack->listen(config);
-    if (config.port == 0 && number == 0) number = -ENOBUFS;
-    if (number >= 0 && config.port != 0) rings.set_framing(static_cast<uint16_t>(number), config);
-  });
+  call([&](Shards& shards) { number = config.port == 0 ? shards.add_framing(config) : shards.listen(config); });
   const IpAddress own = config_.stack.ip.address != 0 ? IpAddress(config_.stack.ip.address) : config_.stack.ip.ipv6.address;
   const std::string where = text_of(config.address.unspecified() ? own : config.address, config.port);
   if (number == -EADDRINUSE) throw CodedError("EADDRINUSE", "listen EADDRINUSE: address already in use " + where);
@@ -138,79 +124,64 @@ uint16_t StackInstance::listen(const ListenerConfig& config) {
 
 void StackInstance::unlisten(uint16_t listener) {
   if (listener >= AppRings::kFirstFraming) return;
-  call([&] { parts_->stack->unlisten(listener); });
+  call([&](Shards& shards) { shards.unlisten(listener); });
 }
 
-std::vector<uint64_t> StackInstance::classify(Classifier classifier) {
+std::vector<uint64_t> StackInstance::classify(const Classifier& classifier) {
   if (classifier.levels() > config_.arena.levels) {
     throw CodedError("QST_ERR_CLASSIFIER_INVALID", "the classifier has " + std::to_string(classifier.levels()) +
                                                        " levels, the stack has " +
                                                        std::to_string(config_.arena.levels));
   }
-  auto rules = std::make_unique<RuleBook>(std::move(classifier));
-  call([&] { rules = parts_->stack->replace_rules(std::move(rules)); });
-  return hits_of(rules.get());
+  std::vector<uint64_t> hits;
+  call([&](Shards& shards) { hits = shards.classify(classifier); });
+  return hits;
 }
 
 std::vector<uint64_t> StackInstance::rule_hits() {
   std::vector<uint64_t> hits;
-  call([&] { hits = hits_of(parts_->stack->rules()); });
+  call([&](Shards& shards) { hits = shards.rule_hits(); });
   return hits;
 }
 
 void StackInstance::schedule(const PolicyConfig& policy) {
-  call([&] {
-    parts_->stack->schedule(policy);
-    parts_->rings->schedule(policy);
-  });
+  call([&](Shards& shards) { shards.schedule(policy); });
 }
 
 CounterSnapshot StackInstance::counters() {
   CounterSnapshot out{};
-  call([&] {
-    Device& device = *parts_->device;
-    out.counters = parts_->stack->counters();
-    out.counters.add(Counter::bad_records, parts_->rings->bad_records());
-    out.counters.add(Counter::stale_records, parts_->rings->stale_records());
-    out.rx_free = device.rx().available();
-    out.tx_free = device.tx().available();
-    out.rx_packets = device.rx().capacity();
-    out.tx_packets = device.tx().capacity();
-    out.rx_with_apps = parts_->rings->rx_with_apps();
-    out.tx_with_apps = parts_->rings->tx_with_apps();
-    const TcpEngine& engine = parts_->stack->engine();
-    out.control_blocks = engine.connections_used();
-    out.busy_blocks = engine.busy_used();
-    out.early_ranges = engine.early_used();
-    out.ipv6_pairs = engine.ipv6_used();
-    out.option_sets = static_cast<uint32_t>(engine.profiles_used());
-    out.device = device.stats();
-    out.faults = device.faults();
-    out.link_up = device.port().link_up();
+  call([&](Shards& shards) {
+    for (const StackFigures& figures : shards.figures()) out += figures;
+    shards.at(0, [&](Shard&) {  // the device's thread
+      Device& device = *parts_->device;
+      out.device = device.stats();
+      out.faults = device.faults();
+      out.link_up = device.port(0).link_up();
+    });
   });
   return out;
 }
 
 Sojourn StackInstance::sojourn() {
   Sojourn out;
-  call([&] { out = parts_->stack->counters().sojourn; });
+  call([&](Shards& shards) { out = shards.sojourn(); });
   return out;
 }
 
 HiccupProbe::Summary StackInstance::hiccups(bool reset) {
   const std::lock_guard lock(control_);
   check_alive();
-  return thread_ ? thread_->hiccups(reset) : last_hiccups_;
+  return parts_->shards->hiccups(reset);
 }
 
 uint32_t StackInstance::reclaim(uint32_t app) {
   uint32_t reset = 0;
-  call([&] { reset = parts_->rings->reclaim(*parts_->stack, app, monotonic_now()); });
+  call([&](Shards& shards) { reset = shards.reclaim(app); });
   return reset;
 }
 
 void StackInstance::attach_app(uint32_t app) {
-  call([&] { parts_->rings->attach(app, wake_fds_[app]); });
+  call([&](Shards& shards) { shards.attach(app, wake_fds_[app]); });
 }
 
 void StackInstance::wake(uint32_t app) {
@@ -219,40 +190,29 @@ void StackInstance::wake(uint32_t app) {
   [[maybe_unused]] const ssize_t written = write(wake_fds_[app], &one, sizeof(one));
 }
 
-uint32_t StackInstance::turn_parts(Nanos now) {
-  Parts& parts = *parts_;
-  const uint32_t commands = parts.rings->drain(*parts.stack, now);
-  const uint32_t work = parts.stack->turn(now);
-  parts.rings->publish();
-  return commands + work;
-}
-
-void StackInstance::run(const StackThreadConfig& config) {
+void StackInstance::run(const StackThreadConfig& config, const std::vector<int>& cores) {
   const std::lock_guard lock(control_);
   check_alive();
-  if (thread_ || driver_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
-  thread_ = std::make_unique<StackThread>([this](Nanos now) { return turn_parts(now); }, config);
+  if (runs() || driver_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
+  parts_->shards->run(config, cores);
 }
 
 void StackInstance::stop() {
   const std::lock_guard lock(control_);
-  if (!thread_) return;
-  last_hiccups_ = thread_->hiccups(false);
-  thread_->stop();
-  thread_.reset();
+  if (runs()) parts_->shards->stop();
 }
 
 uint32_t StackInstance::turn(Nanos now) {
   check_alive();
-  if (thread_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs in its own thread");
+  if (runs()) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs in its own thread");
   check_driver();
-  return turn_parts(now);
+  return parts_->shards->turn(now);
 }
 
 void StackInstance::begin_driving() {
   const std::lock_guard lock(control_);
   check_alive();
-  if (thread_ || driver_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
+  if (runs() || driver_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
   driver_ = std::this_thread::get_id();
 }
 

@@ -1,7 +1,7 @@
-// StackInstance: everything of one stack, from its arena to its thread, and the control calls on it.
+// StackInstance: everything of one server's stacks, from their arena to their threads, and the control calls on them.
 //
-// In: options once, then control calls from any thread. Out: a running stack. Invariant: one thread at a time takes its
-// turns (its own thread, a driving poller, or a caller of turn()), and control runs in that thread, between two turns.
+// In: options once, then control calls from any thread. Out: running stacks. Invariant: one thread at a time takes the turns
+// of a stack (its own thread, a driving poller, or a caller of turn()), and control runs in that thread, between two turns.
 // Instances are found by number (registry.hh); pollers share ownership, so a destroyed one is empty, never dangling.
 #pragma once
 
@@ -14,10 +14,8 @@
 
 #include "native/classify/classifier.hh"
 #include "native/node/device.hh"
-#include "native/stack/app_commands.hh"
-#include "native/stack/stack.hh"
-#include "native/stack/stack_thread.hh"
-#include "native/stack/touch.hh"
+#include "native/stack/shards.hh"
+#include "native/steer/flow_steering.hh"
 
 namespace qstack::node {
 
@@ -27,12 +25,10 @@ struct InstanceConfig {
   DeviceConfig device;
 };
 
-struct CounterSnapshot {
-  Counters counters;
-  uint32_t rx_free, tx_free, rx_packets, tx_packets, rx_with_apps, tx_with_apps;
-  uint32_t control_blocks, busy_blocks, early_ranges, ipv6_pairs, option_sets;  ///< in use
+/// Of all stacks together, and of their device.
+struct CounterSnapshot : StackFigures {
   std::map<std::string, uint64_t> device, faults;
-  bool link_up;
+  bool link_up = false;
 };
 
 class StackInstance {
@@ -51,7 +47,7 @@ class StackInstance {
   uint16_t listen(const ListenerConfig& config);
   void unlisten(uint16_t listener);
   /// How often each rule of the version of before has matched, and last its default; empty where there was none.
-  std::vector<uint64_t> classify(Classifier classifier);
+  std::vector<uint64_t> classify(const Classifier& classifier);
   std::vector<uint64_t> rule_hits();
   /// RX lanes, TX queue and send rings go by another policy from the next turn on.
   void schedule(const PolicyConfig& policy);
@@ -66,9 +62,10 @@ class StackInstance {
   /// True once for each wake().
   bool woken(uint32_t app) { return woken_[app].exchange(false, std::memory_order_acquire); }
 
-  void run(const StackThreadConfig& config);
+  /// Shards::run says more.
+  void run(const StackThreadConfig& config, const std::vector<int>& cores);
   void stop();
-  /// Takes one turn in the calling thread, which must be the driver if there is one.
+  /// Takes a turn of each stack in the calling thread, which must be the driver if there is one.
   uint32_t turn(Nanos now);
   /// Makes the calling thread the driver (a poller that takes turns).
   void begin_driving();
@@ -78,20 +75,21 @@ class StackInstance {
   bool destroyed() const { return destroyed_.load(std::memory_order_acquire); }
 
  private:
-  /// What the stack's thread touches, in the order in which it is made.
+  /// What the stacks' threads touch, in the order in which it is made.
   struct Parts {
     std::unique_ptr<Arena> arena;
+    std::optional<FlowSteering> steering;  ///< of several stacks
     std::unique_ptr<Device> device;
-    std::unique_ptr<AppRings> rings;
-    std::unique_ptr<Stack> stack;
+    std::optional<Shards> shards;
     bool arena_shared = false;
     ~Parts();
+    const FlowSteering* whose() const { return steering ? &*steering : nullptr; }
   };
 
-  void make_parts();
+  void make_shards();
   void touch_pools(const TouchProgress& progress);
-  uint32_t turn_parts(Nanos now);
-  void call(const std::function<void()>& work);
+  void call(const std::function<void(Shards&)>& work);
+  bool runs() const { return parts_ != nullptr && parts_->shards->running(); }
   void check_driver() const;
   void check_alive() const;
 
@@ -103,9 +101,7 @@ class StackInstance {
   std::vector<int> wake_fds_;
   std::vector<std::atomic<bool>> woken_;
   mutable std::mutex control_;  ///< one control call at a time
-  std::unique_ptr<StackThread> thread_;
   std::optional<std::thread::id> driver_;
-  HiccupProbe::Summary last_hiccups_;
 };
 
 }  // namespace qstack::node

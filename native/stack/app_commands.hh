@@ -208,14 +208,18 @@ void AppRings::execute_connect(AnyStack& stack, uint32_t app, const abi::SendRec
   const auto framing = framings_.find(static_cast<uint16_t>(record.packet));
   if (framing == framings_.end() || record.packet > UINT16_MAX) {
     ++bad_records_;
-    sides_[app].failed_connects.push_back(record.cookie);
+    sides_[app].failed_connects.push_back({record.cookie});
     return;
   }
   const Endpoint remote{to, static_cast<uint16_t>(record.generation)};
   const Endpoint local{{}, static_cast<uint16_t>(record.generation >> 16)};
+  if (const std::optional<uint32_t> other = stack.elsewhere(local, remote)) {
+    sides_[app].failed_connects.push_back({record.cookie, CloseReason::elsewhere, *other});
+    return;
+  }
   const Handle handle = stack.connect(local, remote, framing->second, record.cookie, now);
   if (handle.slot >= connections_) {
-    sides_[app].failed_connects.push_back(record.cookie);
+    sides_[app].failed_connects.push_back({record.cookie});
     return;
   }
   apps_of_[handle.slot] = static_cast<uint8_t>(app);

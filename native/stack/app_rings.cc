@@ -11,6 +11,7 @@ namespace qstack {
 
 static_assert(static_cast<uint32_t>(CloseReason::app_lost) == static_cast<uint32_t>(abi::CloseCode::app_lost));
 static_assert(static_cast<uint32_t>(CloseReason::bad_message) == static_cast<uint32_t>(abi::CloseCode::bad_message));
+static_assert(static_cast<uint32_t>(CloseReason::elsewhere) == static_cast<uint32_t>(abi::CloseCode::elsewhere));
 static_assert(static_cast<uint32_t>(CloseReason::refused) == static_cast<uint32_t>(abi::CloseCode::refused));
 static_assert(sizeof(TcpInfo) + kTcpOptions * 4 <= abi::kInfoBytes);
 static_assert(kNoIndex == abi::kNoIndex && kLevelsMax == abi::kLevelsMax);
@@ -232,11 +233,12 @@ bool AppRings::urgent(Handle handle) {
   return side == nullptr || push(*side, lowest(), record_of(abi::EventType::urgent, handle));
 }
 
-bool AppRings::tell_failed_connect(Side& side, uint32_t cookie) {
+bool AppRings::tell_failed_connect(Side& side, const FailedConnect& failed) {
   abi::EventRecord record = record_of(abi::EventType::closed, Handle{});
   record.slot = kNoIndex;
-  record.token_low = cookie;
-  record.reason = static_cast<uint32_t>(CloseReason::unreachable);
+  record.token_low = failed.cookie;
+  record.reason = static_cast<uint32_t>(failed.reason);
+  record.length = failed.stack;
   return push(side, lowest(), record);
 }
 

@@ -83,6 +83,13 @@ class AppRings final : public App {
   static constexpr uint8_t kNoApp = 0xff;
   static constexpr uint32_t kEmptyBit = 1u << abi::kLevelsMax;
 
+  /// An active open that could not begin.
+  struct FailedConnect {
+    uint32_t cookie;
+    CloseReason reason = CloseReason::unreachable;
+    uint32_t stack = 0;  ///< elsewhere: the one that can begin it
+  };
+
   struct Side {
     explicit Side(const SchedulingPolicy& fresh) : policy(fresh) {}
 
@@ -99,7 +106,7 @@ class AppRings final : public App {
     uint32_t rx_held = 0;      ///< messages that the app has not released
     uint32_t tx_held = 0;      ///< TX packets in its empty ring and in its hands
     bool lost = false;
-    std::deque<uint32_t> failed_connects;  ///< cookies of active opens that could not begin and are not told yet
+    std::deque<FailedConnect> failed_connects;  ///< not told yet
     std::deque<abi::EventRecord> answers;  ///< to info records, that the ring had no room for
   };
 
@@ -118,7 +125,7 @@ class AppRings final : public App {
   void tell_addresses(const Opened& event);
   bool push(Side& side, uint32_t level, const abi::EventRecord& record);
   void wake(Side& side);
-  bool tell_failed_connect(Side& side, uint32_t cookie);
+  bool tell_failed_connect(Side& side, const FailedConnect& failed);
 
   template <typename AnyStack>
   uint32_t drain_releases(AnyStack& stack, uint32_t app, Nanos now);

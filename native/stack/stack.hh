@@ -31,6 +31,8 @@ class Stack {
 
   /// Number of the listener, or -EADDRINUSE, -EADDRNOTAVAIL.
   int listen(const ListenerConfig& config) { return engine_.listen(config); }
+  /// The number that this listener would have, so that it is the same in other stacks.
+  int reserve(const ListenerConfig& config) { return engine_.reserve(config); }
   /// Stops accepting; open connections go on.
   void unlisten(uint16_t listener) { engine_.unlisten(listener); }
 

@@ -61,6 +61,8 @@ class TcpEngine {
   bool flush_acks();
 
   int listen(const ListenerConfig& config);
+  /// The number that listen() gives to this listener, or -ENOMEM. It stays closed.
+  int reserve(const ListenerConfig& config);
   void unlisten(uint16_t listener);
   Handle connect(Endpoint local, Endpoint remote, const ListenerConfig& framing, uint64_t token);
   /// The stack that answers to an active open would come to, where that is not this one: connect() fails for it.

@@ -28,17 +28,26 @@ int TcpEngine::listen(const ListenerConfig& config) {
   for (const Listener& other : listeners_) {
     if (other.open && overlap(other.config, config)) return -EADDRINUSE;
   }
+  const size_t before = listeners_.size();
+  const int number = reserve(config);
+  if (number < 0) return number;
+  Listener& listener = listeners_[static_cast<size_t>(number)];
+  if (listener.profile == ProfileTable::kNone) {  // it keeps it for good: handshakes may still name it
+    listener.profile = use_profile(config, static_cast<uint16_t>(number));
+  }
+  listener.open = listener.profile != ProfileTable::kNone;
+  if (listener.open) return number;
+  if (listeners_.size() > before) listeners_.pop_back();
+  return -ENOMEM;
+}
+
+int TcpEngine::reserve(const ListenerConfig& config) {
   for (size_t i = 0; i < listeners_.size(); ++i) {  // a listener that was closed comes back
-    if (listeners_[i].config != config) continue;
-    listeners_[i].open = true;
-    return static_cast<int>(i);
+    if (listeners_[i].config == config) return static_cast<int>(i);
   }
   if (listeners_.size() >= kNoListener) return -ENOMEM;
-  const auto number = static_cast<uint16_t>(listeners_.size());
-  const uint16_t profile = use_profile(config, number);  // for good: handshakes may still name it
-  if (profile == ProfileTable::kNone) return -ENOMEM;
-  listeners_.push_back({config, profile, true});
-  return number;
+  listeners_.push_back({config, ProfileTable::kNone, false});
+  return static_cast<int>(listeners_.size() - 1);
 }
 
 /// With one reference more.

@@ -53,6 +53,7 @@ struct FakeStack {
     connected.push_back({Handle{}, local, remote, 0, token});
     return next_connect;
   }
+  std::optional<uint32_t> elsewhere(const Endpoint&, const Endpoint&) const { return other; }
   bool alive(Handle handle) const { return handle.generation == 1; }
   int set_option(Handle, TcpOption option, uint32_t value, Nanos) { return options.set(option, value); }
   std::optional<uint32_t> option(Handle, TcpOption option) const { return options[option]; }
@@ -71,6 +72,7 @@ struct FakeStack {
   std::vector<Call> calls;
   std::vector<Opened> connected;
   Handle next_connect;
+  std::optional<uint32_t> other;  ///< the stack that connections must be asked of
   SocketOptions options;
   TcpInfo state{};
   uint32_t released = 0;

@@ -450,6 +450,19 @@ TEST_CASE("an active open belongs to the app that asked, and its failure is told
     CHECK(event.token_low == 42);
     CHECK(event.reason == static_cast<uint32_t>(abi::CloseCode::refused));
   }
+  SUBCASE("of another stack") {
+    bench.stack->other = 3;
+    bench.stack->next_connect = {5, 1};
+    bench.ends[1].put(0, record);
+    bench.turn();
+    CHECK(bench.stack->connected.empty());
+    REQUIRE(bench.ends[1].next(1, event));
+    CHECK(event.type == static_cast<uint8_t>(abi::EventType::closed));
+    CHECK(event.slot == kNoIndex);
+    CHECK(event.token_low == 42);
+    CHECK(event.reason == static_cast<uint32_t>(abi::CloseCode::elsewhere));
+    CHECK(event.length == 3);
+  }
   SUBCASE("cannot begin") {
     bench.ends[1].put(0, record);
     bench.turn();
