@@ -10,16 +10,19 @@ import { processMemory } from '../../tools/start/memory.js';
 
 test('the arena is as large as the one that native makes', () => {
   const native = loadNative();
-  for (const [levels, apps, rxPackets, txPackets, slabBytes, ipv6Slots] of [
-    [1, 1, 64, 64, 0, 0],
-    [3, 2, 1000, 500, 12_345, 0],
-    [8, 4, 256, 8192, 0, 0],
-    [2, 1, 64, 64, 100, 100],
+  for (const [stacks, levels, apps, rxPackets, txPackets, slabBytes, ipv6Slots] of [
+    [1, 1, 1, 64, 64, 0, 0],
+    [1, 3, 2, 1000, 500, 12_345, 0],
+    [1, 8, 4, 256, 8192, 0, 0],
+    [1, 2, 1, 64, 64, 100, 100],
+    [2, 2, 3, 1000, 500, 12_345, 200],
+    [3, 1, 2, 64, 128, 0, 0],
   ] as const) {
     const stack = native.createStack({
-      device: { ring: `plan${levels}`, side: 0 },
+      device: { ring: `plan${stacks}${levels}`, side: 0 },
       ip: { address: 0x0a000001, ...(ipv6Slots > 0 ? { ipv6: { address: 'fd00::1' } } : {}) },
       tcp: { connections: 100 },
+      stacks,
       levels,
       apps,
       rxPackets,
@@ -29,7 +32,7 @@ test('the arena is as large as the one that native makes', () => {
     const words = new Uint32Array(native.attachArena(stack));
     const stride = words[ARENA_HEADER_STRIDE_U32] as number;
     const expected = words[ARENA_HEADER_ARENA_BYTES_U32] as number;
-    assert.is(arenaBytes({ levels, apps, rxPackets, txPackets, stride, slabBytes, ipv6Slots }), expected);
+    assert.is(arenaBytes({ stacks, levels, apps, rxPackets, txPackets, stride, slabBytes, ipv6Slots }), expected);
     native.destroy(stack);
   }
 });

@@ -1,7 +1,8 @@
-// The app's end of one stack's rings in its barest form, for tests of the binding: no scheduler, no messages, just records.
+// The app's end of its rings with one stack in its barest form, for tests of the binding: no scheduler, no messages, just records.
 import {
   APP_LINE_BYTES,
   APP_LINES_AT,
+  ARENA_HEADER_APPS_U32,
   ARENA_HEADER_LEVELS_U32,
   ARENA_HEADER_PAYLOAD_AT_U32,
   ARENA_HEADER_REGION_AT_U32,
@@ -63,13 +64,16 @@ export class RingApp {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly #app: number;
+  readonly #of: number;
 
-  constructor(native: NativeAddon, stack: StackId, app = 0) {
+  /** `of`: which of the instance's stacks. */
+  constructor(native: NativeAddon, stack: StackId, app = 0, of = 0) {
     const arena = native.attachArena(stack);
     this.u8 = new Uint8Array(arena);
     this.u16 = new Uint16Array(arena);
     this.u32 = new Uint32Array(arena);
     this.#app = app;
+    this.#of = of;
   }
 
   get levels(): number {
@@ -82,7 +86,8 @@ export class RingApp {
   }
 
   #ring(index: number): { header: number; records: number; capacity: number } {
-    const entry = (RING_DIRECTORY_AT + (this.#app * RINGS_PER_APP + index) * RING_ENTRY_BYTES) / 4;
+    const set = this.#of * this.u32[ARENA_HEADER_APPS_U32]! + this.#app;
+    const entry = (RING_DIRECTORY_AT + (set * RINGS_PER_APP + index) * RING_ENTRY_BYTES) / 4;
     return { header: this.u32[entry]! / 4, records: this.u32[entry + 1]!, capacity: this.u32[entry + 2]! };
   }
 
