@@ -19,7 +19,7 @@ using qstack::test::host_config;
 namespace {
 
 constexpr uint32_t kConnections = 10'000, kLength = 16;
-constexpr uint32_t kServer = 0x0a000001, kClient = 0x0a000002;
+constexpr uint32_t kServer = 0x0a000001;
 constexpr uint16_t kPort = 80;
 
 /// An app thread: sends back what it gets, and closes what the peer has closed.
