@@ -47,12 +47,13 @@ class Device {
   /// Bytes of memory that the packets need.
   static uint64_t bytes(const DeviceConfig& config);
   /// `memory` has bytes(config) bytes; it and `steering`, which several stacks need, outlive the device.
-  static std::unique_ptr<Device> make(const DeviceConfig& config, uint8_t* memory, const FlowSteering* steering);
+  static std::unique_ptr<Device> make(const DeviceConfig& config, uint8_t* memory,
+                                      const FlowSteering* steering = nullptr);
   virtual ~Device() = default;
 
-  virtual Port& port(uint32_t stack) = 0;
-  virtual PacketPool& rx(uint32_t stack) = 0;
-  virtual PacketPool& tx(uint32_t stack) = 0;
+  virtual Port& port(uint32_t stack = 0) = 0;
+  virtual PacketPool& rx(uint32_t stack = 0) = 0;
+  virtual PacketPool& tx(uint32_t stack = 0) = 0;
   /// Of several stacks: the first one's port. Null with one.
   virtual SteeringPort* steering_port() = 0;
 
