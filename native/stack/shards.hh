@@ -68,8 +68,10 @@ class Shards {
   /// The first stack ends last: it sends what the others have given to it.
   void stop();
   bool running() const { return !threads_.empty(); }
-  /// A turn of each, in the calling thread; none runs.
+  /// A turn of each, in the calling thread; none runs. Records, packets and timers handled: 0 means idle.
   uint32_t turn(Nanos now);
+  /// Of one. What the first moves for the others counts, or its thread would take naps while they are busy.
+  uint32_t turn(uint32_t number, Nanos now);
 
   /// In the thread of stack `number`, between two of its turns.
   void at(uint32_t number, const std::function<void(Shard&)>& work);
@@ -95,7 +97,6 @@ class Shards {
   void attach(uint32_t app, int wake_fd);
 
  private:
-  uint32_t turn(uint32_t number, Nanos now);
   void send_rest();
   void forget(const ListenerConfig& config, uint32_t refused_by, int listener);
 

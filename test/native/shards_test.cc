@@ -169,6 +169,24 @@ TEST_CASE("shards: a lost app's connections are reset in all stacks, and what it
   CHECK(scene.server.all_home());
 }
 
+TEST_CASE("shards: the first stack is not idle while it moves frames for another, in either direction") {
+  Scene scene;
+  Shards& shards = *scene.server.shards;
+  shards.listen({0, kPort, Framing::stream});
+  const Handle handle = scene.connect(scene.port_of(1));
+  scene.run_ms(100);
+  REQUIRE(scene.client.app.opened_count == 1);
+  CHECK(shards.turn(0, scene.now) == 0);
+  scene.client.send(handle, "hello");
+  scene.client.stack.turn(scene.now);
+  CHECK(shards.turn(0, scene.now) == 1);
+  CHECK(shards.turn(0, scene.now) == 0);
+  CHECK(shards.turn(1, scene.now) > 0);
+  shards.at(1, [&](Shard& shard) { shard.rings.reclaim(shard.stack, 0, scene.now); });
+  shards.turn(1, scene.now);
+  CHECK(shards.turn(0, scene.now) == 1);
+}
+
 TEST_CASE("shards: one stack needs no steering") {
   Scene scene({.stacks = 1});
   CHECK(scene.server.shards->count() == 1);
