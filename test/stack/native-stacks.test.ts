@@ -61,7 +61,13 @@ class Pair {
     const common = { levels: 2, apps: 1, rxPackets: 512, txPackets: 512 };
     const tcp = { connections: SLOTS, halfOpen: 64, timeWait: 64, busy: 64, timeWaitMs: 1, delayedAckMs: 0 };
     const pools = { ...common, tcp };
-    this.server = native.createStack({ device: { ring, side: 0 }, ip: { address: SERVER }, stacks: 2, ...pools, ...more });
+    this.server = native.createStack({
+      device: { ring, side: 0 },
+      ip: { address: SERVER },
+      stacks: 2,
+      ...pools,
+      ...more,
+    });
     this.client = native.createStack({ device: { ring, side: 1 }, ip: { address: CLIENT }, ...pools });
     this.ends = [0, 1].map((stack) => new ServerEnd(this.server, stack));
     this.clientApp = new RingApp(native, this.client);
@@ -73,27 +79,33 @@ class Pair {
     this.turnsServer = false;
   }
 
+  private step(): TestEvent[] {
+    if (this.turnsServer) native.turn(this.server);
+    for (const end of this.ends) end.serve();
+    native.turn(this.client);
+    return this.clientApp.drain();
+  }
+
   /** Takes turns until the client's app has so many events of that type. */
   until(type: number, count: number): TestEvent[] {
     const found: TestEvent[] = [];
     for (const deadline = Date.now() + 10_000; found.length < count && Date.now() < deadline; ) {
-      if (this.turnsServer) native.turn(this.server);
-      for (const end of this.ends) end.serve();
-      native.turn(this.client);
-      found.push(...this.clientApp.drain().filter((event) => event.type === type));
+      found.push(...this.step().filter((event) => event.type === type));
     }
     assert.is(found.length, count, `events of type ${type}`);
     return found;
   }
 
+  /** So many connections, of which both sides have been told. */
   connect(count: number): TestEvent[] {
-    const first = this.open(1); // no more than three SYNs wait for ARP
-    return [...first, ...this.open(count - 1)];
-  }
-
-  private open(count: number): TestEvent[] {
-    this.ask(count);
-    return this.until(EVENT_TYPE_OPENED, count);
+    this.ask(1); // no more than three SYNs wait for ARP
+    const opened = this.until(EVENT_TYPE_OPENED, 1);
+    this.ask(count - 1);
+    opened.push(...this.until(EVENT_TYPE_OPENED, count - 1));
+    const told = () => this.ends.reduce((sum, end) => sum + end.opened.length, 0);
+    for (const deadline = Date.now() + 10_000; told() < count && Date.now() < deadline; ) this.step();
+    assert.is(told(), count);
+    return opened;
   }
 
   ask(count: number): void {
@@ -207,7 +219,10 @@ it('a lost app: its connections with both stacks are reset, and it begins anew w
   const both = new Pair();
   const before = native.counters(both.server).pools;
   native.listen(both.server, { port: 80, framing: 'stream' });
-  both.connect(16);
+  for (const connection of both.connect(16)) {
+    both.clientApp.send(connection, Buffer.from('x'));
+    both.until(EVENT_TYPE_MESSAGE, 1); // both have asked for the client's station by then
+  }
   assert.is(native.reclaimApp(both.server, 0), 16);
   const lost = both.ends.splice(0, 2, new ServerEnd(both.server, 0), new ServerEnd(both.server, 1));
   assert.ok(lost.every((end) => end.opened.length > 0));
