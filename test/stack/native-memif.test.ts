@@ -12,7 +12,7 @@ const native = loadNative();
 const it = suite('native memif');
 const folder = mkdtempSync(join(tmpdir(), 'qstack-memif-'));
 
-function stackOf(device: string, address: number): StackId {
+function stackOf(device: string, address: number, stacks = 1): StackId {
   return native.createStack({
     device,
     descriptors: 512,
@@ -20,6 +20,7 @@ function stackOf(device: string, address: number): StackId {
     tcp: { connections: 16, halfOpen: 16, timeWait: 16, busy: 16 },
     levels: 1,
     apps: 1,
+    stacks,
     rxPackets: 2048,
     txPackets: 1024,
   });
@@ -63,6 +64,52 @@ it('two stacks talk over memif, through threads of their own', async () => {
     await new Promise((done) => setTimeout(done, 1));
   }
   assert.is(Buffer.from(message?.bytes ?? []).toString(), 'over memif');
+  native.destroy(client);
+  native.destroy(server);
+});
+
+/** What `look` finds within ten seconds. */
+async function eventually(look: () => TestEvent | undefined): Promise<TestEvent> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await new Promise((done) => setTimeout(done, 1))) {
+    const found = look();
+    if (found !== undefined) return found;
+  }
+  throw new Error('nothing within 10 s');
+}
+
+it('two stacks share a memif: each of its connections is heard and answered by one of them', async () => {
+  const path = join(folder, 'shared');
+  const server = stackOf(`memif:${path}?role=server`, 0x0a000001, 2);
+  const client = stackOf(`memif:${path}?role=client`, 0x0a000002);
+  const ends = [0, 1].map((stack) => new RingApp(native, server, 0, stack));
+  const clientApp = new RingApp(native, client);
+  native.listen(server, { port: 80, framing: 'segment' });
+  const profile = native.listen(client, { port: 0, framing: 'segment' });
+  native.run(server, { name: 'memif-server' });
+  native.run(client, { name: 'memif-client' });
+  const heard = [0, 0];
+  for (let number = 0; number < 12; number++) {
+    clientApp.connect(0x0a000001, 80, profile, number);
+    const opened = await eventually(() => clientApp.drain().find((event) => event.type === EVENT_TYPE_OPENED));
+    clientApp.send(opened, Buffer.from(`message ${number}`));
+    let stack = 0;
+    const message = await eventually(() => {
+      const found = ends.map((end) => end.drain().find((event) => event.type === EVENT_TYPE_MESSAGE));
+      stack = found[0] === undefined ? 1 : 0;
+      return found[stack];
+    });
+    heard[stack] = (heard[stack] ?? 0) + 1;
+    ends[stack]?.send(message, message.bytes);
+    const answer = await eventually(() => clientApp.drain().find((event) => event.type === EVENT_TYPE_MESSAGE));
+    assert.is(Buffer.from(answer.bytes).toString(), `message ${number}`);
+  }
+  assert.ok(
+    heard.every((count) => count > 0),
+    `${heard}`,
+  );
+  const { counters, device } = native.counters(server);
+  assert.is(counters.connections_open, 12);
+  assert.ok((device.steered ?? 0) > 0);
   native.destroy(client);
   native.destroy(server);
 });
