@@ -1,7 +1,8 @@
 // AppCore: one app thread's half of a stack, put together: events in, handlers in between, sends and releases out.
 // In: turn() by the native poller, once per non-empty turn of libuv. Out: records, published at the end of each turn.
 // Invariant: one thread; a connection's events are judged by slot and generation, and a stale one only gives its packet back.
-// Read poller.ts (events), dispatcher.ts (handlers) and sender.ts (replies) first; app.ts is what a user sees of it.
+// Read poller.ts (events), dispatcher.ts (handlers) and sender.ts (replies) first; app.ts is what a user sees of it. Where a
+// connection's slot names its stack (senders.ts, releasers.ts), nothing else here knows that there may be several.
 import type { Op } from '../coroutine/op.js';
 import type { PolicyOptions } from '../coroutine/policy.js';
 import type { RunWatchOptions } from '../coroutine/run-watch.js';
@@ -16,6 +17,7 @@ import {
   APP_LINE_QUIET_LEVELS_U32,
   APP_LINE_STAMP_U32,
   APP_LINE_WANT_BUFFERS_U32,
+  CLOSE_CODE_ELSEWHERE,
   EVENT_RECORD_COOKIE_U32,
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_LENGTH_U32,
@@ -54,14 +56,16 @@ import { type ConnectOp, Connector } from './connector.js';
 import { diagnostics } from './diagnostics.js';
 import { Dispatcher, type DispatcherHost } from './dispatcher.js';
 import { QstackError } from './errors.js';
+import type { EventRings, EventSink } from './event-rings.js';
 import { InfoDesk } from './info-desk.js';
 import { type ListenerState, ORDER_LEVEL } from './listener-state.js';
 import { type Address, Message } from './message.js';
 import type { ResolvedPolicy } from './policy.js';
-import { type EventSink, Poller } from './poller.js';
+import { Poller } from './poller.js';
 import { Reader, type ReaderHost, ReceiveOp } from './reader.js';
-import { Releaser } from './release.js';
-import { Sender, WINDOW } from './sender.js';
+import { Releasers } from './releasers.js';
+import { type Sender, WINDOW } from './sender.js';
+import { Senders } from './senders.js';
 import type { OptionWords } from './socket-options.js';
 import { AppSojourn } from './sojourn.js';
 import { Watchers } from './watchers.js';
@@ -148,8 +152,8 @@ export class AppCore<L extends string = string>
   /** Takes over when the next turn begins. */
   private nextPolicy: ResolvedPolicy | null = null;
   private readonly poller: Poller;
-  private readonly sender: Sender;
-  private readonly releaser: Releaser;
+  private readonly senders: Senders;
+  private readonly releasers: Releasers;
   private readonly dispatcher: Dispatcher<L>;
   private readonly watchers = new Watchers();
   /** Listeners of active opens, by slot. */
@@ -184,25 +188,25 @@ export class AppCore<L extends string = string>
       onLost: (error, message) => this.report(error, message as Message<L> | null),
     });
     this.table = new ConnectionTable(arena.connections, options.prepare);
-    this.sender = new Sender(arena, app, this.table, {
+    this.senders = new Senders(arena, app, this.table, {
       policy: options.policy.options,
       windowBytes: options.sendBufferBytes ?? WINDOW,
     });
-    this.sender.onOverflow = (slot, generation) => this.abort(slot, generation);
+    this.senders.onOverflow = (slot, generation) => this.abort(slot, generation);
     const unlimited = levels.map(() => Number.POSITIVE_INFINITY);
-    this.releaser = new Releaser(arena, app, options.watermarks ?? unlimited);
+    this.releasers = new Releasers(arena, app, options.watermarks ?? unlimited);
     this.sojourn = new AppSojourn(levels.length);
     this.dispatcher = new Dispatcher(
       arena,
       this.table,
       this.scheduler,
-      this.releaser,
+      this.releasers,
       this,
       this.sojourn,
       options.policy.maxAgesMs,
     );
-    this.connector = new Connector(this.sender, this.outside, () => this.kick());
-    this.desk = new InfoDesk(arena, this.sender, this);
+    this.connector = new Connector(this.senders.all, this.outside, () => this.kick());
+    this.desk = new InfoDesk(arena, this.senders, this);
     this.poller = new Poller(arena, app, this.scheduler, this, options.policy.options);
     this.levelsWhileStalled = this.levelsPassing(options.policy.options);
   }
@@ -222,7 +226,7 @@ export class AppCore<L extends string = string>
     this.levelsWhileStalled = this.levelsPassing(options);
     this.scheduler.schedule(options);
     this.poller.schedule(options);
-    this.sender.schedule(options);
+    this.senders.schedule(options);
     this.dispatcher.limitAges(maxAgesMs);
     for (const source of this.sources) source.schedule(options);
   }
@@ -232,13 +236,23 @@ export class AppCore<L extends string = string>
     this.inTurn = true;
     if (this.nextPolicy !== null && !this.scheduler.isPaused) this.takeOver(this.nextPolicy);
     this.scheduler.advance(this.arena.u32[this.line + APP_LINE_STAMP_U32] as number);
-    this.sender.begin();
+    this.senders.begin();
     for (const source of this.sources) source.beginTurn();
-    this.poller.levelsTaken = this.sender.isStalled || this.isCrowded() ? this.levelsWhileStalled : 0xff;
+    this.narrowLevels();
     const more = this.poller.turn();
     if (this.closingAt >= 0) this.closeSome();
     this.inTurn = false;
     return this.endTurn() || more;
+  }
+
+  /** By stack: a connection's sends wait for packets of its own. */
+  private narrowLevels(): void {
+    const { rings } = this.poller;
+    const crowded = this.isCrowded();
+    for (let stack = 0; stack < rings.length; stack++) {
+      const narrow = crowded || (this.senders.all[stack] as Sender).isStalled;
+      (rings[stack] as EventRings).levelsTaken = narrow ? this.levelsWhileStalled : 0xff;
+    }
   }
 
   private isCrowded(): boolean {
@@ -248,19 +262,20 @@ export class AppCore<L extends string = string>
 
   /** Shows what was written since the turn began; also called after code that ran outside of a turn. */
   endTurn(): boolean {
-    this.sender.flush();
+    this.senders.flush();
     for (const source of this.sources) source.endTurn();
-    this.sender.publish();
-    this.releaser.publish();
+    this.senders.publish();
+    this.releasers.publish();
     this.writeLine();
-    return this.releaser.isLate || (this.closingAt >= 0 && this.closingAt < this.table.size);
+    return this.releasers.isLate || (this.closingAt >= 0 && this.closingAt < this.table.size);
   }
 
   private writeLine(): void {
     const { u32 } = this.arena;
-    const stalled = this.sender.isStalled;
-    u32[this.line + APP_LINE_WANT_BUFFERS_U32] = stalled ? 1 : 0;
-    u32[this.line + APP_LINE_QUIET_LEVELS_U32] = stalled ? ~this.levelsWhileStalled & 0xff : 0;
+    const { stalled, all } = this.senders;
+    u32[this.line + APP_LINE_WANT_BUFFERS_U32] = stalled > 0 ? 1 : 0;
+    // Of one stack among several they may be taken, and the poller has to come for them.
+    u32[this.line + APP_LINE_QUIET_LEVELS_U32] = stalled === all.length ? ~this.levelsWhileStalled & 0xff : 0;
     const deadline = this.scheduler.timers.nextDeadline();
     if (deadline >= 0) u32[this.line + APP_LINE_DEADLINE_U32] = deadline;
     u32[this.line + APP_LINE_DEADLINE_SET_U32] = deadline >= 0 ? 1 : 0;
@@ -270,13 +285,13 @@ export class AppCore<L extends string = string>
     return {
       connections: this.table.openCount,
       messages: this.messages,
-      sent: this.sender.messages,
-      sendsRefused: this.sender.refused,
-      sendOverflows: this.sender.overflowed,
+      sent: this.senders.messages,
+      sendsRefused: this.senders.refused,
+      sendOverflows: this.senders.overflowed,
       shed: [...this.dispatcher.shedByLevel],
-      moved: [...this.releaser.movedByLevel],
-      inPackets: this.releaser.inPackets,
-      inSlabs: this.releaser.inSlabs,
+      moved: this.releasers.movedByLevel,
+      inPackets: this.releasers.inPackets,
+      inSlabs: this.releasers.inSlabs,
       sojourn: this.sojourn.cells,
       handlersFailed: this.handlersFailed,
       stale: this.stale,
@@ -329,7 +344,7 @@ export class AppCore<L extends string = string>
       words[at + EVENT_RECORD_LOCAL_ADDRESS_U32] as number,
       words[at + (EVENT_RECORD_LOCAL_PORT_U16 >>> 1)] as number,
     );
-    if (listener?.sendBuffer !== undefined) this.sender.setWindow(slot, generation, listener.sendBuffer);
+    if (listener?.sendBuffer !== undefined) this.senders.of(slot).setWindow(slot, generation, listener.sendBuffer);
     if (diagnostics.opened.hasSubscribers) diagnostics.opened.publish(this.factsOf(slot, generation));
     if (connecting !== null) this.connected(slot, generation, connecting);
     else if (listener === undefined) this.abort(slot, generation);
@@ -385,7 +400,7 @@ export class AppCore<L extends string = string>
     if (diagnostics.message.hasSubscribers) {
       this.publishMessage(slot, generation, words[at] as number, words[at + EVENT_RECORD_LENGTH_U32] as number);
     }
-    this.releaser.take(words, at, table.has(slot, STREAM));
+    this.releasers.of(slot).take(words, at, table.has(slot, STREAM));
     const listener = this.listenerOf(slot);
     if (!table.isOpen(slot, generation) || table.has(slot, CLOSING) || listener === undefined) {
       this.stale++;
@@ -415,9 +430,12 @@ export class AppCore<L extends string = string>
   closed(words: Uint32Array, at: number): void {
     const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
     const generation = words[at + EVENT_RECORD_GENERATION_U32] as number;
-    const reason = closeReason(words[at + EVENT_RECORD_REASON_U32] as number);
+    const code = words[at + EVENT_RECORD_REASON_U32] as number;
+    const reason = closeReason(code);
     if (slot === NO_INDEX || !this.table.isOpen(slot, generation)) {
-      this.connector.failed(words[at + EVENT_RECORD_TOKEN_LOW_U32] as number, reason);
+      const cookie = words[at + EVENT_RECORD_TOKEN_LOW_U32] as number;
+      if (code !== CLOSE_CODE_ELSEWHERE) this.connector.failed(cookie, reason);
+      else this.connector.elsewhere(cookie, words[at + EVENT_RECORD_LENGTH_U32] as number);
       return;
     }
     if (reason === 'finished' && this.table.inFlight(slot) !== 0) this.leaveLater(slot, generation, reason);
@@ -461,7 +479,7 @@ export class AppCore<L extends string = string>
     this.readers.delete(slot);
     this.clients.delete(slot);
     this.dispatcher.drop(slot);
-    this.sender.close(slot);
+    this.senders.of(slot).close(slot);
     this.table.close(slot, closeCode(reason));
     this.watchers.closed(slot, generation, reason);
     this.desk.closed(slot, generation, reason);
@@ -487,7 +505,7 @@ export class AppCore<L extends string = string>
     const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
     const cookie = words[at + EVENT_RECORD_COOKIE_U32] as number;
     if (!this.table.isOpen(slot, words[at + EVENT_RECORD_GENERATION_U32] as number)) return;
-    if (!this.sender.drained(slot, cookie)) this.watchers.drained(cookie);
+    if (!this.senders.of(slot).drained(slot, cookie)) this.watchers.drained(cookie);
   }
 
   urgent(words: Uint32Array, at: number): void {
@@ -536,11 +554,12 @@ export class AppCore<L extends string = string>
   transmit(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {
     const { table } = this;
     const kept = this.kick();
+    const sender = this.senders.of(slot);
     if (!table.isOpen(slot, generation) || !table.has(slot, STREAM)) {
-      return this.sender.send(slot, generation, level, payload, rxStamp) && kept;
+      return sender.send(slot, generation, level, payload, rxStamp) && kept;
     }
     if (table.sendLevel(slot) === 0) table.setSendLevel(slot, level + 1);
-    return this.sender.send(slot, generation, table.sendLevel(slot) - 1, payload, rxStamp) && kept;
+    return sender.send(slot, generation, table.sendLevel(slot) - 1, payload, rxStamp) && kept;
   }
 
   /** Code outside of a turn wrote something: the poller has to come and publish it. */
@@ -588,38 +607,40 @@ export class AppCore<L extends string = string>
   endSending(slot: number, generation: number): void {
     if (!this.table.canSend(slot, generation)) return;
     this.table.set(slot, SHUT);
-    this.sender.command(SEND_TYPE_SHUTDOWN, slot, generation);
+    this.senders.of(slot).command(SEND_TYPE_SHUTDOWN, slot, generation);
     this.kick();
   }
 
   close(slot: number, generation: number): void {
     if (this.leave(slot, generation) || !this.isOpen(slot, generation)) return;
     this.table.set(slot, CLOSING);
-    this.sender.command(SEND_TYPE_CLOSE, slot, generation);
+    this.senders.of(slot).command(SEND_TYPE_CLOSE, slot, generation);
     this.kick();
   }
 
   abort(slot: number, generation: number): void {
     if (this.leave(slot, generation) || !this.table.isOpen(slot, generation)) return;
-    this.sender.drop(slot);
+    const sender = this.senders.of(slot);
+    sender.drop(slot);
     this.table.set(slot, CLOSING);
-    this.sender.command(SEND_TYPE_ABORT, slot, generation);
+    sender.command(SEND_TYPE_ABORT, slot, generation);
     this.kick();
   }
 
   setOption(slot: number, generation: number, words: OptionWords): boolean {
     if (!this.isOpen(slot, generation)) return false;
+    const sender = this.senders.of(slot);
     for (let i = 0; i < words.length; i += 2) {
       const [number, value] = [words[i] as number, words[i + 1] as number];
-      if (number === SOCKET_OPTION_SEND_BUFFER) this.sender.setWindow(slot, generation, value);
-      this.sender.tell(SEND_TYPE_OPTION, slot, generation, number, value);
+      if (number === SOCKET_OPTION_SEND_BUFFER) sender.setWindow(slot, generation, value);
+      sender.tell(SEND_TYPE_OPTION, slot, generation, number, value);
     }
     return this.kick();
   }
 
   requestDrain(op: DrainOp, slot: number, generation: number, lowWater: number): void {
     if (!this.isOpen(slot, generation)) throw closeError(this.reasonOf(slot, generation), 'drain()');
-    this.sender.command(SEND_TYPE_DRAIN, slot, generation, lowWater, this.watchers.watchDrain(op));
+    this.senders.of(slot).command(SEND_TYPE_DRAIN, slot, generation, lowWater, this.watchers.watchDrain(op));
     this.kick();
   }
 
@@ -669,7 +690,7 @@ export class AppCore<L extends string = string>
 
   giveBack(message: Message<L>): void {
     const { packet, slot, generation, releaseLength, levelIndex } = message;
-    this.releaser.release(packet, slot, generation, releaseLength, levelIndex);
+    this.releasers.of(slot).release(packet, slot, generation, releaseLength, levelIndex);
     message.expire();
     this.kick();
   }

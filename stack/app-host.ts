@@ -56,7 +56,7 @@ export class AppHost<L extends string> {
     this.topology = options.topology;
     this.policy = options.policy;
     const arena = new Arena(this.native.attachArena(stack));
-    const budgets = rxBudgets(definition.levels, arena.rxPackets, settings.bufferShares);
+    const budgets = rxBudgets(definition.levels, arena.rxPacketsPerStack, settings.bufferShares);
     this.core = new AppCore<L>({
       arena,
       watermarks: watermarks(budgets, settings.appThreads),

@@ -1,6 +1,8 @@
 // Connector: active opens that wait for their answer.
-// In: ConnectOp. Out: a connect record with a cookie; opened or closed with that cookie ends it. Invariant: a cookie names one
-// waiting op; an answer whose op was cancelled finds none, and the connection is reset by the caller.
+// In: ConnectOp. Out: a connect record with a cookie, to each stack in turn; opened or closed with that cookie ends it. A stack
+// chooses local ports whose answers come to itself; where the op names one, another stack may have to open it (`elsewhere`).
+// Invariant: a cookie names one waiting op; an answer whose op was cancelled finds none, and the connection is reset by the
+// caller.
 import { PooledOp } from '../coroutine/op.js';
 import type { Task } from '../coroutine/task.js';
 import { type CloseReason, closeError } from './close-reason.js';
@@ -22,6 +24,10 @@ export class ConnectOp<L extends string> extends PooledOp<Connection<L>> {
   readonly listener: ListenerState<L>;
   readonly target: Target;
   cookie = 0;
+  /** The stack that was asked. */
+  stack = 0;
+  /** Another one was asked before, and named this one. */
+  isMoved = false;
   private readonly connector: Connector<L>;
 
   constructor(connector: Connector<L>, target: Target, listener: ListenerState<L>) {
@@ -50,27 +56,46 @@ export class ConnectOp<L extends string> extends PooledOp<Connection<L>> {
 export class Connector<L extends string> {
   /** Whose ops they are when no handler runs. */
   readonly outside: Task;
-  private readonly sender: Sender;
+  /** By stack. */
+  private readonly senders: readonly Sender[];
   private readonly kick: () => void;
   private readonly waiting = new Map<number, ConnectOp<L>>();
   private lastCookie = 0;
+  private nextStack = 0;
 
-  constructor(sender: Sender, outside: Task, kick: () => void) {
-    this.sender = sender;
+  constructor(senders: readonly Sender[], outside: Task, kick: () => void) {
+    this.senders = senders;
     this.outside = outside;
     this.kick = kick;
   }
 
   begin(op: ConnectOp<L>): void {
-    const { address, port, localPort, framing } = op.target;
     this.lastCookie = (this.lastCookie + 1) & 0x3fffffff || 1;
     op.cookie = this.lastCookie;
-    const ports = (port | (localPort << 16)) >>> 0;
-    if (!this.sender.connect(address, ports, framing, op.cookie)) {
-      throw new QstackError('ENOBUFS', `connect to ${formatEndpoint(address, port)}: too many at once`);
-    }
+    op.isMoved = false;
+    const stack = this.nextStack;
+    this.nextStack = (stack + 1) % this.senders.length;
+    if (!this.ask(op, stack)) throw tooMany(op.target);
     this.waiting.set(op.cookie, op);
     this.kick();
+  }
+
+  /** False: the ring is full. */
+  private ask(op: ConnectOp<L>, stack: number): boolean {
+    const { address, port, localPort, framing } = op.target;
+    const ports = (port | (localPort << 16)) >>> 0;
+    op.stack = stack;
+    return (this.senders[stack] as Sender).connect(address, ports, framing, op.cookie);
+  }
+
+  /** Answers to the local port that this op names come to another stack, which is asked in its turn; it cannot name a third. */
+  elsewhere(cookie: number, stack: number): void {
+    const op = this.waiting.get(cookie);
+    if (op === undefined) return;
+    if (op.isMoved || stack === op.stack || stack >= this.senders.length) {
+      this.failed(cookie, 'unreachable');
+    } else if (this.ask(op, stack)) op.isMoved = true;
+    else this.take(cookie)?.fail(tooMany(op.target));
   }
 
   forget(op: ConnectOp<L>): void {
@@ -88,4 +113,8 @@ export class Connector<L extends string> {
     const op = this.take(cookie);
     op?.fail(closeError(reason, `connect to ${formatEndpoint(op.target.address, op.target.port)}`));
   }
+}
+
+function tooMany({ address, port }: Target): QstackError {
+  return new QstackError('ENOBUFS', `connect to ${formatEndpoint(address, port)}: too many at once`);
 }

@@ -20,7 +20,8 @@ import { type ListenerState, ORDER_CONNECTION, ORDER_LEVEL } from './listener-st
 import { Message, type MessageHost } from './message.js';
 import { PendingLists, tailsOf } from './pending.js';
 import { PooledCoroutine, type PooledOwner } from './pooled-coroutine.js';
-import { levelAt, type Releaser } from './release.js';
+import { levelAt } from './release.js';
+import type { Releasers } from './releasers.js';
 import { type AppSojourn, HANDLER, QUEUE, RING } from './sojourn.js';
 
 /** Handlers of one connection at once, also without any order. */
@@ -46,7 +47,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private readonly arena: Arena;
   private readonly table: ConnectionTable;
   private readonly scheduler: Scheduler;
-  private readonly releaser: Releaser;
+  private readonly releasers: Releasers;
   private readonly host: DispatcherHost<L>;
   private readonly sojourn: AppSojourn;
   /** In stamps, by level; null: messages live for ever. */
@@ -58,7 +59,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     arena: Arena,
     table: ConnectionTable,
     scheduler: Scheduler,
-    releaser: Releaser,
+    releasers: Releasers,
     host: DispatcherHost<L>,
     sojourn: AppSojourn,
     maxAgesMs: readonly number[] | null,
@@ -66,7 +67,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     this.arena = arena;
     this.table = table;
     this.scheduler = scheduler;
-    this.releaser = releaser;
+    this.releasers = releasers;
     this.host = host;
     this.sojourn = sojourn;
     this.limitAges(maxAgesMs);
@@ -252,7 +253,7 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
   private finish(message: Message<L>): void {
     const { slot, generation, levelIndex } = message;
     this.next(HANDLER, message);
-    this.releaser.release(message.packet, slot, generation, message.releaseLength, levelIndex);
+    this.releasers.of(slot).release(message.packet, slot, generation, message.releaseLength, levelIndex);
     message.expire();
     const { table } = this;
     if (!table.isOpen(slot, generation)) return;
@@ -284,9 +285,11 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
 
   /** Gives a message back that no handler will see. */
   discard(words: Uint32Array, at: number): void {
-    this.releaser.release(
+    const slot = words[at + EVENT_RECORD_SLOT_U32] as number;
+    const releaser = this.releasers.of(slot);
+    releaser.release(
       words[at + EVENT_RECORD_PACKET_U32] as number,
-      words[at + EVENT_RECORD_SLOT_U32] as number,
+      slot,
       words[at + EVENT_RECORD_GENERATION_U32] as number,
       words[at + EVENT_RECORD_LENGTH_U32] as number,
       levelAt(words, at),

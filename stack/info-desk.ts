@@ -14,7 +14,7 @@ import {
 } from './abi.js';
 import { type CloseReason, closeError } from './close-reason.js';
 import { type ConnectionInfo, readConnectionInfo } from './connection-info.js';
-import type { Sender } from './sender.js';
+import type { Senders } from './senders.js';
 import { optionValue, type SocketOptionName, type SocketOptions } from './socket-options.js';
 
 /** Takes the answer that begins at byte `at` of the arena. */
@@ -57,7 +57,7 @@ export interface InfoHost {
 
 export class InfoDesk {
   private readonly arena: Arena;
-  private readonly sender: Sender;
+  private readonly senders: Senders;
   private readonly host: InfoHost;
   private readonly places = Array.from({ length: INFOS_PER_APP }, (_, place) => place);
   /** Asked, by cookie. */
@@ -66,9 +66,9 @@ export class InfoDesk {
   private readonly line: InfoOp<unknown>[] = [];
   private lastCookie = 0;
 
-  constructor(arena: Arena, sender: Sender, host: InfoHost) {
+  constructor(arena: Arena, senders: Senders, host: InfoHost) {
     this.arena = arena;
-    this.sender = sender;
+    this.senders = senders;
     this.host = host;
   }
 
@@ -100,7 +100,7 @@ export class InfoDesk {
     this.lastCookie = (this.lastCookie + 1) >>> 0;
     op.place = place;
     this.open.set(this.lastCookie, op);
-    this.sender.tell(SEND_TYPE_INFO, op.slot, op.generation, place, this.lastCookie);
+    this.senders.of(op.slot).tell(SEND_TYPE_INFO, op.slot, op.generation, place, this.lastCookie);
     this.host.kick();
   }
 

@@ -1,10 +1,11 @@
-// Releaser: received messages that this app thread holds, and the way their bytes go back.
+// Releaser: received messages of one stack that this app thread holds, and the way their bytes go back.
 //
 //   event ring ──take()──▶ held: in its packet, or above the watermark of its level in a slab ──release()──▶ release ring
 //
 // In: records as they leave their ring; release() when a message ends. Out: release records, published once per turn.
 // Invariant: every message of an event ring is released exactly once; a slab is used again only after the turn in which its
 // message ended, since what was written in that turn may name its bytes; when the ring is full the records wait here.
+// A packet goes back to the stack that it came from; slabs are the app thread's own, for messages of all stacks.
 import type { Arena } from '../mempool/arena.js';
 import type { RingProducer } from '../mempool/ring.js';
 import type { Slabs } from '../mempool/slabs.js';
@@ -37,11 +38,11 @@ export class Releaser {
   /** Messages by level whose bytes have moved to a slab. */
   readonly movedByLevel: number[];
 
-  constructor(arena: Arena, app: number, watermarks: readonly number[]) {
+  constructor(arena: Arena, stack: number, app: number, slabs: Slabs, watermarks: readonly number[]) {
     this.arena = arena;
     this.words = arena.u32;
-    this.ring = arena.producer(0, app, RING_RELEASE);
-    this.slabs = arena.slabs(app);
+    this.ring = arena.producer(stack, app, RING_RELEASE);
+    this.slabs = slabs;
     this.watermarks = watermarks;
     this.held = new Int32Array(arena.levels);
     this.movedByLevel = new Array<number>(arena.levels).fill(0);
@@ -108,10 +109,6 @@ export class Releaser {
   /** Messages that hold a packet. */
   get inPackets(): number {
     return this.held.reduce((sum, count) => sum + count, 0);
-  }
-
-  get inSlabs(): number {
-    return this.slabs.used;
   }
 
   publish(): void {

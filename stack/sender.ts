@@ -1,4 +1,4 @@
-// Sender: what the app sends, as records and TX packets.
+// Sender: what the app sends to connections of one stack, as records and TX packets.
 // In: send(), command(), drained(). Out: send records per level, published once per turn, the highest level first.
 // What waits for packets goes as the policy says.
 // Invariant: the bytes of one connection leave in the order in which they were sent here. While no TX packet is there, and
@@ -80,18 +80,18 @@ export class Sender implements Heads {
   /** Told when the queue of a connection overflows. */
   onOverflow: (slot: number, generation: number) => void = () => {};
 
-  constructor(arena: Arena, app: number, table: ConnectionTable, options: SenderOptions) {
+  constructor(arena: Arena, stack: number, app: number, table: ConnectionTable, options: SenderOptions) {
     this.arena = arena;
     this.words = arena.u32;
     this.table = table;
-    this.empty = arena.consumer(0, app, RING_EMPTY);
+    this.empty = arena.consumer(stack, app, RING_EMPTY);
     this.stampAt = arena.appLine(app) + APP_LINE_STAMP_U32;
     this.policy = makePolicy(options.policy, this, arena.mss, 1);
     this.passesBy = options.policy.kind === 'strict';
     this.windowBytes = options.windowBytes ?? WINDOW;
     this.connectionBytesMax = options.connectionBytesMax ?? 4 * 1024 * 1024;
     for (let level = 0; level < arena.levels; level++) {
-      this.rings.push(arena.producer(0, app, RING_SEND + level));
+      this.rings.push(arena.producer(stack, app, RING_SEND + level));
       this.lines.push([]);
     }
   }
