@@ -64,6 +64,9 @@ export function flowTableBytes(flows: number): number {
   return (homes + Math.floor(homes / 8) + 16) * FLOW_BUCKET;
 }
 
+/** FrameWay: a pointer in each of its two rings. */
+const WAY_FRAME = 2 * 8;
+
 /** Pools of one TcpEngine. */
 export interface TcpPools {
   connections: number;
@@ -97,20 +100,28 @@ export class PlanItems {
     this.add('app threads', appThreads, APP_THREAD, 'V8 of each, before any handler');
   }
 
-  addTcp({ connections, busy, halfOpen, timeWait, sums, ipv6, limitsSources }: TcpPools): void {
+  /** `engines`: how many there are, each with pools of these sizes. */
+  addTcp({ connections, busy, halfOpen, timeWait, sums, ipv6, limitsSources }: TcpPools, engines = 1): void {
     const flows = connections + halfOpen + timeWait;
     const table = flowTableBytes(flows);
-    this.add('control blocks', connections, CONTROL_BLOCK, 'one per connection, two cache lines');
-    this.add('flow table', flows, Math.ceil(table / flows), 'address and ports to connection', alignUp(table, PAGE));
-    this.add('busy blocks', busy, BUSY_BLOCK, 'connections with bytes in flight, at most one per packet');
-    this.add('early ranges', Math.max(busy >>> 2, 16), EARLY_RANGES, 'messages that were handed over before others');
-    this.add('half-open records', halfOpen, HALF_OPEN_RECORD, 'handshakes under way');
-    this.add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections, not to be mistaken for new ones');
-    this.add('attention', connections, ATTENTION, 'which connection wants a turn');
-    if (ipv6) this.addLater('IPv6 addresses', flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');
-    if (limitsSources) this.add('source table', connections + halfOpen, SOURCE, 'connections per remote address');
-    this.add('sums', Math.min(connections, sums), SUMS, 'bytes and segments of connections that ask for them');
-    this.add('fragments', DATAGRAMS, DATAGRAM, 'datagrams that are put together');
+    const add = (name: string, count: number, bytesEach: number, why: string, bytes = count * bytesEach) =>
+      this.add(name, engines * count, bytesEach, why, engines * alignUp(bytes, PAGE));
+    add('control blocks', connections, CONTROL_BLOCK, 'one per connection, two cache lines');
+    add('flow table', flows, Math.ceil(table / flows), 'address and ports to connection', table);
+    add('busy blocks', busy, BUSY_BLOCK, 'connections with bytes in flight, at most one per packet');
+    add('early ranges', Math.max(busy >>> 2, 16), EARLY_RANGES, 'messages that were handed over before others');
+    add('half-open records', halfOpen, HALF_OPEN_RECORD, 'handshakes under way');
+    add('TIME-WAIT records', timeWait, TIME_WAIT_RECORD, 'closed connections, not to be mistaken for new ones');
+    add('attention', connections, ATTENTION, 'which connection wants a turn');
+    if (ipv6) this.addLater('IPv6 addresses', engines * flows, ADDRESS_PAIR, 'taken by IPv6 connections alone');
+    if (limitsSources) add('source table', connections + halfOpen, SOURCE, 'connections per remote address');
+    add('sums', Math.min(connections, sums), SUMS, 'bytes and segments of connections that ask for them');
+    add('fragments', DATAGRAMS, DATAGRAM, 'datagrams that are put together');
+  }
+
+  /** To and from each stack but the first. */
+  addSteering(stacks: number, rxFrames: number, txFrames: number): void {
+    this.add('steering', stacks * (rxFrames + txFrames), WAY_FRAME, 'frames on their way between stack threads');
   }
 
   addPackets(count: number, stride: number): void {

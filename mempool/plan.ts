@@ -20,6 +20,8 @@ import { SLAB_CHUNK } from './slabs.js';
 
 export interface PlanInput {
   connections: number;
+  /** Stack threads that share them; 1 unless told otherwise. */
+  stacks?: number;
   levels: number;
   apps: number;
   /** Packets of the RX pool, and as many of the TX pool; 0: chosen by the number of connections. */
@@ -57,11 +59,14 @@ export interface Plan {
   /** What is taken from the start on, whatever happens. */
   startBytes: number;
   arenaBytes: number;
+  /** Of each stack, as all that follow. */
+  slots: number;
   rxPackets: number;
   txPackets: number;
   busy: number;
   halfOpen: number;
   timeWait: number;
+  sums: number;
 }
 
 /** AppRings: the app and the generation of each slot. */
@@ -77,6 +82,7 @@ export const DPDK_STRIDE = 2112;
 /** With af_xdp the kernel keeps 256 bytes for XDP programs before each frame. */
 export const AF_XDP_STRIDE = DPDK_STRIDE + 256;
 const EMPTY_RECORDS = 4096;
+const WAY_FRAMES = 4096;
 /** Five messages of 200 B for each RX packet: what a dead Redis makes wait for a second or so. */
 const SLAB_BYTES_PER_PACKET = 1_024;
 /** Slabs: links of the 256 slabs of a chunk, and what is known of it. */
@@ -90,6 +96,21 @@ const PAGE = 4096;
 /** Enough for a burst of a fifth of the connections, within what caches and the 4 GiB arena bear. */
 export function packetsFor(connections: number): number {
   return Math.min(65_536, Math.max(8_192, powerOfTwo(connections / 5)));
+}
+
+/**
+ * One stack's part of `n` connections, or of anything that goes by the connection: the flow hash shares out well, not evenly. Four
+ * standard deviations more than the mean, and some for small numbers.
+ */
+export function perStack(n: number, stacks: number): number {
+  if (stacks === 1 || n === 0) return n;
+  return Math.min(n, Math.ceil(n / stacks + 4 * Math.sqrt(n / stacks)) + 16);
+}
+
+/** Frames on one way between stack threads (native/steer/stack_ports.hh): all ways have half of the first stack's packets at most. */
+export function wayFrames(packets: number, stacks: number): number {
+  const share = packets / 2 / (stacks - 1);
+  return Math.min(WAY_FRAMES, 2 ** Math.floor(Math.log2(share)));
 }
 
 /** Memory for bytes that handlers keep while they wait. */
@@ -132,27 +153,37 @@ export function arenaBytes(input: {
   return alignUp(at + (input.ipv6Slots ?? 0) * ADDRESS_ENTRY_BYTES, PAGE);
 }
 
-function pools(input: PlanInput) {
-  const packets = input.packets || packetsFor(input.connections);
+/** Of each stack. */
+function pools(input: PlanInput, stacks: number) {
+  const { connections } = input;
+  const packets = Math.ceil((input.packets || packetsFor(connections)) / stacks);
+  const slots = perStack(connections, stacks);
+  const halfOpen = input.halfOpen ?? Math.min(65_536, Math.max(4_096, powerOfTwo(connections / 16)));
   return {
+    slots,
     rxPackets: packets,
     txPackets: packets,
-    busy: input.busy ?? Math.min(input.connections, packets * 2),
-    halfOpen: input.halfOpen ?? Math.min(65_536, Math.max(4_096, powerOfTwo(input.connections / 16))),
-    timeWait: input.timeWait ?? 16_384,
+    busy: input.busy === undefined ? Math.min(slots, packets * 2) : perStack(input.busy, stacks),
+    halfOpen: perStack(halfOpen, stacks),
+    timeWait: perStack(input.timeWait ?? 16_384, stacks),
+    sums: perStack(input.sums ?? SUMS_MAX, stacks),
   };
 }
 
 interface Sizes {
+  stacks: number;
+  slots: number;
   rxPackets: number;
   txPackets: number;
   slabs: number;
   stride: number;
 }
 
-function addArena(items: PlanItems, input: PlanInput, { rxPackets, txPackets, slabs, stride }: Sizes): number {
-  const sizes = { levels: input.levels, apps: input.apps, rxPackets, txPackets, stride };
-  const packets = rxPackets + txPackets;
+function addArena(items: PlanItems, input: PlanInput, sized: Sizes): number {
+  const { stacks, rxPackets, txPackets, slabs, stride } = sized;
+  const sizes = { stacks, levels: input.levels, apps: input.apps, rxPackets, txPackets, stride };
+  const packets = stacks * (rxPackets + txPackets);
+  const slots = stacks * sized.slots;
   const rings = arenaBytes({ ...sizes, slabBytes: 0 }) - packets * stride;
   items.addPackets(packets, stride);
   items.add('rings', 1, rings, 'what stack and app threads tell each other');
@@ -162,28 +193,31 @@ function addArena(items: PlanItems, input: PlanInput, { rxPackets, txPackets, sl
     SLAB_CHUNK + SLAB_LINKS,
     'bytes of messages whose handlers wait',
   );
-  items.addLater('waiting records', rxPackets, WAITING, 'messages behind others of their connection');
-  if (input.ipv6) items.addLater('IPv6 columns', input.connections, ADDRESS_ENTRY_BYTES, 'the same for JavaScript');
-  return arenaBytes({ ...sizes, slabBytes: slabs, ipv6Slots: input.ipv6 ? input.connections : 0 });
+  items.addLater('waiting records', stacks * rxPackets, WAITING, 'messages behind others of their connection');
+  if (input.ipv6) items.addLater('IPv6 columns', slots, ADDRESS_ENTRY_BYTES, 'the same for JavaScript');
+  return arenaBytes({ ...sizes, slabBytes: slabs, ipv6Slots: input.ipv6 ? slots : 0 });
 }
 
-function addColumns(items: PlanItems, { connections, apps, levels, ordersByLevel, userColumnBytes = 0 }: PlanInput) {
+function addColumns(items: PlanItems, slots: number, input: PlanInput): void {
+  const { apps, levels, ordersByLevel, userColumnBytes = 0 } = input;
   const byLevel = ordersByLevel ? levels * LEVEL_LIST : 0;
-  items.add('slot bookkeeping', connections, APP_OF_SLOT, 'which app has a connection');
-  items.add('app columns', connections * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
-  items.add('user columns', connections * apps, userColumnBytes, 'app.column()');
+  items.add('slot bookkeeping', slots, APP_OF_SLOT, 'which app has a connection');
+  items.add('app columns', slots * apps, CONNECTION_COLUMNS + byLevel, 'what JavaScript keeps per connection');
+  items.add('user columns', slots * apps, userColumnBytes, 'app.column()');
 }
 
 export function plan(input: PlanInput): Plan {
-  const { apps } = input;
-  const sizes = pools(input);
-  const { rxPackets, txPackets } = sizes;
-  const slabs = input.slabBytes ?? slabBytes(rxPackets);
+  const { apps, stacks = 1 } = input;
+  const sizes = pools(input, stacks);
+  const slabs = input.slabBytes ?? slabBytes(stacks * sizes.rxPackets);
   const list = new PlanItems();
   list.addProgram(input.inline ? 0 : apps);
-  list.addTcp({ ...input, ...sizes, sums: input.sums ?? SUMS_MAX });
-  addColumns(list, input);
-  const arena = addArena(list, input, { rxPackets, txPackets, slabs, stride: input.stride ?? DPDK_STRIDE });
+  list.addTcp({ ...input, ...sizes, connections: sizes.slots }, stacks);
+  addColumns(list, stacks * sizes.slots, input);
+  const arena = addArena(list, input, { ...sizes, stacks, slabs, stride: input.stride ?? DPDK_STRIDE });
+  if (stacks > 1) {
+    list.addSteering(stacks - 1, wayFrames(sizes.rxPackets, stacks), wayFrames(sizes.txPackets, stacks));
+  }
   if (input.memif) list.addMemif();
   if (input.mirror) list.addMirror(DPDK_STRIDE);
   if (input.redis) list.addLater('Redis clients', apps, REDIS_CLIENT, 'commands and replies that are under way');

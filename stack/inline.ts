@@ -123,7 +123,7 @@ export async function inline<L extends string>(
   config: ConfigObject | StackSettings,
   options: InlineOptions = {},
 ): Promise<InlineStack<L>> {
-  const settings = { ...settingsOf(config), appThreads: 1 };
+  const settings = { ...settingsOf(config), stackThreads: 1, appThreads: 1 };
   const log = options.log ?? new Log({ level: settings.logLevel });
   const native = loadNative();
   if (options.ring === undefined) {

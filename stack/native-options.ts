@@ -11,6 +11,7 @@ import { optionsWords } from './socket-options.js';
 export function planOf(settings: StackSettings, levels: number): Plan {
   return plan({
     connections: settings.connectionsMax,
+    stacks: settings.stackThreads,
     levels,
     apps: settings.appThreads,
     packets: settings.packetsMax,
@@ -56,7 +57,12 @@ function ipv6Of({ ipv6, addressCount }: StackSettings): { ipv6?: Ipv6Options } {
 
 const ECN_MODES = ['off', 'accept', 'on'] as const;
 
-function tcpOf({ tcp }: StackSettings): Partial<TcpOptions> {
+/** Connections of one address are shared out over the stacks as all are; so few that the share is given some more. 0: no limit. */
+function sourceLimit(limit: number, stacks: number): number {
+  return limit === 0 || stacks === 1 ? limit : Math.ceil(limit / stacks) + 1;
+}
+
+function tcpOf({ tcp, stackThreads }: StackSettings): Partial<TcpOptions> {
   return {
     rtoMaxMs: Math.round(tcp.rtoMaxMs),
     retriesMax: tcp.retries,
@@ -64,9 +70,8 @@ function tcpOf({ tcp }: StackSettings): Partial<TcpOptions> {
     pacing: tcp.pacing,
     ecn: ECN_MODES.indexOf(tcp.ecn),
     synCookies: tcp.synCookies,
-    halfOpenPerSource: tcp.halfOpenPerSource,
-    connectionsPerSource: tcp.connectionsPerSource,
-    sums: tcp.sumsMax,
+    halfOpenPerSource: sourceLimit(tcp.halfOpenPerSource, stackThreads),
+    connectionsPerSource: sourceLimit(tcp.connectionsPerSource, stackThreads),
     options: [
       ...optionsWords({
         congestion: tcp.congestion,
@@ -90,7 +95,8 @@ export function stackOptions(
   policy?: Policy,
   ring?: RingDevice,
 ): StackOptions {
-  const { rxPackets, txPackets, busy, halfOpen, timeWait } = planOf(settings, levels.length);
+  const { slots, rxPackets, txPackets, busy, halfOpen, timeWait, sums } = planOf(settings, levels.length);
+  const { stackThreads } = settings;
   return {
     device: ring ?? preparedDevice(settings.device),
     ...faultsOf(settings),
@@ -106,10 +112,11 @@ export function stackOptions(
       ...ipv6Of(settings),
     },
     tcp: {
-      connections: settings.connectionsMax,
+      connections: slots,
       halfOpen,
       timeWait,
       busy,
+      sums,
       receiveBuffer: settings.receiveBufferBytes,
       sendBuffer: settings.sendBufferBytes,
       rtoMinMs: settings.rtoMinMs,
@@ -118,11 +125,12 @@ export function stackOptions(
       idleTimeoutMs: settings.idleTimeoutMs,
       ...tcpOf(settings),
     },
+    stacks: stackThreads,
     levels: levels.length,
     apps: settings.appThreads,
     rxPackets,
     txPackets,
-    slabBytes: slabBytes(rxPackets),
+    slabBytes: slabBytes(stackThreads * rxPackets),
     policy: policyWords(resolvePolicy(levels, policy, settings).options),
     rxBudgets: rxBudgets(levels, rxPackets, settings.bufferShares),
   };

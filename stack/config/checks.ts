@@ -1,6 +1,7 @@
 // Checks across several keys: addresses against their prefix, threads against cores, connections against memory.
 // In: complete settings and where each key was written. Out: faults (the configuration is refused) and warnings (it runs).
 import { resolve } from 'node:path';
+import { RING_SETS_MAX } from '../abi.js';
 import { formatIpv4, isHostAddress, networkOf, prefixSize } from './address.js';
 import type { Fault } from './fault.js';
 import { ipv6NetworkOf, ipv6Number, isIpv6HostAddress, isLinkLocal } from './ipv6.js';
@@ -132,34 +133,39 @@ export class Checks {
     }
   }
 
-  /**
-   * A configuration written for a larger machine is scaled to this one; one written for this machine is taken at its word,
-   * and more stack threads than there can be are a fault.
-   */
+  /** A configuration written for a larger machine is scaled to this one; one written for this machine is taken at its word. */
   threads(coresAsked: number | undefined): void {
     const { cores } = this.machine;
     const scaled = coresAsked !== undefined && coresAsked > cores;
-    if (scaled) this.warn('num_cores', `${coresAsked} is more than this machine's ${cores}: planned for ${cores}`);
-    this.stackThreads(scaled);
-    const appThreadsMax = Math.max(1, cores - 1);
-    if (scaled && this.settings.appThreads > appThreadsMax) {
-      this.warn('app_thread', `${this.settings.appThreads} scaled to the machine: ${appThreadsMax}`);
-      this.settings.appThreads = appThreadsMax;
+    if (scaled) {
+      this.warn('num_cores', `${coresAsked} is more than this machine's ${cores}: planned for ${cores}`);
+      this.scale('stack_thread', 'stackThreads', Math.max(1, Math.floor(cores / 2)));
+      this.scale('app_thread', 'appThreads', Math.max(1, cores - this.settings.stackThreads));
     }
+    this.stackThreads();
     if (this.settings.arrangement === 'inline' && this.settings.appThreads > 1) {
       this.fault('app_thread', `${this.settings.appThreads} application threads with arrangement = inline`, '1');
     }
   }
 
-  private stackThreads(scaled: boolean): void {
-    const { stackThreads } = this.settings;
+  private scale(key: KeyName, name: 'stackThreads' | 'appThreads', most: number): void {
+    if (this.settings[name] <= most) return;
+    this.warn(key, `${this.settings[name]} scaled to the machine: ${most}`);
+    this.settings[name] = most;
+  }
+
+  /** Stack threads that share a core gain nothing, and take turns: it runs, as app threads beyond the cores do. */
+  private stackThreads(): void {
+    const { stackThreads, appThreads, arrangement } = this.settings;
+    const { cores } = this.machine;
     if (stackThreads === 1) return;
-    if (scaled) {
-      this.warn('stack_thread', `${stackThreads} scaled to the machine: 1`);
-      this.settings.stackThreads = 1;
-    } else {
-      const reason = `${stackThreads} stack threads are not available yet: one stack thread serves all connections`;
-      this.fault('stack_thread', reason, '1');
+    if (arrangement === 'inline') {
+      this.fault('stack_thread', `${stackThreads} stack threads with arrangement = inline`, '1');
+    } else if (stackThreads * appThreads > RING_SETS_MAX) {
+      const most = Math.floor(RING_SETS_MAX / appThreads);
+      this.fault('stack_thread', `${stackThreads} stack threads for ${appThreads} application threads`, `1 … ${most}`);
+    } else if (stackThreads >= cores) {
+      this.warn('stack_thread', `${stackThreads} stack threads and the application's share ${cores} cores`);
     }
   }
 

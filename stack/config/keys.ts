@@ -1,6 +1,7 @@
 // Keys: every setting of a stack, once. The `.conf`, the object form, the flags and their help are all made from this table.
 // A key's type is that of its reader. `many` keys may be given several times and hold a list.
 
+import { STACKS_MAX } from '../abi.js';
 import { parseFraming } from '../framing.js';
 import { parseIpv4, parseNeighborRange } from './address.js';
 import { DASHBOARD_ACCEPTS, DASHBOARD_DEFAULT, parseDashboard } from './dashboard.js';
@@ -109,7 +110,7 @@ export const KEYS = {
     ),
   ),
   max_concurrency: key('connections to plan for', count(1, CONNECTIONS_MAX)),
-  stack_thread: key('stack threads', count(1, 64)),
+  stack_thread: key('stack threads, which share the connections', count(1, STACKS_MAX)),
   app_thread: key('application threads', count(1, 64)),
   app_nice: key(
     'niceness of application threads: where they share a core with the stack thread, it goes first',

@@ -29,7 +29,7 @@ const CASES: Readonly<Partial<Record<KeyName, Case>>> = {
   dad_transmits: ['2', 'ipv6.dadTransmits', 2],
   arp: ['10.1.0.9 02:00:00:00:00:09', 'neighbors.0.mac', '02:00:00:00:00:09'],
   max_concurrency: ['1234', 'connectionsMax', 1_234],
-  stack_thread: ['1', 'stackThreads', 1],
+  stack_thread: ['2', 'stackThreads', 2],
   app_thread: ['1', 'appThreads', 1],
   app_nice: ['5', 'appNice', 5],
   workers: ['2', 'workersPerApp', 2],
@@ -94,7 +94,7 @@ const CASES: Readonly<Partial<Record<KeyName, Case>>> = {
 };
 
 /** Keys that exclude one of the others have a command line of their own. */
-const ALONE: readonly KeyName[] = ['redis_cluster', 'weights', 'deadlines', 'fault_delay_min'];
+const ALONE: readonly KeyName[] = ['stack_thread', 'redis_cluster', 'weights', 'deadlines', 'fault_delay_min'];
 const WITH: Readonly<Partial<Record<KeyName, readonly string[]>>> = {
   weights: ['--policy', 'weighted', '--levels', 'high, low'],
   deadlines: ['--policy', 'deadline', '--levels', 'high, low'],

@@ -184,9 +184,35 @@ config('an address must be a host of its own prefix, and the gateway another one
   );
 });
 
-config('more than one stack thread is refused with a sentence', () => {
-  assert.equal(faultsOf('stack_thread = 2'), [
-    'a.conf:1: stack_thread: 2 stack threads are not available yet: one stack thread serves all connections; 1',
+config('several stack threads have threads of their own, and as many sets of rings as an arena has', () => {
+  const machine = { cores: 64, memoryBytes: 2 ** 40 };
+  assert.equal(faultsOf('stack_thread = 16\napp_thread = 16', { machine }), []);
+  assert.equal(faultsOf('stack_thread = 16\napp_thread = 32', { machine }), [
+    'a.conf:1: stack_thread: 16 stack threads for 32 application threads; 1 … 8',
+  ]);
+  assert.equal(faultsOf('arrangement = inline\nstack_thread = 2', { machine }), [
+    'a.conf:2: stack_thread: 2 stack threads with arrangement = inline; 1',
+  ]);
+});
+
+config('stack threads that have to share cores with others are a warning', () => {
+  const warned = (cores: number) =>
+    load('stack_thread = 2', { machine: { cores, memoryBytes: 2 ** 34 } }).warnings.map(({ fault }) => fault);
+  assert.equal(warned(2), ["2 stack threads and the application's share 2 cores"]);
+  assert.equal(warned(4), []);
+});
+
+config('threads of a larger machine are scaled: stack threads have half of the cores, others what is left', () => {
+  const scaled = (cores: number) => {
+    const text = 'num_cores = 32\nstack_thread = 4\napp_thread = 4';
+    const { settings } = load(text, { machine: { cores, memoryBytes: 2 ** 34 } });
+    return [settings?.stackThreads, settings?.appThreads];
+  };
+  assert.equal([2, 4, 6, 16].map(scaled), [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [4, 4],
   ]);
 });
 

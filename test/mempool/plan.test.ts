@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { arenaBytes, flowTableBytes, formatPlan, plan } from '../../mempool/index.js';
+import { perStack, wayFrames } from '../../mempool/plan.js';
 import { ARENA_HEADER_ARENA_BYTES_U32, ARENA_HEADER_STRIDE_U32 } from '../../stack/abi.js';
 import { ConnectionTable } from '../../stack/connection-table.js';
 import { loadNative } from '../../stack/native.js';
@@ -37,25 +38,30 @@ test('the arena is as large as the one that native makes', () => {
   }
 });
 
-test('what the plan counts of a stack is taken when the stack is made, no more and no less', () => {
-  const native = loadNative();
-  const sizes = { connections: 300_000, levels: 2, apps: 1, packets: 8_192, stride: 1_984, slabBytes: 8_388_608 };
-  const { items, busy, halfOpen, timeWait, rxPackets, txPackets } = plan(sizes);
-  const outside = ['program', 'app threads', 'app columns'];
-  const planned = items
-    .filter(({ name, atStart }) => atStart && !outside.includes(name))
-    .reduce((sum, { bytes }) => sum + bytes, 0);
-  const before = processMemory(process.pid).own;
-  const stack = native.createStack({
-    device: { ring: 'plan-taken', side: 0 },
-    ip: { address: 0x0a000001 },
-    tcp: { connections: sizes.connections, busy, halfOpen, timeWait },
-    ...{ levels: 2, apps: 1, rxPackets, txPackets, slabBytes: sizes.slabBytes },
+for (const [stacks, what] of [
+  [1, 'a stack'],
+  [2, 'two stacks'],
+] as const) {
+  test(`what the plan counts of ${what} is taken when they are made, no more and no less`, () => {
+    const native = loadNative();
+    const sizes = { connections: 300_000, levels: 2, apps: 1, packets: 8_192, stride: 1_984, slabBytes: 8_388_608 };
+    const { items, slots, busy, halfOpen, timeWait, rxPackets, txPackets } = plan({ ...sizes, stacks });
+    const outside = ['program', 'app threads', 'app columns'];
+    const planned = items
+      .filter(({ name, atStart }) => atStart && !outside.includes(name))
+      .reduce((sum, { bytes }) => sum + bytes, 0);
+    const before = processMemory(process.pid).own;
+    const stack = native.createStack({
+      device: { ring: `plan-taken${stacks}`, side: 0 },
+      ip: { address: 0x0a000001 },
+      tcp: { connections: slots, busy, halfOpen, timeWait },
+      ...{ stacks, levels: 2, apps: 1, rxPackets, txPackets, slabBytes: sizes.slabBytes },
+    });
+    const taken = processMemory(process.pid).own - before;
+    native.destroy(stack);
+    assert.ok(Math.abs(taken / planned - 1) < 0.03, `${taken} bytes were taken, ${planned} planned`);
   });
-  const taken = processMemory(process.pid).own - before;
-  native.destroy(stack);
-  assert.ok(Math.abs(taken / planned - 1) < 0.03, `${taken} bytes were taken, ${planned} planned`);
-});
+}
 
 test('the columns of an app thread are taken when they are made', () => {
   const before = processMemory(process.pid).own;
@@ -81,6 +87,42 @@ test('the flow table has a place for every flow at 65 % load', () => {
     const places = (flowTableBytes(flows) / 64) * 10;
     assert.ok(places >= flows / 0.65, `${flows} flows, ${places} places`);
     if (flows > 1000) assert.ok(flowTableBytes(flows) < flows * 12);
+  }
+});
+
+test("a stack's part of the connections is enough when the hash is uneven, and all of them with one stack", () => {
+  assert.equal([perStack(10_000, 1), perStack(0, 4), perStack(12, 2)], [10_000, 0, 12]);
+  for (const [n, stacks] of [
+    [1_000, 2],
+    [10_000_000, 16],
+  ] as const) {
+    const slack = perStack(n, stacks) - n / stacks;
+    assert.ok(slack >= 4 * Math.sqrt(n / stacks) && slack < 5 * Math.sqrt(n / stacks) + 17, `${slack}`);
+  }
+});
+
+test('several stacks take the memory of one and somewhat more, and a fragment pool and ways of their own', () => {
+  const of = (stacks: number) => plan({ connections: 100_000, stacks, levels: 2, apps: 2, ipv6: true });
+  const [one, two] = [of(1), of(2)];
+  assert.ok(two.bytes > one.bytes && two.bytes < 1.1 * one.bytes, `${one.bytes}, ${two.bytes}`);
+  const item = (name: string) => [one, two].map(({ items }) => items.find((other) => other.name === name)?.count);
+  assert.equal(item('fragments'), [64, 128]);
+  assert.equal(item('control blocks'), [100_000, 2 * two.slots]);
+  assert.equal(item('app columns'), [200_000, 4 * two.slots]);
+  assert.equal(item('packets'), [4 * two.rxPackets, 4 * two.rxPackets]);
+  assert.equal(item('steering'), [undefined, 2 * wayFrames(two.rxPackets, 2)]);
+});
+
+test("frames on their way to slow stacks are half of the first one's packets at most", () => {
+  for (const [packets, stacks] of [
+    [128, 2],
+    [8_192, 2],
+    [8_192, 3],
+    [4_096, 16],
+  ] as const) {
+    const frames = wayFrames(packets, stacks);
+    assert.is(Math.log2(frames) % 1, 0, 'a power of two');
+    assert.ok(frames * (stacks - 1) <= packets / 2 && frames <= 4_096, `${frames} of ${packets} packets`);
   }
 });
 
