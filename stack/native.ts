@@ -197,6 +197,15 @@ export interface PoolLevels {
   readonly optionSets: number;
 }
 
+/** One stack's part of what all count together. */
+export interface StackShare {
+  readonly connections: number;
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly rxFree: number;
+  readonly txFree: number;
+}
+
 /** By the names of native/abi/counters.hh (`rx_packets`, `drop_paws`, …), and what the app rings count. */
 export interface StackCounters {
   readonly counters: Readonly<Record<string, number>>;
@@ -204,6 +213,7 @@ export interface StackCounters {
   /** Segments not accepted because memory for their level was short: part of `rx_deferred`. */
   readonly deferredByLevel: readonly number[];
   readonly pools: PoolLevels;
+  readonly stacks: readonly StackShare[];
   /** What the fault port did to frames; absent without one. */
   readonly fault?: Readonly<Record<string, number>>;
   /** Counters of the device. */

@@ -20,6 +20,21 @@ Napi::Object pools_value(Napi::Env env, const CounterSnapshot& snapshot) {
   return out;
 }
 
+Napi::Array by_stack(Napi::Env env, const std::vector<StackFigures>& stacks) {
+  Napi::Array out = Napi::Array::New(env);
+  for (const StackFigures& figures : stacks) {
+    const auto count = [&](Counter counter) { return static_cast<double>(figures.counters.get(counter)); };
+    Napi::Object one = Napi::Object::New(env);
+    one.Set("connections", figures.control_blocks);
+    one.Set("framesIn", count(Counter::rx_packets));
+    one.Set("framesOut", count(Counter::tx_packets));
+    one.Set("rxFree", figures.rx_free);
+    one.Set("txFree", figures.tx_free);
+    out.Set(out.Length(), one);
+  }
+  return out;
+}
+
 Napi::Array by_level(Napi::Env env, const std::array<uint64_t, kLevelsMax>& counts) {
   Napi::Array out = Napi::Array::New(env);
   uint32_t level = 0;
@@ -39,6 +54,7 @@ Napi::Object counters_value(Napi::Env env, const CounterSnapshot& snapshot) {
   out.Set("messagesByLevel", by_level(env, snapshot.counters.messages_by_level));
   out.Set("deferredByLevel", by_level(env, snapshot.counters.deferred_by_level));
   out.Set("pools", pools_value(env, snapshot));
+  out.Set("stacks", by_stack(env, snapshot.by_stack));
   out.Set("device", map_value(env, snapshot.device));
   if (!snapshot.faults.empty()) out.Set("fault", map_value(env, snapshot.faults));
   out.Set("linkUp", snapshot.link_up);

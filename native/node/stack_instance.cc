@@ -151,7 +151,8 @@ void StackInstance::schedule(const PolicyConfig& policy) {
 CounterSnapshot StackInstance::counters() {
   CounterSnapshot out{};
   call([&](Shards& shards) {
-    for (const StackFigures& figures : shards.figures()) out += figures;
+    out.by_stack = shards.figures();
+    for (const StackFigures& figures : out.by_stack) out += figures;
     shards.at(0, [&](Shard&) {  // the device's thread
       Device& device = *parts_->device;
       out.device = device.stats();

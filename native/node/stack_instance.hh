@@ -27,6 +27,7 @@ struct InstanceConfig {
 
 /// Of all stacks together, and of their device.
 struct CounterSnapshot : StackFigures {
+  std::vector<StackFigures> by_stack;
   std::map<std::string, uint64_t> device, faults;
   bool link_up = false;
 };

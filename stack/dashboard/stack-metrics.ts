@@ -1,5 +1,6 @@
 // StackMetrics: everything that a stack counts, as metrics. In: one reading. Out: the text of /metrics.
 // Names are Prometheus' way: base units, `_total` for what only counts up, the level as a label. docs/metrics.md lists them.
+import type { StackShare } from '../native.js';
 import { overloadOf } from '../overload.js';
 import { COUNTERS, GAUGES } from './counter-help.js';
 import { TICKS_PER_S } from './cpu.js';
@@ -104,6 +105,36 @@ function rules({ reading }: Context): Family[] {
   const samples = reading.figures.rules.map(({ rule, level, hits }) => ({ labels: { rule, level }, value: hits }));
   return [
     family('rule_hits_total', 'counter', 'frames that a rule gave their level, since it was put in place', samples),
+  ];
+}
+
+function stackThreads({ reading }: Context): Family[] {
+  const { stacks } = reading.figures.counters;
+  const each = (valueFor: (stack: StackShare) => number, labels = {}): Sample[] =>
+    stacks.map((stack, number) => ({ labels: { stack: String(number), ...labels }, value: valueFor(stack) }));
+  return [
+    family(
+      'stack_connections',
+      'gauge',
+      'connections of a stack thread',
+      each(({ connections }) => connections),
+    ),
+    family(
+      'stack_rx_packets_total',
+      'counter',
+      'frames that a stack thread received',
+      each(({ framesIn }) => framesIn),
+    ),
+    family(
+      'stack_tx_packets_total',
+      'counter',
+      'frames that a stack thread sent',
+      each(({ framesOut }) => framesOut),
+    ),
+    family('stack_packets_free', 'gauge', 'packets of a stack thread’s pool that are free', [
+      ...each(({ rxFree }) => rxFree, { pool: 'rx' }),
+      ...each(({ txFree }) => txFree, { pool: 'tx' }),
+    ]),
   ];
 }
 
@@ -215,6 +246,7 @@ export function stackFamilies(context: Context): Family[] {
     ...stackCounters(context),
     ...apps(context),
     ...memory(context),
+    ...stackThreads(context),
     ...queues(context),
     ...redis(context),
   ];
