@@ -8,6 +8,7 @@ export interface SoakOptions {
   readonly connections: number;
   /** Messages of all devices together, where Redis is there. */
   readonly ratePerS: number;
+  readonly stackThreads: number;
   readonly appThreads: number;
   readonly seed: number;
   /** Faults that must be found. */
@@ -21,6 +22,7 @@ interface Flags {
   readonly minutes: number;
   readonly connections: number;
   readonly rate: number;
+  readonly stackThreads: number;
   readonly appThreads: number;
   readonly seed?: number;
   readonly plant: readonly Plant[];
@@ -29,6 +31,7 @@ interface Flags {
 }
 
 const CONNECTIONS_MAX = 20_000;
+const STACKS_MAX = 4;
 const APPS_MAX = 8;
 const PROGRESS_MS = 5_000;
 
@@ -73,6 +76,7 @@ function command(): Command {
     .option('--minutes <m>', 'how long, fractions allowed', positive, 1)
     .option('--connections <n>', 'devices', whole(CONNECTIONS_MAX), 1_000)
     .option('--rate <rate>', 'messages of all devices together', rate, 3_000)
+    .option('--stack-threads <n>', 'of the server', whole(STACKS_MAX), 1)
     .option('--app-threads <n>', 'of the server', whole(APPS_MAX), 2)
     .option(
       '--seed <n>',
@@ -93,6 +97,7 @@ export function readOptions(argv: readonly string[]): SoakOptions {
     minutes: flags.minutes,
     connections: flags.connections,
     ratePerS: flags.rate,
+    stackThreads: flags.stackThreads,
     appThreads: flags.appThreads,
     seed: flags.seed ?? Date.now() % 1_000_000_000,
     plants: flags.plant,

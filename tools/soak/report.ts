@@ -13,6 +13,7 @@ export interface SoakReport {
   readonly seconds: number;
   readonly isStoppedEarly: boolean;
   readonly connections: number;
+  readonly stackThreads: number;
   readonly appThreads: number;
   readonly devices: FleetState;
   readonly troubles: TroubleCounts;
@@ -33,6 +34,7 @@ export function jsonReport(report: SoakReport): object {
     seconds: Math.round(report.seconds),
     stopped_early: report.isStoppedEarly,
     connections: report.connections,
+    stack_threads: report.stackThreads,
     app_threads: report.appThreads,
     opened: ends.opened,
     finished: ends.finish,
@@ -74,13 +76,18 @@ function memoryText({ warmUpS, firstBytes, lastBytes, bytesPerMinute, growth, is
   return `server's memory after ${number(warmUpS)} s: ${formatSize(firstBytes)}, at the end ${formatSize(lastBytes)}, ${perMinute} (${bound})`;
 }
 
+function threadsOf({ stackThreads, appThreads }: SoakReport): string {
+  const of = (count: number, kind: string) => `${count} ${kind} thread${count === 1 ? '' : 's'}`;
+  return `${of(stackThreads, 'stack')}, ${of(appThreads, 'app')}`;
+}
+
 export function textReport(report: SoakReport): string {
   const { devices, troubles, findings, left } = report;
   const { tally, ends } = devices;
   const early = report.isStoppedEarly ? `, stopped before ${report.minutes} minutes were over` : '';
   const isExact = [left.server, left.devices].every((census) => Object.keys(census).length === 0);
   return [
-    `${number(report.seconds)} s on ${number(report.connections)} devices, ${report.appThreads} app threads${early}`,
+    `${number(report.seconds)} s on ${number(report.connections)} devices, ${threadsOf(report)}${early}`,
     `connections: ${number(ends.opened)} opened; ${number(ends.finish)} finished, ${number(ends.close)} closed, ` +
       `${number(ends.cut)} cut, ${number(ends.abort)} aborted, ${number(ends.reset + ends.refused)} reset ` +
       `(${number(report.resetByServer)} were of app threads that died)`,

@@ -27,6 +27,7 @@ export interface ServerPlan {
   packets?: number;
   /** More of its configuration, such as `policy = weighted`. */
   lines?: readonly string[];
+  stackThreads?: number;
   appThreads?: number;
   /** What runs the program, in place of Node alone. */
   node?: readonly string[];
@@ -53,6 +54,7 @@ export function configText({
   redis,
   layout,
   packets = PACKETS,
+  stackThreads = 1,
   appThreads = 1,
   lines = [],
 }: ServerPlan): string {
@@ -60,7 +62,7 @@ export function configText({
     'host_ip = 10.0.0.1/16',
     `max_concurrency = ${connections}`,
     `max_num_buffers = ${packets}`,
-    'stack_thread = 1',
+    `stack_thread = ${stackThreads}`,
     `app_thread = ${appThreads}`,
     ...(layout?.inline === true ? ['arrangement = inline'] : []),
     `pri_enable = ${priorities ? 1 : 0}`,
