@@ -1,0 +1,47 @@
+// A server of two stack threads on a device of one queue: memif, whose frames the first thread polls for both.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Connection, fixed, inline, serve, start } from '../../index.js';
+import { Log } from '../../stack/log.js';
+import { CLIENT_ADDRESS, SERVER_ADDRESS } from '../../stack/testing.js';
+
+const CONNECTIONS = 20;
+const it = suite('stack threads over memif');
+const log = new Log({ level: 'silent' });
+const folder = mkdtempSync(join(tmpdir(), 'qstack-memif-'));
+it.after(() => rmSync(folder, { recursive: true, force: true }));
+
+it('every message of every connection is answered', async () => {
+  const path = join(folder, 'private', 'socket');
+  const base = { max_concurrency: 500, log_level: 'silent', drain_timeout: '1s' };
+  const module = new URL('./fixtures/echo.js', import.meta.url);
+  const config = { ...base, host_ip: `${SERVER_ADDRESS}/24`, device: `memif:${path}?server`, stack_thread: 2 };
+  await using server = await start(module, config, { log });
+  await using peer = await inline(
+    serve({ levels: ['normal'], setup() {} }),
+    { ...base, host_ip: `${CLIENT_ADDRESS}/24`, device: `memif:${path}?client` },
+    { log },
+  );
+  const connections: Connection<'normal'>[] = [];
+  for (let i = 0; i < CONNECTIONS; i++) {
+    connections.push(await peer.app.connect({ address: SERVER_ADDRESS, port: 7, framing: fixed(8) }));
+  }
+  for (let i = 0; i < 20; i++) {
+    for (const connection of connections) connection.send(Uint8Array.of(i & 1, 0, 0, 0, 0, 0, 0, i));
+  }
+  for (const connection of connections) {
+    const seen: number[] = [];
+    for (let i = 0; i < 20; i++) seen.push((await connection.receive())?.u8(7) ?? -1);
+    assert.equal(
+      seen.sort((a, b) => a - b),
+      [...new Array(20).keys()],
+    );
+  }
+  const { counters } = server.counters();
+  assert.equal([counters.connections_opened, counters.bad_records], [CONNECTIONS, 0]);
+});
+
+it.run();
