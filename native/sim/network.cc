@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "native/sim/pieces.hh"
 #include "native/sim/too_big.hh"
 #include "native/wire/ecn.hh"
 
@@ -15,6 +16,8 @@ constexpr uint32_t kPlantedPpm = 20'000;
 constexpr uint32_t kRewrittenHead = 3;
 /// A segment that is rewritten may take in so many bytes of what comes behind it.
 constexpr uint32_t kRewrittenMore = 200;
+/// Pieces of a segment are apart by so much at most, and one in so many is lost.
+constexpr uint32_t kPiecesApartUs = 2'000, kPieceLossPpm = 50'000;
 /// Preamble, frame check sequence and gap.
 constexpr uint32_t kWireOverhead = 24;
 
@@ -97,7 +100,25 @@ void Network::carry(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t len
   }
   if (note.again && random_.chance(w.rewrites)) rewrite(*frame);
   if (random_.chance(w.corruption)) corrupt(*frame);
-  arrive(lane, frame, due);
+  SegmentView segment;
+  const bool cut = random_.chance(w.fragments) && read_segment(frame->bytes, frame->length, segment) == Reading::segment;
+  return cut ? arrive_in_pieces(lane, frame, segment, due) : arrive(lane, frame, due);
+}
+
+/// By a router, or by one of the peer's own (IPv6), that does not ask. What the segment means arrives with its last piece.
+void Network::arrive_in_pieces(Lane& lane, Frame* frame, const SegmentView& segment, Nanos due) {
+  Frame* const rest = store_.take();
+  cut_in_two(*frame, *rest, segment, static_cast<uint16_t>(8 * random_.between(1, (segment.tcp_length - 1u) / 8)), cuts_++);
+  const bool swapped = random_.chance(500'000);
+  Frame* const last = swapped ? frame : rest;
+  Frame* const other = swapped ? rest : frame;
+  last->note = frame->note;
+  last->rewritten = frame->rewritten;
+  rest->damaged = frame->damaged;
+  other->note = {};
+  arrive(lane, other, due);
+  if (random_.chance(kPieceLossPpm)) return store_.give(last);
+  arrive(lane, last, due + uint64_t{random_.below(kPiecesApartUs)} * 1'000);
 }
 
 /// From a router that does not fragment (RFC 1191 4, RFC 8201 3). The way back is as good as the way there.

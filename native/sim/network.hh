@@ -23,6 +23,7 @@ struct Weather {
   uint32_t duplicates = 0, duplicates_us = 0;
   uint32_t corruption = 0;
   uint32_t rewrites = 0;
+  uint32_t fragments = 0;
   uint32_t jitter_us = 0;
   uint32_t marks = 0;
   uint32_t mtu = 0xffff;
@@ -72,6 +73,7 @@ class Network {
   bool dropped_early(const HostPlan& host, uint64_t queued);
   bool lost(Lane& lane, uint16_t length);
   void arrive(Lane& lane, Frame* frame, Nanos due);
+  void arrive_in_pieces(Lane& lane, Frame* frame, const SegmentView& segment, Nanos due);
   void tell_too_big(uint8_t from, uint8_t to, const uint8_t* bytes, uint16_t length, Nanos depart);
   void corrupt(Frame& frame);
   void rewrite(Frame& frame);
@@ -83,6 +85,7 @@ class Network {
   Random random_;
   std::array<Lane, kHostsMax> lanes_;
   uint64_t order_ = 0;
+  uint16_t cuts_ = 0;
 };
 
 }  // namespace qstack::sim

@@ -49,7 +49,8 @@ bool read_cell(const char* text, Options& o) {
 bool read_plant(const char* text, Limits& limits) {
   if (std::strcmp(text, "alter") == 0) return limits.plant = Plant::alter, true;
   if (std::strcmp(text, "forge_ack") == 0) return limits.plant = Plant::forge_ack, true;
-  return std::fprintf(stderr, "--plant %s: alter or forge_ack is expected\n", text), false;
+  if (std::strcmp(text, "keep_pieces") == 0) return limits.plant = Plant::keep_pieces, true;
+  return std::fprintf(stderr, "--plant %s: alter, forge_ack or keep_pieces is expected\n", text), false;
 }
 
 struct Flag {

@@ -3,9 +3,13 @@
 namespace qstack::sim {
 namespace {
 
-enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites, kPolicies, kPolicyChanges };
+enum Purpose : uint64_t { kWhole = 1, kHost, kLink, kTransfer, kSide, kFault, kMessages, kJudge, kRewrites, kPolicies, kPolicyChanges,
+                        kStacks, kFragments };
 
 constexpr uint32_t kFaultsMax = 12;
+constexpr uint32_t kStacksMax = 3;
+/// As many as a host has packets at most, so it is never full.
+constexpr uint32_t kWideWay = 512;
 /// Room for what a message says of itself (native/sim/sim_app.cc).
 constexpr uint16_t kMessageLeast = 8;
 /// R2 of RFC 9293 3.8.3 is 100 s at least; with a short RTO that takes more than the usual number of retransmissions.
@@ -129,6 +133,15 @@ void make_policies(HostPlan& host, uint64_t seed, uint32_t number, const Limits&
   host.other_policy = policy_of(change);
 }
 
+/// Several stacks on one host, the first of which steers. Draws of their own as well.
+void make_stacks(HostPlan& host, uint64_t seed, uint32_t number, const Limits& limits) {
+  if (!limits.has(Feature::stacks)) return;
+  Random r(seed, kStacks, number);
+  host.stacks = r.between(1, kStacksMax);
+  host.way_frames = r.one_of({16u, 64u, kWideWay});
+  host.slow_turns = r.one_of({1u, 1u, 2u, 5u});
+}
+
 /// Some transfers are of messages, of all levels and of random lengths.
 void make_messages(TransferPlan& t, uint64_t seed, const Limits& limits) {
   Random r(seed, kMessages, t.number);
@@ -152,6 +165,13 @@ void fit_levels(Behaviour& b, const TcpConfig& sender, const FramingPlan& framin
   if (framing.framing != Framing::fixed) return;
   b.bytes -= b.bytes % framing.fixed_length;
   if (b.levels > 1) b.write_least = b.write_most = framing.fixed_length;
+}
+
+/// Where segments are small a window of them fills a narrow way, and without SACK each of those lost takes a round trip.
+void widen_ways(Plan& plan) {
+  const auto sacks = [](const HostPlan& host) { return host.config.tcp.sack; };
+  if (std::all_of(plan.hosts.begin(), plan.hosts.end(), sacks)) return;
+  for (HostPlan& host : plan.hosts) host.way_frames = kWideWay;
 }
 
 TransferPlan make_transfer(const Plan& plan, uint32_t number, const Limits& limits) {
@@ -229,6 +249,14 @@ Fault make_rewrites(const Plan& plan, uint32_t number) {
   return f;
 }
 
+/// The same; they are of a network that cuts what does not fit some part of it.
+Fault make_fragments(const Plan& plan, uint32_t number) {
+  Random r(plan.seed, kFragments);
+  Fault f = {number, Feature::fragments, static_cast<uint8_t>(r.below(kHostsMax)), 0, plan.faults_ms, 0, 0};
+  if (r.chance(400'000)) f.value = r.magnitude(10'000, 1'000'000);
+  return f;
+}
+
 bool listed(const std::optional<std::vector<uint32_t>>& numbers, uint32_t number) {
   return !numbers || std::find(numbers->begin(), numbers->end(), number) != numbers->end();
 }
@@ -256,13 +284,15 @@ Plan make_plan(uint64_t seed, const Limits& limits) {
     make_link(host, seed, i, limits);
     make_judge(host, seed, i, limits);
     make_policies(host, seed, i, limits);
+    make_stacks(host, seed, i, limits);
     if (plan.starved) host.config.tcp.busy = 2, host.config.tcp.connections = 4;
   }
+  widen_ways(plan);
   for (uint32_t i = 0; i < transfers; ++i) {
     if (listed(limits.transfers, i)) plan.transfers.push_back(make_transfer(plan, i, limits));
   }
-  for (uint32_t i = 0; i <= faults; ++i) {
-    const Fault fault = i == faults ? make_rewrites(plan, i) : make_fault(plan, i, limits);
+  for (uint32_t i = 0; i <= faults + 1; ++i) {
+    const Fault fault = i < faults ? make_fault(plan, i, limits) : i == faults ? make_rewrites(plan, i) : make_fragments(plan, i);
     const bool wanted = limits.has(fault.kind) && listed(limits.faults, i) && fault.host < plan.hosts.size() && fault.value != 0;
     if (wanted) plan.faults.push_back(fault);
   }

@@ -21,7 +21,7 @@ namespace qstack::sim {
   X(small_buffers) X(small_pools) X(cookies) X(small_mtu) X(resolution) X(coarse_turns) X(clock_wrap) X(time_wait) \
   X(refusals) X(slow_readers) X(aborts) X(early_closes) X(small_writes) X(pauses) X(drains) X(same_ports) X(slow_links) X(classifiers) X(icmp) X(messages) \
   X(loss) X(bursts) X(reordering) X(duplicates) X(corruption) X(jitter) X(marks) X(mtu_changes) X(outages) X(crashes) \
-  X(rewrites) X(policies)
+  X(rewrites) X(policies) X(stacks) X(fragments)
 // clang-format on
 
 enum class Feature : uint8_t {
@@ -42,6 +42,7 @@ enum class Plant : uint8_t {
   none,
   alter,      ///< the network changes a byte and makes the checksum right again
   forge_ack,  ///< the network acknowledges what has not arrived
+  keep_pieces,  ///< the first of several stacks answers whatever it has put together
 };
 
 struct Limits {
@@ -59,7 +60,7 @@ inline constexpr uint32_t kHostsMax = 4;
 /// Between `from_ms` and `until_ms` of the run, of frames on their way to `host`, or of the host itself.
 struct Fault {
   uint32_t number;
-  Feature kind;  ///< loss … rewrites
+  Feature kind;  ///< loss … rewrites, fragments
   uint8_t host;
   uint32_t from_ms, until_ms;
   uint32_t value;  ///< ppm of frames; bytes of an IP packet (mtu_changes)
@@ -67,7 +68,10 @@ struct Fault {
 };
 
 struct HostPlan {
-  StackConfig config;
+  StackConfig config;  ///< of each stack
+  uint32_t stacks = 1;      ///< that share the link and the addresses; each has packets of its own
+  uint32_t way_frames = 0;  ///< on their way from one to another, at most
+  uint32_t slow_turns = 1;  ///< the last stack has only every such turn
   uint32_t rx_packets = 512, tx_packets = 1'024;
   uint32_t grain_us = 10;  ///< shortest time between two turns
   uint32_t refusal_ppm = 0;

@@ -18,6 +18,14 @@ bool describes_itself(const Behaviour& plan, const FramingPlan& framing) {
 /// How often an app looks whether there is room again.
 constexpr Nanos kLook = 500'000;
 
+Endpoint endpoint_of(uint8_t host, bool ipv6, uint16_t port) {
+  return {ipv6 ? ipv6_of(host) : IpAddress(ipv4_of(host)), port};
+}
+Endpoint local_of(const TransferPlan& t, uint16_t port) { return endpoint_of(t.host[0], t.ipv6, port); }
+Endpoint remote_of(const TransferPlan& t) {
+  return endpoint_of(t.host[1], t.ipv6, static_cast<uint16_t>(kFirstPort + t.framing[1]));
+}
+
 uint64_t level_key(const Attempt& attempt, uint8_t side, uint8_t level) {
   return Ledger::key_of(attempt, side) + 7'919u * level;
 }
@@ -41,18 +49,18 @@ void SimApp::take(Attempt& attempt, uint8_t side, Handle handle) {
   active_.push_back(handle.slot);
 }
 
+std::optional<uint32_t> SimApp::elsewhere(const TransferPlan& t, uint16_t port) const {
+  return stack_->elsewhere(local_of(t, port), remote_of(t));
+}
+
 bool SimApp::connect(uint32_t transfer, const TransferPlan& t, uint16_t port) {
-  const uint8_t server = t.host[1];
-  const Endpoint local = {t.ipv6 ? ipv6_of(host_) : IpAddress(ipv4_of(host_)), port};
-  const Endpoint remote = {t.ipv6 ? ipv6_of(server) : IpAddress(ipv4_of(server)),
-                           static_cast<uint16_t>(kFirstPort + t.framing[1])};
   const FramingPlan& framing = kFramings[t.framing[0]];
   ListenerConfig config = listener_of(plan_, framing, 0);
   config.options.put(TcpOption::no_delay, t.nagle ? 0 : 1);
-  const Handle handle = stack_->connect(local, remote, config, transfer, now_);
+  const Handle handle = stack_->connect(local_of(t, port), remote_of(t), config, transfer, now_);
   const Tcb* const c = handle.slot == kNoIndex ? nullptr : stack_->engine().inspect(handle);
   if (c == nullptr) return false;
-  take(ledger_.begin(transfer, host_, life_, handle, port, c->snd_una), 0, handle);
+  take(ledger_.begin(transfer, host_, life_, handle, c->key.local_port, c->snd_una), 0, handle);
   return true;
 }
 

@@ -45,13 +45,14 @@ struct End {
 
 class SimApp final : public App {
  public:
-  SimApp(const HostPlan& plan, uint8_t host, uint32_t life, uint64_t seed, Ledger& ledger, const Nanos& now,
+  /// `stack`: number of its stack on the host.
+  SimApp(const HostPlan& plan, uint8_t host, uint32_t stack, uint32_t life, uint64_t seed, Ledger& ledger, const Nanos& now,
          const bool& healed)
       : plan_(plan),
         host_(host),
         life_(life),
         seed_(seed),
-        random_(seed, kPurpose + host, life),
+        random_(seed, kPurpose + host, uint64_t{stack} << 32 | life),
         ledger_(ledger),
         now_(now),
         healed_(healed) {}
@@ -64,8 +65,10 @@ class SimApp final : public App {
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle handle, uint32_t cookie) override;
 
-  /// False: no slot, port or route just now.
+  /// False: no slot, port or route just now, or the port is another stack's. `port` 0: the stack picks one.
   bool connect(uint32_t transfer, const TransferPlan& plan, uint16_t port);
+  /// The stack whose port it is, if not this one's.
+  std::optional<uint32_t> elsewhere(const TransferPlan& plan, uint16_t port) const;
   /// What is due by now. True: the stack has something to do.
   bool step();
   /// When it wants to be asked again.

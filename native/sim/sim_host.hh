@@ -1,57 +1,47 @@
-// SimHost: one stack with its memory, port and app; it can crash, and comes up again as a new one.
+// SimHost: the stacks of a host and their apps, turn by turn. It can crash, and comes up again as a new one.
 #pragma once
 
 #include <memory>
 
-#include "native/mempool/heap_pool.hh"
-#include "native/sim/sim_app.hh"
-#include "native/sim/sim_port.hh"
+#include "native/sim/sim_life.hh"
 
 namespace qstack::sim {
 
 class SimHost {
  public:
-  SimHost(const Plan& plan, uint8_t number, Network& network, Ledger& ledger, const Nanos& now, const bool& healed);
+  SimHost(const Scene& scene, uint8_t number);
 
   /// Loses everything that it knew. Who talks to it learns of that by RST, or not at all.
   void crash();
-  /// Lets the app and the stack work, and checks what they have done.
+  /// Lets apps and stacks work, and checks what they have done.
   void turn();
+  /// A transfer begins. False: no slot, port or route just now.
+  bool connect(uint32_t transfer, const TransferPlan& plan, uint16_t port);
+  /// The apps give up every connection that is left, and every message.
+  void abort_all();
   /// When it must have a turn at the latest.
   Nanos due() const;
-  /// Everything is as it was at the start: packets, control blocks, records.
+  /// Everything is as it was at the start.
   bool empty() const;
   std::string what_is_left() const;
 
-  SimApp& app() { return life_->app; }
-  Stack& stack() { return life_->stack; }
-  uint32_t lives() const { return lives_; }
+  /// Of all stacks in this life.
+  void add_counters(Counters& sum);
 
  private:
-  struct Life {
-    Life(const Plan& plan, uint8_t number, uint32_t life, Network& network, Ledger& ledger, const Nanos& now,
-         const bool& healed);
-    HeapRegion region;
-    HeapPool rx, tx;
-    SimPort port;
-    SimApp app;
-    Stack stack;
-  };
-
+  const HostPlan& plan() const { return scene_.plan.hosts[number_]; }
   void change_policy();
-  void check();
+  bool rests(uint32_t stack) const;
+  void check(Shard& shard);
 
-  const Plan& plan_;
+  Scene scene_;
   uint8_t number_;
-  Network& network_;
-  Ledger& ledger_;
-  const Nanos& now_;
-  const bool& healed_;
   uint32_t lives_ = 0;
-  std::unique_ptr<Life> life_;
+  std::unique_ptr<SimLife> life_;
   Nanos last_turn_ = 0;
   bool pending_ = true;  ///< the last turn found work
   uint32_t turns_ = 0;
+  uint32_t asked_ = 0;  ///< times that a connection was asked for
 };
 
 }  // namespace qstack::sim

@@ -30,6 +30,9 @@ Weather weather_of(const Plan& plan, uint8_t host, Nanos at) {
       case Feature::rewrites:
         w.rewrites = f.value;
         break;
+      case Feature::fragments:
+        w.fragments = f.value;
+        break;
       case Feature::jitter:
         w.jitter_us = f.extra;
         break;
@@ -54,7 +57,7 @@ Weather weather_of(const Plan& plan, uint8_t host, Nanos at) {
 World::World(const Plan& plan)
     : plan_(plan), now_(plan.start), ledger_(plan, now_), network_(plan, store_), transfers_(plan.transfers.size()) {
   for (uint8_t i = 0; i < plan.host_count(); ++i) {
-    hosts_.push_back(std::make_unique<SimHost>(plan, i, network_, ledger_, now_, healed_));
+    hosts_.push_back(std::make_unique<SimHost>(Scene{plan, network_, ledger_, now_, healed_}, i));
   }
   for (size_t i = 0; i < transfers_.size(); ++i) transfers_[i].next_try = plan.start + plan.transfers[i].start_ms * kMs;
   for (const Fault& f : plan.faults) {
@@ -75,7 +78,7 @@ bool World::run() {
     const Attempt* const a = transfers_[i].attempt == kNoAttempt ? nullptr : &ledger_.attempts()[transfers_[i].attempt];
     ledger_.require(transfers_[i].done, "once the network has healed every transfer ends", a, 0);
   }
-  for (const auto& host : hosts_) host->app().abort_all();
+  for (const auto& host : hosts_) host->abort_all();
   live_until(now_ + 200 * kSecond, &World::all_empty);
   if (ledger_.broken()) return false;
   for (const auto& host : hosts_) {
@@ -146,13 +149,13 @@ void World::start_transfers() {
 void World::start(uint32_t transfer) {
   Progress& p = transfers_[transfer];
   const TransferPlan& t = plan_.transfers[transfer];
-  SimApp& app = hosts_[t.host[0]]->app();
+  SimHost& host = *hosts_[t.host[0]];
   // Ports of one transfer come again only where the plan says so; then perhaps while the old connection is in
   // TIME-WAIT.
   const uint16_t port = t.port != 0 && p.tries == 0 ? t.port : next_port_;
   next_port_ = next_port_ < 60'000 ? next_port_ + 1 : kFirstClientPort;
   ++p.tries;
-  p.next_try = now_ + (app.connect(transfer, t, port) ? 0 : kTryAgain);
+  p.next_try = now_ + (host.connect(transfer, t, port) ? 0 : kTryAgain);
   if (p.next_try != now_) return;
   p.attempt = static_cast<uint32_t>(ledger_.attempts().size() - 1);
   ledger_.attempts().back().late = healed_;
@@ -199,7 +202,7 @@ bool World::all_over() {
 bool World::all_empty() {
   bool empty = true;
   for (const auto& host : hosts_) {
-    if (!host->app().idle()) host->app().abort_all();
+    host->abort_all();
     empty = empty && host->empty();
   }
   return empty;
@@ -237,10 +240,7 @@ Nanos World::bound() const {
 
 Counters World::counters() {
   Counters sum;
-  for (const auto& host : hosts_) {
-    const Counters& counted = host->stack().counters();
-    for (size_t i = 0; i < kCounters; ++i) sum.values[i] += counted.values[i];
-  }
+  for (const auto& host : hosts_) host->add_counters(sum);
   return sum;
 }
 

@@ -1,8 +1,8 @@
 // StackPorts: a port for each of several stacks, over the one port of their device.
 //
 // In: the device's port, whose flow it is, and the pools of each stack. Out: the SteeringPort of stack 0 and the SteeredPorts of
-// the others, with the ways between them. Invariant: at most half of a pool's packets are away in ways. Destroyed when no
-// stack takes turns any more, before the pools.
+// the others, with the ways between them. Invariant: at most half of a pool's packets are away in ways, unless told
+// otherwise. Destroyed when no stack takes turns any more, before the pools.
 #pragma once
 
 #include <algorithm>
@@ -23,13 +23,13 @@ class StackPorts {
     PacketPool* tx;
   };
 
-  /// Two stacks at least; `steering` is for as many.
-  StackPorts(Port& inside, const FlowSteering& steering, const std::vector<Pools>& pools) {
+  /// Two stacks at least; `steering` is for as many. `frames`: in each way, a power of two; 0: as many as way_frames() says.
+  StackPorts(Port& inside, const FlowSteering& steering, const std::vector<Pools>& pools, uint32_t frames = 0) {
     const auto others = static_cast<uint32_t>(pools.size() - 1);
     std::vector<SteerLink*> links;
     for (uint32_t i = 0; i < others; ++i) {
       const uint32_t packets = std::min(pools[0].rx->capacity(), pools[i + 1].tx->capacity());
-      links.push_back(&links_.emplace_back(way_frames(packets, others)));
+      links.push_back(&links_.emplace_back(frames != 0 ? frames : way_frames(packets, others)));
     }
     first_.emplace(inside, *pools[0].rx, *pools[0].tx, steering, links);
     for (uint32_t i = 0; i < others; ++i) {

@@ -114,6 +114,14 @@ test('an acknowledgment of bytes that never arrived is noticed, and the run made
   assert.is(again?.sentence, found.sentence);
 });
 
+test('a stack that answers a segment of another stack is noticed, and the run made small', async () => {
+  const { found, limits, again } = await plantAndShrink('keep_pieces');
+  assert.match(found.sentence, /a segment leaves from the stack that the answer comes to/);
+  for (const feature of ['stacks', 'fragments']) assert.not(limits.without?.includes(feature) ?? false, feature);
+  assert.is(limits.faults?.length, 1);
+  assert.is(again?.sentence, found.sentence);
+});
+
 test('why a process ended itself is read from what it wrote', () => {
   assert.is(causeIn("x: a.cc:1: f(): Assertion `n > 0' failed.\n"), "x: a.cc:1: f(): Assertion `n > 0' failed.");
   assert.is(

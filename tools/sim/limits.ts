@@ -19,10 +19,10 @@ export const FEATURES = [
     'jitter',
     'marks',
   ],
-  ...['mtu_changes', 'outages', 'crashes', 'rewrites', 'policies'],
+  ...['mtu_changes', 'outages', 'crashes', 'rewrites', 'policies', 'stacks', 'fragments'],
 ];
 
-export const PLANTS = ['alter', 'forge_ack'];
+export const PLANTS = ['alter', 'forge_ack', 'keep_pieces'];
 
 export interface Limits {
   readonly hosts?: number | undefined;
