@@ -10,8 +10,8 @@
 namespace qstack {
 
 struct FlowSteering {
-  /// For stacks 0 … `stacks` - 1.
-  FlowSteering(const std::array<uint64_t, 4>& secret, uint32_t stacks) : hash(rss_key(secret)), groups(stacks) {}
+  /// For stacks 0 … `stacks` - 1, each with as many groups, give or take one; which they are follows from the secret.
+  FlowSteering(const std::array<uint64_t, 4>& secret, uint32_t stacks);
 
   /// Of frames from `remote` to `local`, addresses of one family.
   uint32_t stack_of(const IpAddress& remote, uint16_t remote_port, const IpAddress& local, uint16_t local_port) const {

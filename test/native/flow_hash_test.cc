@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "native/steer/flow_groups.hh"
+#include "native/steer/flow_steering.hh"
 
 using namespace qstack;
 
@@ -99,6 +100,21 @@ TEST_CASE("whatever the secret, ports of ours bring the flows of every peer to e
       CHECK(std::count(reached.begin(), reached.end(), true) == FlowGroups::kGroups);
     }
   }
+}
+
+TEST_CASE("whatever the secret, two stacks share the ports of a client that follow each other, and the groups") {
+  uint32_t one_sided = 0;
+  for (uint64_t secret = 0; secret < 1'000; ++secret) {
+    const FlowSteering steering({secret, 2, 3, 4}, 2);
+    uint32_t second = 0, groups = 0;
+    for (uint16_t port = 40'000; port < 40'032; ++port) {
+      second += steering.stack_of(ipv4(10, 0, 0, 2), port, ipv4(10, 0, 0, 1), 80);
+    }
+    for (uint32_t group = 0; group < FlowGroups::kGroups; ++group) groups += steering.groups.stack_of(group);
+    one_sided += second == 0 || second == 32;
+    CHECK(groups == FlowGroups::kGroups / 2);
+  }
+  CHECK(one_sided <= 2);
 }
 
 TEST_CASE("groups are dealt out in turn, and one is given to another stack as a whole") {

@@ -1,5 +1,5 @@
 // A server of two stack threads on a device of one queue: memif, whose frames the first thread polls for both.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -9,6 +9,7 @@ import { Log } from '../../stack/log.js';
 import { CLIENT_ADDRESS, SERVER_ADDRESS } from '../../stack/testing.js';
 
 const CONNECTIONS = 20;
+const METRICS_PAGE = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
 const it = suite('stack threads over memif');
 const log = new Log({ level: 'silent' });
 const folder = mkdtempSync(join(tmpdir(), 'qstack-memif-'));
@@ -40,8 +41,12 @@ it('every message of every connection is answered', async () => {
       [...new Array(20).keys()],
     );
   }
-  const { counters } = server.counters();
+  const { counters, device } = server.counters();
   assert.equal([counters.connections_opened, counters.bad_records], [CONNECTIONS, 0]);
+  assert.ok((device.steered ?? 0) > 0 && (device.steer_forwarded ?? 0) > 0, JSON.stringify(device));
+  const documented = [...METRICS_PAGE.matchAll(/^\| `qstack_device_total\{counter="(\w+)"\}` \| .+ \|$/gm)];
+  const names = documented.map(([, name = '']) => name).filter((name) => !name.startsWith('mirror_'));
+  assert.equal(names.sort(), Object.keys(device).sort());
 });
 
 it.run();
