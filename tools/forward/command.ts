@@ -94,11 +94,11 @@ async function forward(words: readonly string[], command: Command): Promise<void
   let note: NodeJS.Timeout | undefined;
   const sayDown = async () => {
     const sentence = await whyDown(settings);
-    if (link.isDown) log.warn('FORWARD_LINK', sentence);
+    if (link.isDown) log.warn('FORWARD_LINK_DOWN', sentence);
   };
   const changed = (up: boolean) => {
     clearTimeout(note);
-    if (up) return log.info('FORWARD_LINK', `${formatDevice(settings.device)} is up`);
+    if (up) return log.info('FORWARD_LINK_UP', `${formatDevice(settings.device)} is up`);
     note = setTimeout(() => void sayDown(), NOTE_AFTER_MS);
     forwarder.resetAll();
   };
