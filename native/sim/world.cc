@@ -184,10 +184,13 @@ void World::judge_loss(const Attempt& a) {
   const uint8_t side = a.side[0].closed ? 0 : 1;
   const bool unreachable =
       plan_.resolves && (a.side[0].reason == CloseReason::unreachable || a.side[1].reason == CloseReason::unreachable);
-  // One side has finished, and its TIME-WAIT was shorter than the timer of the other, which has everything as well.
+  // One side has finished, though its app may not have heard of it yet, and its TIME-WAIT was shorter than the timer of the
+  // other, which has everything as well.
   const bool complete = a.side[0].sent == a.side[1].delivered && a.side[1].sent == a.side[0].delivered;
-  const bool half = a.side[0].reason == CloseReason::finished || a.side[1].reason == CloseReason::finished;
-  if (plan_.starved || a.altered || unreachable || (complete && half && a.side[0].closed && a.side[1].closed)) return;
+  const auto over = [](const Side& s) { return s.closed || s.gone; };
+  const auto finished = [](const Side& s) { return s.closed ? s.reason == CloseReason::finished : s.gone; };
+  const bool half = over(a.side[0]) && over(a.side[1]) && (finished(a.side[0]) || finished(a.side[1]));
+  if (plan_.starved || a.altered || unreachable || (complete && half)) return;
   ledger_.require(!(a.side[0].opened && a.side[1].opened), "a connection that nobody ends is not lost", &a, side);
   ledger_.require(!a.late, "once the network has healed a connection is opened", &a, side);
 }

@@ -308,6 +308,7 @@ class TcpEngine {
   void grow_window(Tcb& c, Busy& b, const AckNews& news, bool marked, bool deflates);
   static bool recovered(const Tcb& c, const Busy& b);
   void mark_lost(Busy& b, Packet* packet);
+  bool missing_again(const Tcb& c, const Busy& b) const;
   void duplicate_ack(Tcb& c, Busy& b);
   void partial_ack(Tcb& c, Busy& b, const AckNews& news);
   void repair_first(Tcb& c, Busy& b);

@@ -60,16 +60,29 @@ void TcpEngine::mark_lost(Busy& b, Packet* packet) {
   if (again && b.episode.out != 0) --b.episode.out;
 }
 
+/// After a time-out a duplicate may be the answer to what was repeated for nothing. One that comes a round trip after the
+/// oldest segment left again tells that it is missing still: RFC 6582 4.1 and 4.2 want to know the same, and ask how far the
+/// last ACK went, which says little where a peer answers many segments at once.
+bool TcpEngine::missing_again(const Tcb& c, const Busy& b) const {
+  if (b.retransmit.empty()) return false;
+  const Packet& oldest = *b.retransmit.front();
+  return !(oldest.tx_flags & kTxLost) && now_us_ - oldest.sent_us >= c.srtt_us - c.srtt_us / 4;
+}
+
 void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {
+  if (b.recovery == RecoveryKind::timeout) {
+    ++b.episode.delivered;
+    if (!missing_again(c, b)) return;
+  }
   if (b.duplicate_acks < 255) ++b.duplicate_acks;
   if (b.recovery == RecoveryKind::fast) {
     b.congestion.cwnd += c.mss;  // RFC 6582 3.2 step 3: one segment has left the network
     return;
   }
-  if (b.recovery == RecoveryKind::timeout || b.duplicate_acks < kDupThresh || b.retransmit.empty()) return;
+  if (b.duplicate_acks < kDupThresh || b.retransmit.empty()) return;
   // RFC 6582 3.2 step 2: not again for losses of the window that the last recovery repaired.
   if (b.recovery == RecoveryKind::none && seq_le(c.snd_una, b.recover)) return;
-  enter_recovery(c, b, in_flight(c));
+  enter_recovery(c, b, pipe(c, b));
   b.congestion.cwnd = b.congestion.ssthresh + kDupThresh * c.mss;
   repair_first(c, b);
 }
@@ -116,7 +129,7 @@ void TcpEngine::reduce_window(Tcb& c, Busy& b, CongestionEvent event, uint32_t f
 void TcpEngine::enter_recovery(Tcb& c, Busy& b, uint32_t flight) {
   count(Counter::fast_retransmits);
   begin_episode(c, b, flight);
-  if (b.recovery == RecoveryKind::none) lower_threshold(c, b, CongestionEvent::loss, flight);
+  if (b.recovery != RecoveryKind::reduced) lower_threshold(c, b, CongestionEvent::loss, flight);
   b.recovery = RecoveryKind::fast;
   b.recover = c.snd_nxt;
   b.unmark(kProbeOut);

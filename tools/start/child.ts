@@ -90,13 +90,18 @@ export class Child {
 
   /** To the whole group, so that nothing that it started stays. */
   signal(signal: NodeJS.Signals): void {
-    if (!this.running || this.pid === 0) return;
-    // One that has just begun has no group yet; one that has just ended by itself is neither.
-    for (const target of [-this.pid, this.pid]) {
-      try {
-        process.kill(target, signal);
-        return;
-      } catch {}
-    }
+    if (!this.running || this.pid === 0 || killed(-this.pid, signal)) return;
+    // One that has just begun has no group yet; between the two it may have got one, and have begun another in it.
+    killed(this.pid, signal);
+    killed(-this.pid, signal);
+  }
+}
+
+/** False where there is no such process or group. */
+function killed(target: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(target, signal);
+  } catch {
+    return false;
   }
 }
