@@ -189,6 +189,7 @@ void ClosedLoop::advance_phase(Nanos now) {
     if (all) run_end_ = std::min(run_end_, now);
     if (now >= run_end_) {
       abandon_opens();
+      for (LevelStats& level : levels_) level.end_load(run_end_);
       set_phase(Phase::draining, now);
     }
   }

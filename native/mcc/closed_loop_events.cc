@@ -112,8 +112,7 @@ void ClosedLoop::count(uint8_t level, Nanos since, bool error) {
   ++stats.counts.answered;
   stats.latency.record(latency);
   stats.interval.record(latency);
-  stats.extremes.silence = std::max(stats.extremes.silence, now_ - std::min(now_, stats.last_answer));
-  stats.last_answer = now_;
+  if (phase_ == Phase::running) stats.end_silence(now_);
 }
 
 /// It was not opened, or the peer ended it, or it is of no use any more: another one takes its place.

@@ -208,7 +208,10 @@ void Engine::advance_phase(Nanos now) {
 
 void Engine::advance_run(Nanos now) {
   bool exhausted = !arrivals_ || arrivals_->next_at() == kNever;
-  if (phase_ == Phase::running && exhausted && now >= run_end_) set_phase(Phase::draining, now);
+  if (phase_ == Phase::running && exhausted && now >= run_end_) {
+    for (LevelStats& level : levels_) level.end_load(run_end_);
+    set_phase(Phase::draining, now);
+  }
   const bool drains = phase_ == Phase::draining;
   const bool answered = drains && pending_.used() == 0;
   last_sign_ = drains && network_.in_transit() != 0 ? now : std::max(last_sign_, last_answer_);

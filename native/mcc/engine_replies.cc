@@ -216,8 +216,7 @@ void Engine::answered(uint32_t number, const Reply& reply) {
     Nanos latency = read_at_ > record.intended ? read_at_ - record.intended : 0;
     level.latency.record(latency);
     level.interval.record(latency);
-    level.extremes.silence = std::max(level.extremes.silence, read_at_ - std::min(read_at_, level.last_answer));
-    level.last_answer = read_at_;
+    if (phase_ == Phase::running) level.end_silence(read_at_);
   }
   pending_.give(index);
   wear(connection, number);

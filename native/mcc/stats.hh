@@ -4,6 +4,7 @@
 // repeats a read that a write has crossed, and the writer never waits.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -28,7 +29,7 @@ struct LevelCounts {
 /// The longest times of one level in one run.
 struct LevelExtremes {
   Nanos send_delay = 0;  ///< from the intended time to the stack: of a wave, until the last of it was sent
-  Nanos silence = 0;     ///< without an answer
+  Nanos silence = 0;     ///< without an answer, while the load lasts
 };
 
 struct LevelStats {
@@ -37,6 +38,14 @@ struct LevelStats {
   Histogram interval;  ///< since the last snapshot
   LevelExtremes extremes;
   Nanos last_answer = 0;  ///< at first the run's start
+  void end_silence(Nanos now) {
+    extremes.silence = std::max(extremes.silence, now - std::min(now, last_answer));
+    last_answer = now;
+  }
+  /// What waits at the load's end has been silent until then.
+  void end_load(Nanos now) {
+    if (counts.offered > counts.answered + counts.errors + counts.failed) end_silence(now);
+  }
   void clear(Nanos start) {
     counts = {};
     extremes = {};

@@ -257,6 +257,23 @@ TEST_CASE("each level knows how late its last send was, and its longest time wit
   CHECK(bench.engine.level(0).extremes.send_delay == 0);
 }
 
+TEST_CASE("a silence ends with the load: what is answered behind it makes none longer") {
+  Bench bench(config(1));
+  bench.open_all();
+  bench.run(ArrivalKind::paced, 2, kSecond, 1000);
+  bench.engine.step(1000);
+  bench.answer(bench.net.sent[0].handle, reply(1), 101'000);
+  bench.engine.step(101'000);
+  bench.engine.step(1000 + kSecond / 2);
+  REQUIRE(bench.net.sent.size() == 2);
+  bench.engine.step(1000 + kSecond);
+  REQUIRE(bench.engine.phase() == Phase::draining);
+  bench.answer(bench.net.sent[1].handle, reply(2), 3 * kSecond);
+  bench.engine.step(3 * kSecond);
+  CHECK(bench.counts(0).answered == 2);
+  CHECK(bench.engine.level(0).extremes.silence == kSecond - 100'000);
+}
+
 TEST_CASE("messages leave in the order of the schedule, also those that waited for room: priorities are the server's") {
   EngineConfig settings = config(40);
   settings.shares = {0.3, 0.7};

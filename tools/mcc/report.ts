@@ -29,7 +29,7 @@ export interface LevelReport {
   max_us: number | null;
   /** How long after its intended time a message left at the latest: of a wave, when the last of it had. */
   send_delay_max_us: number;
-  /** The longest time without an answer; null where there was none. */
+  /** The longest time without an answer while the load lasted; null where there was none. */
   silence_max_us: number | null;
 }
 
