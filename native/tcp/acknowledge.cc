@@ -99,6 +99,7 @@ void TcpEngine::pop_acknowledged(Tcb& c, Busy& b, const TcpSegment& s, AckNews& 
         sample_delivery(b, *packet, news);
       } else {
         repeated = true;
+        if (!c.has(kSackPermitted)) b.rack.rtt_us = std::max(now_us_ - packet->sent_us, 1u);
       }
       rack_delivered(c, b, *packet, s, news);
     }

@@ -309,6 +309,9 @@ class TcpEngine {
   static bool recovered(const Tcb& c, const Busy& b);
   void mark_lost(Busy& b, Packet* packet);
   bool missing_again(const Tcb& c, const Busy& b) const;
+  bool answer_due(const Busy& b, const Packet& packet) const;
+  void repeat_again(Tcb& c, Busy& b);
+  void duplicate_after_timeout(Tcb& c, Busy& b);
   void duplicate_ack(Tcb& c, Busy& b);
   void partial_ack(Tcb& c, Busy& b, const AckNews& news);
   void repair_first(Tcb& c, Busy& b);

@@ -62,18 +62,44 @@ void TcpEngine::mark_lost(Busy& b, Packet* packet) {
 
 /// After a time-out a duplicate may be the answer to what was repeated for nothing. One that comes a round trip after the
 /// oldest segment left again tells that it is missing still: RFC 6582 4.1 and 4.2 want to know the same, and ask how far the
-/// last ACK went, which says little where a peer answers many segments at once.
+/// last ACK went, which says little where a peer answers many segments at once. A peer without room answers what it drops.
 bool TcpEngine::missing_again(const Tcb& c, const Busy& b) const {
-  if (b.retransmit.empty()) return false;
+  if (b.retransmit.empty() || c.snd_wnd == 0) return false;
   const Packet& oldest = *b.retransmit.front();
-  return !(oldest.tx_flags & kTxLost) && now_us_ - oldest.sent_us >= c.srtt_us - c.srtt_us / 4;
+  return !(oldest.tx_flags & kTxLost) && answer_due(b, oldest);
+}
+
+/// About a round trip has passed since it left: that of what was repeated and acknowledged last, which is no sample for the RTO
+/// (Karn), but the only one that is not from before the time-out.
+bool TcpEngine::answer_due(const Busy& b, const Packet& packet) const {
+  return b.rack.rtt_us != 0 && !waits_here(&packet) && now_us_ - packet.sent_us >= b.rack.rtt_us - b.rack.rtt_us / 4;
+}
+
+/// What was repeated after a time-out is lost again: slow start begins anew, without waiting for a timer that was doubled.
+void TcpEngine::repeat_again(Tcb& c, Busy& b) {
+  count(Counter::fast_retransmits);
+  lower_threshold(c, b, CongestionEvent::loss, pipe(c, b));
+  b.congestion.cwnd = c.mss;
+  b.episode.delivered = b.episode.out = 0;
+  b.recover = c.snd_nxt;
+  for (Packet* p = b.retransmit.front(); p != nullptr; p = b.retransmit.after(p)) {
+    if (answer_due(b, *p)) mark_lost(b, p);
+  }
+  repair_first(c, b);
+}
+
+/// Three tell, or the first where nothing is left that could cause more of them (RFC 5827); and once for each segment that is
+/// the oldest, so that no peer holds up the timer.
+void TcpEngine::duplicate_after_timeout(Tcb& c, Busy& b) {
+  if (b.duplicate_acks >= kDupThresh || !missing_again(c, b)) return;
+  ++b.episode.delivered;
+  const bool last = b.lost_bytes == 0 && b.unsent_levels == 0;
+  b.duplicate_acks = last ? kDupThresh : b.duplicate_acks + 1;
+  if (b.duplicate_acks == kDupThresh) repeat_again(c, b);
 }
 
 void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {
-  if (b.recovery == RecoveryKind::timeout) {
-    ++b.episode.delivered;
-    if (!missing_again(c, b)) return;
-  }
+  if (b.recovery == RecoveryKind::timeout) return duplicate_after_timeout(c, b);
   if (b.duplicate_acks < 255) ++b.duplicate_acks;
   if (b.recovery == RecoveryKind::fast) {
     b.congestion.cwnd += c.mss;  // RFC 6582 3.2 step 3: one segment has left the network
@@ -82,7 +108,7 @@ void TcpEngine::duplicate_ack(Tcb& c, Busy& b) {
   if (b.duplicate_acks < kDupThresh || b.retransmit.empty()) return;
   // RFC 6582 3.2 step 2: not again for losses of the window that the last recovery repaired.
   if (b.recovery == RecoveryKind::none && seq_le(c.snd_una, b.recover)) return;
-  enter_recovery(c, b, pipe(c, b));
+  enter_recovery(c, b, in_flight(c));
   b.congestion.cwnd = b.congestion.ssthresh + kDupThresh * c.mss;
   repair_first(c, b);
 }
@@ -129,7 +155,7 @@ void TcpEngine::reduce_window(Tcb& c, Busy& b, CongestionEvent event, uint32_t f
 void TcpEngine::enter_recovery(Tcb& c, Busy& b, uint32_t flight) {
   count(Counter::fast_retransmits);
   begin_episode(c, b, flight);
-  if (b.recovery != RecoveryKind::reduced) lower_threshold(c, b, CongestionEvent::loss, flight);
+  if (b.recovery == RecoveryKind::none) lower_threshold(c, b, CongestionEvent::loss, flight);
   b.recovery = RecoveryKind::fast;
   b.recover = c.snd_nxt;
   b.unmark(kProbeOut);

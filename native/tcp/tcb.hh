@@ -158,7 +158,8 @@ enum BusyMark : uint8_t {
   kSoftError = 128,         ///< ICMP has named a reason for the time-outs
 };
 
-/// RACK (RFC 8985 5.2 names): the delivered segment that was sent last, and what the path is known to do.
+/// RACK (RFC 8985 5.2 names): the delivered segment that was sent last, and what the path is known to do. Without SACK there is
+/// `rtt_us` alone, of the last segment that was sent more than once.
 struct Rack {
   uint32_t xmit_us;
   Seq end_seq;
