@@ -5,7 +5,6 @@
 // ten million takes minutes. The reader asks as the page does, by the control socket, which reads nothing while nobody asks.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionsFound } from '../../stack/connection-list.js';
-import type { Snapshot } from '../../stack/dashboard/snapshot.js';
 import { PHASES } from '../mcc/native.js';
 import { ProgramClient } from '../qstack/program-client.js';
 import { redisDown, redisUp } from '../redis/servers.js';
@@ -21,13 +20,13 @@ import {
   type Sample,
 } from './benchmark.js';
 import { withFolder } from './places.js';
+import { PERIOD_MS, SnapshotReader } from './snapshots.js';
 import { rounded } from './statistics.js';
 import { ranNanoseconds } from './threads.js';
 
 const CONNECTIONS = 100_000;
 const RATE_PER_S = 1_000;
 const PACKETS = 8_192;
-const PERIOD_MS = 1_000;
 /** Without a question for ten seconds the server reads nothing any more; a window below a second is for correctness. */
 const quietMs = ({ seconds }: Context) => (seconds < 1 ? 0 : 12_000);
 /** At least so many connections a second are opened. */
@@ -59,35 +58,6 @@ function ranOf(pid: number): Ran {
   };
 }
 
-/** Asks once a second until it is stopped. */
-class Reader {
-  private after = 0;
-  private over = false;
-  private readonly done: Promise<void>;
-
-  constructor(
-    private readonly client: ProgramClient,
-    private readonly lists: boolean,
-  ) {
-    this.done = this.read();
-  }
-
-  private async read(): Promise<void> {
-    while (!this.over) {
-      const next = sleep(PERIOD_MS);
-      const news = await this.client.get<Snapshot[]>(`/api/snapshots?after=${this.after}`);
-      this.after = news.at(-1)?.number ?? this.after;
-      if (this.lists) await this.client.get<ConnectionsFound>('/api/connections?limit=100');
-      await next;
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.over = true;
-    await this.done;
-  }
-}
-
 /** The window, in the state that `begin` makes. */
 async function window(pid: number, { seconds }: Context): Promise<Sample> {
   const [began, before] = [performance.now(), ranOf(pid)];
@@ -98,7 +68,9 @@ async function window(pid: number, { seconds }: Context): Promise<Sample> {
 }
 
 async function watched(pid: number, lists: boolean, context: Context): Promise<Sample> {
-  const reader = new Reader(new ProgramClient({ pid }), lists);
+  const client = new ProgramClient({ pid });
+  const list = () => client.get<ConnectionsFound>('/api/connections?limit=100');
+  const reader = lists ? new SnapshotReader(client, list) : new SnapshotReader(client);
   try {
     await sleep(Math.min(2 * PERIOD_MS, 1_000 * context.seconds));
     return await window(pid, context);

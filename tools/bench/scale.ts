@@ -1,8 +1,10 @@
-// `scale`: what a message costs as connections become many: echo_server without Redis, one stack thread and one app thread,
-// under mcc over memif. In: numbers of connections. Out: CPU time per message of all threads of the server, at each of them.
+// `scale`: what a message costs as connections become many: echo_server without Redis, with one stack thread and one app thread and
+// with two of each, under mcc over memif. In: numbers of connections. Out: CPU time per message of all threads of the server, at
+// each of them.
 // Closed loop: so many messages are under way, each on the connection whose turn it is, so that with many connections none of
 // them is in a cache any more when its turn comes again. What does not belong to connections, such as packets, is the same
 // everywhere.
+import { writeFileSync } from 'node:fs';
 import { PHASES, type View } from '../mcc/native.js';
 import { Generator } from '../start/generator.js';
 import {
@@ -21,6 +23,8 @@ import { rounded } from './statistics.js';
 import { ranNanoseconds } from './threads.js';
 
 const CONNECTIONS = [1_000, 10_000, 100_000, 1_000_000];
+/** Stack threads, and as many app threads. */
+const THREADS = [1, 2];
 const UNDER_WAY = 1_000;
 const PACKETS = '32768';
 const SERVER = '10.0.0.1';
@@ -90,7 +94,7 @@ function phaseOf({ seconds }: Context, connections: number): { phases: string; w
   return { phases: `capacity:${Math.min(UNDER_WAY, connections)}/${seconds + warmUpMs / 1_000}s`, warmUpMs };
 }
 
-function echoed(connections: number, context: Context): Promise<Sample> {
+function echoed(connections: number, threads: number, context: Context): Promise<Sample> {
   return withFolder(async (folder) => {
     const socket = `${folder}/scale.sock`;
     const place = [
@@ -104,7 +108,10 @@ function echoed(connections: number, context: Context): Promise<Sample> {
       '0',
     ];
     const pools = ['--max-concurrency', `${connections}`, '--max-num-buffers', PACKETS];
-    const server = new End('the server', [...nodeProgram('apps/echo_server/main.js'), ...place, ...pools], 'listening');
+    const file = `${folder}/scale.conf`;
+    writeFileSync(file, `stack_thread = ${threads}\napp_thread = ${threads}\n`);
+    const command = [...nodeProgram('apps/echo_server/main.js'), '-f', file, ...place, ...pools];
+    const server = new End('the server', command, 'listening');
     try {
       await server.start();
       const watch = new Watch(server.pid);
@@ -125,21 +132,32 @@ function echoed(connections: number, context: Context): Promise<Sample> {
   });
 }
 
-const nameOf = (connections: number) => `${connections.toLocaleString('en-US')} connections`;
+const threadsText = (threads: number) =>
+  threads === 1 ? 'one stack and app thread' : `${threads} stack and app threads`;
+
+const nameOf = (connections: number, threads: number) =>
+  `${connections.toLocaleString('en-US')} connections, ${threadsText(threads)}`;
 
 function valuesOf(rows: readonly Row[], counts: readonly number[]): Result['values'] {
-  const cost = (n: number | undefined) => medianOf(rows, nameOf(n ?? 0), 'cpu_ns_per_message');
+  const cost = (n: number | undefined, threads: number) =>
+    medianOf(rows, nameOf(n ?? 0, threads), 'cpu_ns_per_message');
+  const costs = (threads: number) => Object.fromEntries(counts.map((n) => [n, rounded(cost(n, threads))]));
   return {
-    cpu_ns_per_message: Object.fromEntries(counts.map((n) => [n, rounded(cost(n))])),
-    ratio: rounded(cost(counts.at(-1)) / cost(counts[0])),
+    cpu_ns_per_message: costs(1),
+    cpu_ns_per_message_two_threads: costs(2),
+    ratio: rounded(cost(counts.at(-1), 1) / cost(counts[0], 1)),
+    ratio_two_threads: rounded(cost(counts.at(-1), 2) / cost(counts[0], 2)),
   };
 }
 
 async function measure(context: Context): Promise<Result> {
   const counts = context.connections.length > 0 ? [...context.connections].sort((a, b) => a - b) : CONNECTIONS;
-  const contenders = counts.map((n) => ({ name: nameOf(n), run: () => echoed(n, context) }));
+  const contenders = THREADS.flatMap((threads) =>
+    counts.map((n) => ({ name: nameOf(n, threads), run: () => echoed(n, threads, context) })),
+  );
   const rows = await interleaved(contenders, context);
-  const points = (column: string) => counts.map((n) => [n, medianOf(rows, nameOf(n), column)] as const);
+  const points = (column: string, threads: number) =>
+    counts.map((n) => [n, medianOf(rows, nameOf(n, threads), column)] as const);
   return {
     rows,
     values: valuesOf(rows, counts),
@@ -151,13 +169,16 @@ async function measure(context: Context): Promise<Result> {
         y: 'ns',
         logarithmicX: true,
         series: [
-          { name: 'the server', points: points('cpu_ns_per_message') },
-          { name: 'everything on the machine', points: points('machine_cpu_ns_per_message') },
+          ...THREADS.map((threads) => ({
+            name: `the server, ${threadsText(threads)}`,
+            points: points('cpu_ns_per_message', threads),
+          })),
+          { name: 'everything on the machine, one of each', points: points('machine_cpu_ns_per_message', 1) },
         ],
       },
     ],
     notes: [
-      `${UNDER_WAY.toLocaleString('en-US')} messages under way, the connections in turns; one stack thread, one app thread`,
+      `${UNDER_WAY.toLocaleString('en-US')} messages under way, the connections in turns`,
       `ratio is that of the largest number of connections to the smallest; aimed at: at most ${AIM} from 1,000 to 10,000,000`,
     ],
   };

@@ -40,6 +40,9 @@ export interface DeviceReport {
   readonly groups: Readonly<Record<string, { high: LevelTimes; low: LevelTimes }>>;
   /** Retransmission time-outs of all devices, since they were opened. */
   readonly timeouts: number;
+  /** The window, in milliseconds since 1970. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 type Device = Connection<'normal'>;
@@ -168,14 +171,18 @@ fleet.start();
 await sleep(options.warmUpMs);
 await fleet.warm();
 tally.begin();
+const fromMs = Date.now();
 await sleep(options.windowMs);
 tally.end();
+const toMs = Date.now();
 const polite = options.groups.filter(({ kind }) => kind === 'paced' || kind === 'window').map(({ name }) => name);
 await until(() => tally.awaited(polite) === 0);
 fleet.stop();
 const report: DeviceReport = {
   groups: tally.report(options.groups.map(({ name }) => name)),
   timeouts: stack.counters().counters.timeouts ?? 0,
+  fromMs,
+  toMs,
 };
 process.stdout.write(`${JSON.stringify(report)}\n`);
 await stack.stop(0);

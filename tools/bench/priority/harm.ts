@@ -1,8 +1,11 @@
 // `harm`: devices at both levels at a moderate rate, and beside them others that behave badly, all at the low level. The high
-// level of the good ones is compared with what it is without the bad ones. Whoever needs the slow Redis server is harmed, of
-// course: the good devices need the other one only.
+// level of the good ones is compared with what it is without the bad ones, in the server and as the devices see it: they are one
+// program with the bad ones, which may be late itself. Whoever needs the slow Redis server is harmed, of course: the good devices
+// need the other one only.
+import { ProgramClient } from '../../qstack/program-client.js';
 import { interleaved, medianOf, type Sample } from '../benchmark.js';
 import type { Group } from '../ends/devices.js';
+import { SnapshotReader, wayP99Ms } from '../snapshots.js';
 import type { Aim } from './aim.js';
 import { ms, type Part, type PartResult, quantileChart, quantileColumns } from './part.js';
 import { hostIp, type Rig } from './rig.js';
@@ -72,16 +75,27 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
 async function trouble(rig: Rig, { bad, slow = false }: Trouble): Promise<Sample> {
   const socket = rig.redis[SLOW]?.socket ?? '';
   const options = { hostIp: hostIp(ADDRESS), groups: [...GOOD, ...bad] };
-  const { groups } = await rig.devices(
-    { priorities: true },
-    options,
-    slow ? () => slowDown(socket, SLOWNESS) : undefined,
-  );
+  let pid = 0;
+  let reader: SnapshotReader | undefined;
+  const meanwhile = () => {
+    const seen = new SnapshotReader(new ProgramClient({ pid }));
+    reader = seen;
+    const fasten = slow ? slowDown(socket, SLOWNESS) : async () => {};
+    return async () => {
+      await fasten();
+      await seen.stop();
+    };
+  };
+  const onServer = ({ child }: { child: { pid: number } }) => {
+    pid = child.pid;
+  };
+  const { groups, fromMs, toMs } = await rig.devices({ priorities: true, onServer }, options, meanwhile);
   const [high, low, others] = [groups.high?.high, groups.low?.low, groups.bad?.low];
   if (high === undefined || low === undefined) throw new Error('the devices say nothing of themselves');
   return {
     high_answered_share: high.answered / high.sent,
     ...quantileColumns(high),
+    high_server_p99_ms: wayP99Ms(reader?.came ?? [], 'high', fromMs, toMs),
     low_p99_ms: ms(low.p99_us),
     low_answered_share: low.answered / low.sent,
     bad_sent_per_s: (others?.sent ?? 0) / rig.context.seconds,
@@ -97,8 +111,14 @@ async function measure(rig: Rig): Promise<PartResult> {
   const key = (name: string) => name.replace(/^an? /, '').toLowerCase().replaceAll(' ', '_');
   const aims = names.flatMap((name): Aim[] => [
     {
+      key: `${key(name)}_server_p99_ratio_to_calm`,
+      what: `p99 of the high level in the server beside ${name} to that without`,
+      ratio: of(name, 'high_server_p99_ms') / of(CALM, 'high_server_p99_ms'),
+      atMost: UNHARMED,
+    },
+    {
       key: `${key(name)}_p99_ratio_to_calm`,
-      what: `p99 of the high level beside ${name} to that without`,
+      what: 'the same, as the devices see it',
       ratio: of(name, 'high_p99_ms') / of(CALM, 'high_p99_ms'),
       atMost: UNHARMED,
     },
