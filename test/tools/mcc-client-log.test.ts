@@ -65,6 +65,23 @@ test('views within the period are summed up, over the end of a run too', () => {
   assert.match(lines[0] ?? '', /send: 100 request: 10 /);
 });
 
+test('a run that is over is counted once, whatever number its counts have then', () => {
+  const { clock, lines, log: written } = log(10_000);
+  const views = [
+    view(1, RUNNING, 50),
+    view(2, READY, 60),
+    view(3, RUNNING, 70),
+    view(4, READY, 90),
+    view(4, CLOSED, 90),
+  ];
+  for (const each of views) {
+    clock.ms += 1_000;
+    written.view(each);
+  }
+  assert.is(lines.length, 1);
+  assert.match(lines[0] ?? '', /send: 300 request: 30 /); // 1,500 in 5 s
+});
+
 test('the last line is written when the connections have closed', () => {
   const { clock, lines, log: written } = log(10_000);
   clock.ms += 2_000;

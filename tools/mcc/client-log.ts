@@ -46,7 +46,9 @@ export class ClientLog {
   /** Call with each new view; they come once a second and at each change of phase. */
   view(view: View): void {
     const counts = countsOf(view);
-    if (view.run !== this.run) this.begin(view.run);
+    // Behind a run its counts stand until the next one begins, under a number that is not that of the run any more.
+    const runs = ['running', 'draining'].includes(PHASES[view.phase] ?? '');
+    if ((runs && view.run !== this.run) || counts.send < this.seen.send) this.begin(view.run);
     const nowMs = this.now();
     const isOver = PHASES[view.phase] === 'closed';
     if (nowMs - this.lastMs < this.periodMs - 100 && !isOver) {
