@@ -32,21 +32,29 @@ interface Context {
   ports: { echo: number; http: number; nothing: number };
   server: Program;
   forward: Program;
+  /** Each that was started: a test that failed leaves none behind. */
+  programs: Program[];
 }
 
 const forward = suite<Context>('qstack forward');
 
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-async function startServer({ socket, folder }: Context): Promise<Program> {
-  const device = ['--device', `memif:${socket}?server`, '--max-concurrency', '1000'];
-  const server = new Program('apps/echo_server/main.js', [...device, '--root', folder]);
+function start({ programs }: Context, ...args: ConstructorParameters<typeof Program>): Program {
+  const program = new Program(...args);
+  programs.push(program);
+  return program;
+}
+
+async function startServer(context: Context): Promise<Program> {
+  const device = ['--device', `memif:${context.socket}?server`, '--max-concurrency', '1000'];
+  const server = start(context, 'apps/echo_server/main.js', [...device, '--root', context.folder]);
   await server.said('listening ');
   return server;
 }
 
-function startForward({ socket }: Context, ...flags: string[]): Program {
-  return new Program('tools/qstack/main.js', ['forward', '--socket', socket, ...flags]);
+function startForward(context: Context, ...flags: string[]): Program {
+  return start(context, 'tools/qstack/main.js', ['forward', '--socket', context.socket, ...flags]);
 }
 
 async function startBoth(context: Context): Promise<void> {
@@ -81,13 +89,12 @@ forward.before(async (context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'qstack-forward-'));
   context.socket = join(context.folder, 'memif', 'q.sock');
   writeFileSync(join(context.folder, 'large.bin'), FILE);
+  context.programs = [];
   context.ports = { echo: await freePort(), http: await freePort(), nothing: await freePort() };
   await startBoth(context);
 });
 forward.after(async (context) => {
-  context.forward.child.kill('SIGKILL');
-  context.server.child.kill('SIGKILL');
-  await Promise.all([context.forward.ended, context.server.ended]);
+  await Promise.all(context.programs.map((program) => program.stop('SIGKILL')));
   rmSync(context.folder, { recursive: true, force: true });
 });
 
@@ -190,7 +197,8 @@ forward('beyond --connections a client is refused, and told so', async (context)
 async function redisThrough(context: Context, { socket }: RedisServer): Promise<void> {
   const module = fileURLToPath(new URL('./forward-redis.js', import.meta.url));
   const device = ['--device', `memif:${context.socket}?server`, '--max-concurrency', '1000'];
-  context.server = new Program('tools/qstack/main.js', ['run', module, ...device], ['env', `REDIS_SOCKET=${socket}`]);
+  const command = ['run', module, ...device];
+  context.server = start(context, 'tools/qstack/main.js', command, ['env', `REDIS_SOCKET=${socket}`]);
   await context.server.said('listening ');
   const port = String(await freePort());
   context.forward = startForward(context, port, '10.0.0.1:6379');

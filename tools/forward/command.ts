@@ -105,13 +105,15 @@ async function forward(words: readonly string[], command: Command): Promise<void
   const link = new Link(() => stack.counters().linkUp, changed);
   const options = { pairs, connectionsMax: settings.connectionsMax, connectTimeoutMs: timeoutMs, link, log };
   const forwarder = new Forwarder(stack.app, options);
-  if (link.isDown) note = setTimeout(() => void sayDown(), NOTE_AFTER_MS);
   const stopped = untilSignal();
   await forwarder.listen();
   for (const pair of pairs) {
     const open = isLoopback(pair.listen) ? '' : ' (open to everyone who reaches this address)';
     process.stderr.write(`forwarding ${formatPair(pair)}${open}\n`);
   }
+  // Whoever reads that the link is up connects at once.
+  link.watch();
+  if (link.isDown) note = setTimeout(() => void sayDown(), NOTE_AFTER_MS);
   await stopped;
   clearTimeout(note);
   link.close();

@@ -1,17 +1,19 @@
 // Link: whether the server's end of the device is there, and who waits for it.
 // In: a look at the stack, ten times a second. Out: `changed` at each change, and whenUp(). A memif link is down while the
-// server is not running, or while another program has it.
+// server is not running, or while another program has it; and as long as nobody watches it.
 const PERIOD_MS = 100;
 
 export class Link {
   private up = false;
   private readonly waiting = new Set<() => void>();
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly isUp: () => boolean,
     private readonly changed: (up: boolean) => void,
-  ) {
+  ) {}
+
+  watch(): void {
     this.timer = setInterval(() => this.look(), PERIOD_MS);
     this.look();
   }
