@@ -8,6 +8,7 @@ import type { Arena } from '../mempool/arena.js';
 import type { RingConsumer } from '../mempool/ring.js';
 import {
   EVENT_RECORD_GENERATION_U32,
+  EVENT_RECORD_OFFSET_U32,
   EVENT_RECORD_RING_STAMP_U32,
   EVENT_RECORD_SLOT_U32,
   EVENT_TYPE_CLOSED,
@@ -107,11 +108,15 @@ export class EventRings {
     return count;
   }
 
-  /** Where there are many connections nothing of theirs is in a cache: here the misses of a group overlap. */
+  /** Where there are many connections nothing of theirs is in a cache, nor are messages that have waited: the misses of a group overlap here. */
   private foresee(ring: RingConsumer, count: number): void {
     const { words, sink } = this;
     let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= sink.foresee(words[ring.peek(i) + EVENT_RECORD_SLOT_U32] as number);
+    for (let i = 0; i < count; i++) {
+      const at = ring.peek(i);
+      sum ^= sink.foresee(words[at + EVENT_RECORD_SLOT_U32] as number);
+      sum ^= words[(words[at + EVENT_RECORD_OFFSET_U32] as number) >>> 2] as number;
+    }
     this.foreseen = sum;
   }
 

@@ -30,6 +30,8 @@ enum class PacketOwner : uint8_t {
 
 /// In Packet::tx_flags of a received segment: one that arrived earlier is handled after it.
 inline constexpr uint8_t kRxOvertakes = 0x80;
+/// In Packet::tx_flags of a received segment: the window waits until the app has read it (stream framing).
+inline constexpr uint8_t kRxUnread = 0x20;
 /// In Packet::tx_flags of a frame that waits for the port in our own queue.
 inline constexpr uint8_t kTxQueued = 0x40;
 /// In Packet::tx_flags of a frame that ends its connection, and so leaves behind what came to the queue before it.

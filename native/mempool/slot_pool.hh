@@ -1,8 +1,9 @@
 // SlotPool<T>: a fixed number of T, named by u32 slots, for one thread.
 //
 // T is trivially destructible and has a `uint32_t link` that the pool uses while the slot is free. Memory comes zeroed;
-// a slot is handed out as it was left. The free list is FIFO, and slots never used come first: a freed slot rests as long
-// as possible, so a stale handle shows.
+// a slot is handed out as it was left. What others name by handles is handed out again as late as possible, so that a stale
+// handle shows: the free list is FIFO, and slots never used come first. What has one owner, and is needed for a moment, is
+// handed out again at once, while it is in the processor's caches.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,9 @@
 
 namespace qstack {
 
-template <typename T>
+enum class Reuse { late, soon };
+
+template <typename T, Reuse kReuse = Reuse::late>
 class SlotPool {
   static_assert(std::is_trivially_destructible_v<T>);
 
@@ -22,19 +25,26 @@ class SlotPool {
 
   /// kNoIndex when all are taken.
   uint32_t allocate() {
-    if (fresh_ < capacity_) {
+    const bool rested = kReuse == Reuse::soon && first_free_ != kNoIndex;
+    if (!rested && fresh_ < capacity_) {
       ++used_;
       return fresh_++;
     }
     const uint32_t slot = first_free_;
     if (slot == kNoIndex) return kNoIndex;
     first_free_ = at(slot).link;
-    if (first_free_ == kNoIndex) last_free_ = kNoIndex;
+    if (first_free_ == kNoIndex) last_free_ = kNoIndex;  // of the FIFO
     ++used_;
     return slot;
   }
 
   void release(uint32_t slot) {
+    --used_;
+    if (kReuse == Reuse::soon) {
+      at(slot).link = first_free_;
+      first_free_ = slot;
+      return;
+    }
     at(slot).link = kNoIndex;
     if (last_free_ == kNoIndex) {
       first_free_ = slot;
@@ -42,7 +52,6 @@ class SlotPool {
       at(last_free_).link = slot;
     }
     last_free_ = slot;
-    --used_;
   }
 
   T& at(uint32_t slot) { return reinterpret_cast<T*>(memory_.data())[slot]; }

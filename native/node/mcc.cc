@@ -120,6 +120,7 @@ StackConfig read_stack(const OptionReader& options, const EngineConfig& engine, 
   // RFC 6298 2.4. Of many connections each has an RTT sample from long ago: a time-out of less, once the server has become
   // slow, doubles its load by copies of what only waits there.
   config.tcp.rto_min_ms = 1'000;
+  config.tcp.delayed_ack_ms = options.u32("delayedAckMs", 40, 0, 500);
   std::random_device random;
   for (uint64_t& word : config.tcp.secret) word = uint64_t{random()} << 32 | random();
   return config;

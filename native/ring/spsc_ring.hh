@@ -75,6 +75,9 @@ class RingProducer {
     return used;
   }
 
+  /// The oldest record that is not taken, as far as last looked at; null: there is none.
+  const T* oldest() const { return tail_ == head_ ? nullptr : &view_.records[head_ & (view_.capacity - 1)]; }
+
   bool unpublished() const { return tail_ != published_tail(); }
   void publish() { store_release(view_.header->tail, tail_); }
 

@@ -37,7 +37,7 @@ uint32_t AppRings::drain_releases(AnyStack& stack, uint32_t app, Nanos now) {
   uint32_t handled = 0;
   releases.refresh();
   for (abi::ReleaseRecord record; handled < kRecordsPerTurn && releases.take(record); ++handled) {
-    prefetch(stack, releases.peek(4));
+    prefetch_named(releases.peek(kAhead - 1));
     execute_release(stack, app, record, now);
   }
   releases.publish();
@@ -45,11 +45,18 @@ uint32_t AppRings::drain_releases(AnyStack& stack, uint32_t app, Nanos now) {
 }
 
 /// Nothing of the record is checked yet.
-template <typename AnyStack, typename Record>
-void AppRings::prefetch(const AnyStack& stack, const Record* ahead) const {
+template <typename AnyStack>
+void AppRings::prefetch_send(const AnyStack& stack, const abi::SendRecord* ahead) const {
   if (ahead == nullptr) return;
-  stack.prefetch(own(ahead->slot, 0).slot);
-  if (ahead->packet < region_.count) __builtin_prefetch(region_.at(ahead->packet));
+  const uint32_t slot = own(ahead->slot, 0).slot;
+  if (slot < connections_) __builtin_prefetch(&apps_of_[slot]);
+  stack.prefetch(slot);
+  prefetch_named(ahead);
+}
+
+template <typename Record>
+void AppRings::prefetch_named(const Record* ahead) const {
+  if (ahead != nullptr && ahead->packet < region_.count) prefetch_packet(region_.at(ahead->packet));
 }
 
 template <typename AnyStack>
@@ -103,10 +110,11 @@ uint32_t AppRings::take_sends(AnyStack& stack, uint32_t app, uint32_t level, uin
   const bool low = level == lowest();
   uint32_t taken = 0;
   uint64_t bytes = 0;
+  for (uint32_t ahead = 0; ahead < kAhead; ++ahead) prefetch_send(stack, sends.peek(ahead));
   do {
     abi::SendRecord record;
     sends.take(record);
-    prefetch(stack, sends.peek(4));
+    prefetch_send(stack, sends.peek(kAhead - 1));
     bytes += record.type == static_cast<uint8_t>(abi::SendType::send) ? record.length : kControlBytes;
     execute(stack, app, record, now);
     if (low) side.fence.took_lowest();

@@ -128,8 +128,12 @@ abi::EventRecord AppRings::record_of(abi::EventType type, Handle handle) const {
 }
 
 bool AppRings::push(Side& side, uint32_t level, const abi::EventRecord& record) {
-  if (!side.events[level].push(record)) return false;
+  RingProducer<abi::EventRecord>& events = side.events[level];
+  if (!events.push(record)) return false;
+  if (side.unpublished & (1u << level)) [[likely]] return true;
   side.unpublished |= 1u << level;
+  events.room();  // what the app has taken since
+  side.waited[level] = stamp_ - events.oldest()->ring_stamp;
   return true;
 }
 
@@ -198,6 +202,11 @@ bool AppRings::message(const Message& event) {
   }
   ++side->rx_held;
   return true;
+}
+
+Stamp AppRings::waited(uint32_t slot, uint8_t level) const {
+  const Side* const side = side_of(slot);
+  return side == nullptr ? 0 : side->waited[std::min<uint32_t>(level, lowest())];
 }
 
 bool AppRings::ended(Handle handle) {

@@ -27,6 +27,8 @@ class AppRings final : public App {
  public:
   /// Records that one app thread gets executed in one turn: more of them would keep received frames waiting.
   static constexpr uint32_t kRecordsPerTurn = 512;
+  /// Records whose connection and packet are on their way into the cache.
+  static constexpr uint32_t kAhead = 8;
   /// Sends of a starved level under `strict`.
   static constexpr uint32_t kSendQuantum = 32;
   /// Sends between two looks at deadlines or shares.
@@ -45,7 +47,9 @@ class AppRings final : public App {
 
   bool opened(const Opened& event) override;
   bool message(const Message& event) override;
+  void prefetch(uint32_t slot) const override { __builtin_prefetch(&apps_of_[slot]); }
   bool has_budget(uint8_t level) const override { return rx_held_[level] < rx_budgets_[level]; }
+  Stamp waited(uint32_t slot, uint8_t level) const override;
   bool ended(Handle handle) override;
   bool closed(Handle handle, CloseReason reason) override;
   bool drained(Handle handle, uint32_t cookie) override;
@@ -103,6 +107,7 @@ class AppRings final : public App {
     int wake_fd = -1;
     uint32_t notified = 0;     ///< the sleep for which the eventfd was written
     uint32_t unpublished = 0;  ///< bit per level, and kEmptyBit
+    Stamp waited[kLevelsMax] = {};  ///< how long the oldest event had waited when the newest were pushed
     uint32_t rx_held = 0;      ///< messages that the app has not released
     uint32_t tx_held = 0;      ///< TX packets in its empty ring and in its hands
     bool lost = false;
@@ -117,6 +122,7 @@ class AppRings final : public App {
   void open_rings(uint32_t app);
   void reset_rings(uint32_t app);
   uint32_t choose_app(const Opened& event);
+  const Side* side_of(uint32_t slot) const { return apps_of_[slot] == kNoApp ? nullptr : &sides_[apps_of_[slot]]; }
   Side* side_of(uint32_t slot) { return apps_of_[slot] == kNoApp ? nullptr : &sides_[apps_of_[slot]]; }
   bool owns(uint32_t app, uint32_t slot) const { return slot < connections_ && apps_of_[slot] == app; }
   /// Of a record, as the stack numbers it; of another stack's slot it makes one that does not exist.
@@ -154,8 +160,10 @@ class AppRings final : public App {
 
   Packet* take_tx_packet(uint32_t app, uint32_t index);
   Packet* take_rx_packet(uint32_t app, uint32_t index);
-  template <typename AnyStack, typename Record>
-  void prefetch(const AnyStack& stack, const Record* ahead) const;
+  template <typename AnyStack>
+  void prefetch_send(const AnyStack& stack, const abi::SendRecord* ahead) const;
+  template <typename Record>
+  void prefetch_named(const Record* ahead) const;
   void top_up(Side& side, uint32_t app);
 
   Arena& arena_;

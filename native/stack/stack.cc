@@ -12,6 +12,7 @@ constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// Frames are polled in larger numbers than TCP handles in a turn, so that a high one is found behind many low ones.
 constexpr uint32_t kBurstsPerTurn = 16;
+constexpr uint32_t kPollBurst = 64;
 /// More of them would keep what the app sends waiting.
 constexpr uint32_t kSegmentsPerTurn = 256;
 /// At most a quarter of the packets.
@@ -82,24 +83,31 @@ uint32_t Stack::receive(Nanos now) {
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
   received_.begin_turn();
   uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
-  Packet* packets[TcpEngine::kBurstMax];
-  while (most > 0) {
-    const uint32_t n = received_.take(packets, std::min(most, TcpEngine::kBurstMax), to_stamp(now));
-    if (n == 0) break;
-    engine_.input(packets, n, received_.size());
-    most -= n;
+  uint32_t expected = expect(most);
+  while (expected != 0) {
+    most -= expected;
+    expected = expect(most);
+    engine_.input(received_.size());
   }
   return polled + received_.size();
 }
 
+/// Tells TCP of the segments that come next; returns how many.
+uint32_t Stack::expect(uint32_t most) {
+  Packet* packets[TcpEngine::kBurst];
+  const uint32_t n = most == 0 ? 0 : received_.take(packets, std::min(most, TcpEngine::kBurst), to_stamp(now_));
+  engine_.expect(packets, n);
+  return n;
+}
+
 uint32_t Stack::poll(Nanos now) {
-  Packet* packets[TcpEngine::kBurstMax];
+  Packet* packets[kPollBurst];
   uint32_t polled = 0;
   for (uint32_t burst = 0; burst < kBurstsPerTurn; ++burst) {
-    const uint32_t n = port_.rx_burst(packets, TcpEngine::kBurstMax, now);
+    const uint32_t n = port_.rx_burst(packets, kPollBurst, now);
     polled += n;
     parse_burst(packets, n, now);
-    if (n < TcpEngine::kBurstMax) break;
+    if (n < kPollBurst) break;
   }
   return polled;
 }

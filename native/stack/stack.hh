@@ -107,6 +107,7 @@ class Stack {
 
  private:
   uint32_t receive(Nanos now);
+  uint32_t expect(uint32_t most);
   uint32_t transmit(Nanos now);
   uint32_t poll(Nanos now);
   void parse_burst(Packet** packets, uint32_t n, Nanos now);

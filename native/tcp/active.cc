@@ -55,7 +55,7 @@ Handle TcpEngine::connect(Endpoint local, Endpoint remote, const ListenerConfig&
   // Before anything else: only an address that one host can have makes a key (RFC 9293 3.9.1, MUST-46).
   const uint32_t neighbor = ip_.route(remote.address, now_);
   if (neighbor == kNoIndex) return {};
-  FlowKey key = keys_.make(kBurstMax, remote.address, remote.port, local.address, local.port);
+  FlowKey key = keys_.make(kScratch, remote.address, remote.port, local.address, local.port);
   const bool port_found = local.port == 0 ? pick_local_port(key) : comes_home(key);
   const uint64_t hash = hash_of(key);
   if (!port_found || find_flow(key, hash) != kNoIndex) return {};

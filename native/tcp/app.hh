@@ -70,6 +70,10 @@ class App {
   /// False: messages of this level hold as much memory as they may. Their segments are dropped before TCP accepts them, so
   /// that the peer sends them again; where the app can be told to wait (streams), no more window is offered.
   virtual bool has_budget(uint8_t) const { return true; }
+  /// A segment of this connection is handled soon.
+  virtual void prefetch(uint32_t) const {}
+  /// How long the oldest event has waited for whoever takes those of this connection and level.
+  virtual Stamp waited(uint32_t, uint8_t) const { return 0; }
   /// The peer sent FIN; all its bytes have been delivered before. We may still send.
   virtual bool ended(Handle handle) = 0;
   virtual bool closed(Handle handle, CloseReason reason) = 0;

@@ -160,7 +160,7 @@ void TcpEngine::acknowledge_in_time_wait(TimeWait& t, uint32_t slot, const TcpSe
 
 /// Takes a connection out of everything. What is left is to tell the app; then the slot is free.
 void TcpEngine::finish(Tcb& c, CloseReason reason) {
-  if (c.has(kTimerArmed)) wheel_.disarm(slot_of(c));
+  disarm(c);
   release_busy(c);
   profiles_.release(c.profile);
   if (!c.has(kActiveOpen)) sources_.remove(SourceUse::open, source_of(c.key));

@@ -5,6 +5,8 @@
 namespace qstack {
 namespace {
 
+/// Connections that are looked at again in one turn.
+constexpr uint32_t kPerTurn = 256;
 /// Few connections have lost something at the same moment; those without a record get their messages in order.
 constexpr uint32_t early_capacity(uint32_t busy) { return std::max(busy / 4, 16u); }
 
@@ -43,10 +45,9 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       half_open_(config.half_open),
       time_wait_(config.time_wait),
       flows_(config.connections + config.half_open + config.time_wait),
-      keys_(ip.has_ipv6() ? config.connections + config.half_open + config.time_wait : 0, kBurstMax + 1, config.secret),
+      keys_(ip.has_ipv6() ? config.connections + config.half_open + config.time_wait : 0, kScratch + 1, config.secret),
       wheel_(TimerNodes{&tcbs_}),
       standard_(standard_options(config)),
-      arrivals_(kBurstMax),
       attention_memory_(size_t{config.connections} * sizeof(uint32_t)),
       cookies_(config.secret),
       sources_({config.half_open_per_source, config.connections_per_source}, config.connections + config.half_open,
@@ -54,7 +55,7 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       lowered_(std::min(config.connections, LoweredMss::kMost)),
       sums_(std::min(config.connections, config.sums)),
       urgent_(std::min(config.connections, kUrgentMost)) {
-  ack_list_.reserve(4 * kBurstMax);
+  ack_list_.reserve(kPerTurn);
 }
 
 std::vector<MemoryRegion> TcpEngine::memory() const {
@@ -193,6 +194,8 @@ void TcpEngine::drop_busy_if_idle(Tcb& c) {
   remember_congestion(c, b);
   busy_.release(c.busy);
   c.busy = kNoIndex;
+  // Left in the wheel it fires for nothing, when the control block is in no cache any more.
+  if (!(c.flags & kOwnDeadline)) disarm(c);
 }
 
 void TcpEngine::release_busy(Tcb& c) {
@@ -218,7 +221,7 @@ void TcpEngine::want_attention(Tcb& c) {
 }
 
 uint32_t TcpEngine::retry() {
-  const uint32_t most = std::min(attention_count_, 4 * kBurstMax);
+  const uint32_t most = std::min(attention_count_, kPerTurn);
   const uint32_t others = attention_count_ - most;
   for (uint32_t i = 0; i < most; ++i) {
     Tcb& c = tcbs_.at(reinterpret_cast<uint32_t*>(attention_memory_.data())[attention_head_]);

@@ -8,6 +8,7 @@
 // Invariant: a packet that comes in is released, kept in one list of its connection, or held by the app.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <utility>
@@ -36,7 +37,8 @@ namespace qstack {
 
 class TcpEngine {
  public:
-  static constexpr uint32_t kBurstMax = 64;
+  /// Segments whose cache misses overlap.
+  static constexpr uint32_t kBurst = 16;
 
   TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, PacketPool& rx, PacketPool& tx, App& app,
             Counters& counters);
@@ -48,8 +50,11 @@ class TcpEngine {
   void set_rules(const Classifier* rules) { rules_ = rules; }
   /// Sets the clocks; call first in each turn.
   void begin_turn(Nanos now);
-  /// Takes over all packets; n <= kBurstMax. `l3` and `l4` are set. `behind` more wait and will follow.
-  void input(Packet** packets, uint32_t n, uint32_t behind = 0);
+  /// Takes over all packets; n <= kBurst. `l3` and `l4` are set. What they need begins its way into the cache; before they
+  /// are handled, those are that were expected last.
+  void expect(Packet** packets, uint32_t n);
+  /// Handles what was expected before the last call of expect(). `behind` more wait and will follow.
+  void input(uint32_t behind);
   /// Believed only about segments in flight, and never to end a connection that is open (RFC 5927).
   void on_icmp_error(const IcmpError& error);
   /// What was refused earlier: events, blocked output. Returns the number of connections that need no
@@ -134,6 +139,12 @@ class TcpEngine {
     bool intact;
     uint32_t likely;  ///< while prefetching: the record that the hash names, then its Busy block
   };
+  struct Burst {
+    std::array<Arrival, kBurst> arrivals;
+    uint32_t n = 0;
+  };
+  /// Keys that are in no table (FlowKeys): one for each arrival, and one.
+  static constexpr uint32_t kScratch = 2 * kBurst;
   struct Listener {
     ListenerConfig config;
     uint16_t profile;
@@ -357,6 +368,7 @@ class TcpEngine {
     return std::min<uint32_t>(own_mss(c.key, c.profile), option_of(c, TcpOption::receive_buffer) / 2);
   }
   void ack_now(Tcb& c);
+  bool answer_is_far(const Tcb& c, uint8_t level) const;
   void ack_later(Tcb& c, uint32_t least_ms = 0);
   void advance(Tcb& c, uint32_t length);
 
@@ -489,6 +501,7 @@ class TcpEngine {
 
   // timers.cc
   void arm(Tcb& c, uint32_t at_ms);
+  void disarm(Tcb& c);
   void arm_earliest(Tcb& c);
   void start_timer(Tcb& c, Busy& b, TimerKind kind, uint64_t delay_us);
   uint64_t backed_off_rto_us(const Busy& b) const;
@@ -533,9 +546,9 @@ class TcpEngine {
   uint32_t now_us_ = 0;
 
   SlotPool<Tcb> tcbs_;
-  SlotPool<Busy> busy_;
-  SlotPool<DrainRequest> drains_;
-  SlotPool<EarlyRanges> early_;
+  SlotPool<Busy, Reuse::soon> busy_;
+  SlotPool<DrainRequest, Reuse::soon> drains_;
+  SlotPool<EarlyRanges, Reuse::soon> early_;
   SlotPool<HalfOpen> half_open_;
   SlotPool<TimeWait> time_wait_;
   FlowTable flows_;
@@ -545,7 +558,9 @@ class TcpEngine {
   ProfileTable profiles_;
   const Classifier* rules_ = nullptr;  ///< of messages; null: a message has the level of its frame
   std::vector<Listener> listeners_;
-  std::vector<Arrival> arrivals_;
+  std::array<Burst, 2> bursts_;
+  Burst* current_ = &bursts_[0];
+  Burst* expected_ = &bursts_[1];
   uint32_t waiting_ = 0;  ///< received segments that TCP has not looked at yet
 
   Mapping attention_memory_;  ///< ring of slots, each at most once (kAttention)

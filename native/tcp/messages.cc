@@ -56,6 +56,7 @@ uint32_t TcpEngine::deliver_stream(Tcb& c, Packet* packet) {
   Busy* const b = need_busy(c);
   if (b == nullptr) return 0;
   b->unread += length;
+  packet->tx_flags |= kRxUnread;
   // Event rings of two levels would swap the bytes of a stream, so all of them keep the level of the first.
   if (c.stream_level == 0) c.stream_level = static_cast<uint8_t>(packet->level + 1);
   if (offer(c, packet, packet->payload, length, static_cast<uint8_t>(c.stream_level - 1))) return length;

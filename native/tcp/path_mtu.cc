@@ -26,7 +26,7 @@ constexpr Step kBlackHoleSteps[] = {{3, 1'280}, {5, 576}};
 }  // namespace
 
 void TcpEngine::on_icmp_error(const IcmpError& error) {
-  const FlowKey key = keys_.make(kBurstMax, error.remote, error.remote_port, error.local, error.local_port);
+  const FlowKey key = keys_.make(kScratch, error.remote, error.remote_port, error.local, error.local_port);
   const uint32_t value = find_flow(key, hash_of(key));
   const bool connected = value != kNoIndex && static_cast<Kind>(value >> kKindShift) == Kind::connection;
   if (!connected) return count(Counter::drop_icmp_error);

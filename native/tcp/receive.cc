@@ -74,6 +74,7 @@ bool TcpEngine::trim_to_window(Tcb& c, Packet* packet) {
 
 void TcpEngine::take_in_order(Tcb& c, Packet* packet) {
   const uint32_t length = packet->payload_length;
+  const uint8_t level = packet->level;
   const bool filled_hole = c.busy != kNoIndex && busy_.at(c.busy).beyond_hole();
   const uint32_t taken = deliver(c, packet);
   if (c.state == TcpState::closed) return;
@@ -82,11 +83,17 @@ void TcpEngine::take_in_order(Tcb& c, Packet* packet) {
   if (c.busy != kNoIndex && busy_.at(c.busy).beyond_hole()) drain_out_of_order(c);
   if (c.state == TcpState::closed) return;
   if (c.segments_unacked < 255) ++c.segments_unacked;
-  if (filled_hole || c.segments_unacked >= 2) {
+  if (filled_hole || c.segments_unacked >= 2 || answer_is_far(c, level)) {
     ack_now(c);
   } else {
     ack_later(c);
   }
+}
+
+/// An ACK that waited would leave before there is anything to send with it: later, and with a timer.
+bool TcpEngine::answer_is_far(const Tcb& c, uint8_t level) const {
+  const Stamp waited = app_.waited(slot_of(c), level);
+  return waited != 0 && waited > to_stamp(Nanos{option_of(c, TcpOption::delayed_ack_ms)} * 1'000'000);
 }
 
 /// RCV.NXT moves over bytes that the app has taken.
@@ -146,11 +153,12 @@ void TcpEngine::tell_ended(Tcb& c) {
 }
 
 void TcpEngine::release(Handle handle, Packet* packet, uint16_t length) {
+  const bool waits = packet->tx_flags & kRxUnread;
   rx_.release(packet);
+  if (!waits) return;  // nobody looks at a connection for messages: of ten million it is in no cache by now
   Tcb* const c = find_alive(handle);
   if (c == nullptr || c->busy == kNoIndex) return;
   Busy& b = busy_.at(c->busy);
-  if (b.unread == 0) return;  // not a stream
   b.unread -= std::min<uint32_t>(b.unread, length);
   if (c->has(kUrgent)) [[unlikely]] pass_urgent(*c);
   open_window(*c);

@@ -24,6 +24,12 @@ void TcpEngine::arm(Tcb& c, uint32_t at_ms) {
   wheel_.arm(slot, at_ms);
 }
 
+void TcpEngine::disarm(Tcb& c) {
+  if (!c.has(kTimerArmed)) return;
+  c.clear(kTimerArmed);
+  wheel_.disarm(slot_of(c));
+}
+
 void TcpEngine::arm_earliest(Tcb& c) {
   if (c.flags & kOwnDeadline) arm(c, c.own_deadline_ms);
   if (c.busy != kNoIndex && busy_.at(c.busy).rto_deadline_ms != 0) arm(c, busy_.at(c.busy).rto_deadline_ms);

@@ -87,6 +87,28 @@ TEST_CASE("a message travels in the ring of its level, with its bytes' place in 
   CHECK(packet->owner == PacketOwner::app0);
 }
 
+TEST_CASE("how long an app is behind is the age of its oldest event of that level when newer ones come") {
+  Bench bench;
+  bench.open(2);
+  bench.receive(2, 20, 1);
+  CHECK(bench.rings->waited(2, 1) == 0);
+  bench.turn();
+  bench.now += 50'000'000;
+  bench.turn();
+  bench.receive(2, 20, 1);
+  CHECK(bench.rings->waited(2, 1) == to_stamp(50'000'000));
+  CHECK(bench.rings->waited(2, 0) == 0);
+  CHECK(bench.rings->waited(3, 1) == 0);  // nobody's
+  abi::EventRecord record;
+  while (bench.ends[0].next(1, record)) {
+  }
+  bench.turn();
+  while (bench.ends[0].next(1, record)) {
+  }
+  bench.receive(2, 20, 1);
+  CHECK(bench.rings->waited(2, 1) == 0);
+}
+
 TEST_CASE("each message of a packet is one reference and needs one release record") {
   Bench bench;
   bench.open(0);

@@ -248,6 +248,30 @@ TEST_CASE("RFC 9293 3.8.6.3: a delayed ACK travels with data that go the other w
   CHECK(scene.world.server.count(Counter::acks_out) == 0);
 }
 
+TEST_CASE("an ACK does not wait for data where the app is behind by more than ACKs wait") {
+  constexpr Stamp kDelay = to_stamp(40'000'000);
+  for (const Stamp behind : {kDelay - 1, kDelay + 1}) {
+    Scene scene;
+    scene.world.server.app.behind[0] = behind;
+    scene.data("question");
+    CHECK(scene.take().size() == (behind > kDelay ? 1 : 0));
+    scene.peer.wait(100);
+    CHECK(scene.world.server.count(Counter::acks_out) == 1);
+  }
+}
+
+TEST_CASE("no timer is left behind by a segment that is acknowledged") {
+  World world;
+  world.listen();
+  const auto [client, server] = world.open();
+  world.run_ms(1'000);
+  CHECK(world.client.send(client, "question"));
+  CHECK(world.client.tcb(client)->has(kTimerArmed));
+  CHECK(world.run_until([&, handle = client] { return world.client.tcb(handle)->busy == kNoIndex; }, 100));
+  CHECK(world.server.app.of(server).bytes == "question");
+  CHECK_FALSE(world.client.tcb(client)->has(kTimerArmed));
+}
+
 TEST_CASE("RFC 6093: URG is delivered in line whatever its pointer says, out of order, repeated, with FIN, or without data") {
   for (const Framing framing : {Framing::stream, Framing::fixed}) {
     Scene scene(true, framing, framing == Framing::fixed ? 4 : 0);

@@ -58,6 +58,7 @@ class Recorder final : public App {
     return true;
   }
   bool has_budget(uint8_t level) const override { return !spent[level]; }
+  Stamp waited(uint32_t, uint8_t level) const override { return behind[level]; }
   bool ended(Handle handle) override {
     if (refuse) return false;
     of(handle).ended = true;
@@ -94,6 +95,7 @@ class Recorder final : public App {
   uint32_t opened_count = 0, closed_count = 0;
   std::function<void(const Message&, const std::string&)> on_message;
   bool spent[kLevelsMax] = {};  ///< levels without budget
+  Stamp behind[kLevelsMax] = {};  ///< how long their oldest events have waited
   std::function<bool(const Message&)> on_refusal;  ///< true: there is no room for this one
 
  private:

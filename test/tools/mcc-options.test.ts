@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatIpv4 } from '../../stack/config/address.js';
+import { delayedAckMs } from '../../tools/mcc/ack-delay.js';
 import { mccCommand } from '../../tools/mcc/command.js';
 import { nativeOptions } from '../../tools/mcc/native-options.js';
 import { type MccOptions, type Parsed, readOptions } from '../../tools/mcc/options.js';
@@ -50,7 +51,16 @@ test('there is a block for each packet that may be under way, and for no more co
   const busy = (line: string) => nativeOptions(parse(line).options as MccOptions).busy;
   assert.is(busy('-c 1000 --packets 8192'), 2_024);
   assert.is(busy('-c 100000 --packets 8192'), 32_768 + 8_192 + 1_024 + 4_096);
-  assert.is(busy('-c 10000000'), 262_144);
+  assert.is(busy('-c 10000000'), 32_768 + 524_288 + 1_024 + 4_096);
+});
+
+test('an ACK waits for a message only where the next one of its connection may come in time', () => {
+  const delay = (line: string) => delayedAckMs(parse(line).options as MccOptions);
+  assert.is(delay('-c 10000 --phases paced:250000/1s'), 0);
+  assert.is(delay('-c 9999 --phases paced:250000/1s'), 40);
+  assert.is(delay('-c 10000 --phases paced:1000/1s,pause:1s,wave:10000/20ms/1s'), 40);
+  assert.is(delay('-c 39999 --answer all --phases capacity:1s'), 40);
+  assert.is(delay('-c 40000 --answer all --phases capacity:1s'), 0);
 });
 
 test('--plan is the sum of what is made, and of N connections at most 384 bytes for each beyond the first 1,000', () => {

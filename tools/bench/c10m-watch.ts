@@ -1,10 +1,10 @@
-// Watch: what `c10m` sees of iotepserver, mcc and Redis while they run. In: what the rig tells. Out: how long the server took to
-// start, memory and CPU by process and thread, and the last counts that the server has said.
-import type { Second } from '../../apps/iotepserver/second.js';
+// Watch: what `c10m` sees of iotepserver, mcc and Redis while they run: a warm-up, then what is measured. In: what the rig tells.
+// Out: how long the server took to start, memory, CPU by process and thread, and the time of messages in the server.
+import { ProgramClient } from '../qstack/program-client.js';
 import { processBytes } from '../start/memory.js';
 import type { Sample } from './benchmark.js';
-import { ms } from './priority/part.js';
 import type { Rig } from './priority/rig.js';
+import { SnapshotReader, wayP99Ms } from './snapshots.js';
 import { type ThreadSeconds, threadSeconds, usedBetween } from './threads.js';
 
 const GIB = 2 ** 30;
@@ -16,7 +16,10 @@ export class Watch {
   private before: ThreadSeconds = new Map();
   private used: ThreadSeconds = new Map();
   private readonly bytes = new Map<string, number>();
-  private second: Second | undefined;
+  private reader: SnapshotReader | undefined;
+  private read: Promise<void> | undefined;
+  /** Ends of the runs. */
+  private readonly runsMs: number[] = [];
 
   constructor(rig: Rig) {
     this.pids = { iotepserver: [], mcc: [], 'redis-server': rig.redis.map(({ pid }) => pid) };
@@ -31,16 +34,20 @@ export class Watch {
     this.pids.mcc.push(pid);
   };
 
-  readonly onLine = (line: string): void => {
-    if (line.startsWith('{')) this.second = JSON.parse(line) as Second;
-  };
-
-  readonly onIdle = (): void => {
-    this.before = threadSeconds(this.pids);
-  };
-
-  /** All keys are in Redis now, and every slot has been used. */
+  /** After the warm-up, and once more when all keys are in Redis and every slot has been used. */
   readonly onRun = (): void => {
+    this.runsMs.push(Date.now());
+    if (this.runsMs.length === 1) this.begin();
+    else this.end();
+  };
+
+  private begin(): void {
+    const [pid = 0] = this.pids.iotepserver;
+    this.reader = new SnapshotReader(new ProgramClient({ pid }));
+    this.before = threadSeconds(this.pids);
+  }
+
+  private end(): void {
     this.used = usedBetween(this.before, threadSeconds(this.pids));
     for (const [name, pids] of Object.entries(this.pids)) {
       this.bytes.set(
@@ -48,7 +55,8 @@ export class Watch {
         pids.reduce((sum, pid) => sum + processBytes(pid), 0),
       );
     }
-  };
+    this.read = this.reader?.stop();
+  }
 
   get startS(): number {
     return (this.startedMs - this.beganMs) / 1_000;
@@ -60,10 +68,11 @@ export class Watch {
     return { memory_gib: all, ...Object.fromEntries(gib.map(([name, one]) => [`${name}_gib`, one])) };
   }
 
-  /** Of the way from the poll of a frame to its reply at the port. */
-  wireMs(level: string): number {
-    const time = this.second?.stages.find((one) => one.stage === 'wire' && one.level === level);
-    return ms(time?.p99_us ?? null);
+  /** p99 of the way from the poll of a frame to its reply at the port. */
+  async wireMs(level: string): Promise<number> {
+    await this.read;
+    const [fromMs = Number.NaN, toMs = Number.NaN] = this.runsMs;
+    return wayP99Ms(this.reader?.came ?? [], level, fromMs, toMs);
   }
 
   /** By thread, over so many seconds and messages. */

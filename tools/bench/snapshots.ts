@@ -16,6 +16,7 @@ export class SnapshotReader {
     private readonly besides: () => Promise<unknown> = async () => {},
   ) {
     this.done = this.read();
+    this.done.catch(() => {}); // stop() tells it
   }
 
   private async read(): Promise<void> {

@@ -2,6 +2,7 @@
 // In: validated options, a phase, the capacity so far. Out: NativeMccOptions, NativeRun.
 import { networkOf, prefixSize } from '../../stack/config/address.js';
 import { formatDevice } from '../../stack/config/device.js';
+import { delayedAckMs } from './ack-delay.js';
 import type { ClosedLoop } from './modes.js';
 import type { NativeMccOptions, NativeRun } from './native.js';
 import type { MccOptions } from './options.js';
@@ -32,6 +33,7 @@ export function nativeOptions(options: MccOptions): NativeMccOptions {
     floodAddress: networkOf(destination, prefixLength) + 1,
     floodAddresses: prefixSize(prefixLength) - 2,
     ...poolsOf(options),
+    delayedAckMs: delayedAckMs(options),
     ...(options.networkStack === 'kernel'
       ? { kernelSources: options.sources, connectingMax: KERNEL_CONNECTING_MAX }
       : {}),

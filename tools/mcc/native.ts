@@ -35,6 +35,8 @@ export interface NativeMccOptions {
   readonly seed: number;
   readonly thinkNs: number;
   readonly pendingMax: number;
+  /** How long an ACK may wait for a message; 0: not at all. */
+  readonly delayedAckMs: number;
   readonly rxPackets: number;
   readonly txPackets: number;
   readonly core: number;

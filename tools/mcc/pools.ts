@@ -22,7 +22,6 @@ const CONNECTING_MAX = 1_024;
 /** As native/mcc/engine.cc. */
 const CLOSING_MAX = 4_096;
 const PENDING_MAX = 1_048_576;
-const BUSY_MAX = 262_144;
 
 /**
  * Packets for sends that are not acknowledged yet: a wave in flight, or what a server that is too slow defers. With fewer of
@@ -46,6 +45,6 @@ export function poolsOf(options: MccOptions): MccPools {
   // A block for each packet that may be under way or unread, and for each connection that is being opened or closed: none is
   // ever missing, and no more than that are kept for connections on which nothing happens.
   const active = packets.rxPackets + packets.txPackets + CONNECTING_MAX + CLOSING_MAX;
-  const busy = Math.min(slots, active, BUSY_MAX);
+  const busy = Math.min(slots, active);
   return { ...packets, pendingMax: PENDING_MAX, connectingMax: CONNECTING_MAX, slots, busy };
 }
