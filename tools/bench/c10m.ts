@@ -27,9 +27,13 @@ const CONNECTIONS = 10_368_000;
 const EPOCH_S = 60;
 const SMALL_CONNECTIONS = 2_000;
 const SMALL_EPOCH_S = 2;
-/** Until then nothing but opens has passed the server, and its JavaScript is not compiled. */
-const WARM_UP = '1024/3s';
-const PAUSE_S = 2;
+/** Of the warm-up's closed loop, which gives Redis its keys and lets all JavaScript be compiled. */
+const UNDER_WAY = 4_096;
+/** Of the load itself before it is measured: what is read in another order than in the loop is far away at first. */
+const RUN_IN_S = 5;
+const SMALL_RUN_IN_S = 0.5;
+/** What is read once a second lies before the measured run or within it. */
+const PAUSE_S = 1;
 /** One for each core that is left, beside server and generator; on fewer than four cores they share one. */
 const REDIS_SERVERS = Math.max(1, availableParallelism() - 2);
 const OPENED_PER_S_MIN = 20_000;
@@ -60,18 +64,22 @@ interface Shape {
   readonly connections: number;
   readonly seconds: number;
   readonly ratePerS: number;
+  readonly runInS: number;
 }
 
 function shapeOf(context: Context): Shape {
   const isSmall = context.seconds < 1;
   const connections = context.connections[0] ?? (isSmall ? SMALL_CONNECTIONS : CONNECTIONS);
   const seconds = isSmall ? SMALL_EPOCH_S : Math.max(EPOCH_S, context.seconds);
-  return { connections, ratePerS: Math.ceil(connections / seconds), seconds };
+  const runInS = isSmall ? SMALL_RUN_IN_S : RUN_IN_S;
+  return { connections, ratePerS: Math.ceil(connections / seconds), seconds, runInS };
 }
 
-function phasesOf(pattern: Pattern, { ratePerS, seconds }: Shape): string {
-  const load = pattern === 'waves' ? `wave:${ratePerS}/1s/${seconds}s` : `paced:${ratePerS}/${seconds}s`;
-  return `capacity:${WARM_UP},pause:${PAUSE_S}s,${load},pause:${PAUSE_S}s`;
+/** The last one is measured. */
+function phasesOf(pattern: Pattern, { ratePerS, seconds, runInS }: Shape): string {
+  const load = pattern === 'waves' ? `wave:${ratePerS}/1s` : `paced:${ratePerS}`;
+  const pause = `pause:${PAUSE_S}s`;
+  return [`capacity:${UNDER_WAY}/${seconds}s`, `${load}/${runInS}s`, pause, `${load}/${seconds}s`, pause].join(',');
 }
 
 async function sampleOf({ setup_s }: Report, run: RunReport, watch: Watch, shape: Shape): Promise<Sample> {
@@ -107,7 +115,7 @@ function survey(context: Context, pattern: Pattern): Promise<Record<string, Samp
       mccFlags: { '--connect-limit': `${limitS}` },
       ...{ onServer, onMcc, onRun },
     });
-    const [, run] = report.phases;
+    const [, , run] = report.phases;
     if (run === undefined) throw new Error('mcc was stopped before its load');
     const answered = levelsOf(run).reduce((sum, level) => sum + level.answered, 0);
     const untilLastAnswerS = answered / run.answered_per_s;
@@ -208,7 +216,7 @@ async function measure(context: Context): Promise<Result> {
       ...aims.map(aimText),
       `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; generator, server and ${REDIS_SERVERS === 1 ? 'one Redis server' : `${REDIS_SERVERS} Redis servers`} share the cores`,
       `${QSTACK.name}: ${QSTACK.machine}, 16 Redis servers, generator on another machine; only the high level is answered, and was measured at a mirror port`,
-      `before that, ${WARM_UP.split('/')[1]} of as many messages as are answered, ${WARM_UP.split('/')[0]} under way: what they took is in no figure`,
+      `before that, ${shape.seconds}s of as many messages as are answered, ${UNDER_WAY.toLocaleString('en-US')} under way, and ${shape.runInS}s of the load: what they took is in no figure`,
       'memory is that of all processes when the last message was answered',
     ],
   };
