@@ -144,9 +144,9 @@ export class AppHost<L extends string> {
   }
 
   private makeWorkers(): OffloadPool {
-    const { workersPerApp } = this.options.settings;
-    if (workersPerApp === 0) throw noWorkers();
-    this.workers = new OffloadPool(workersPerApp);
+    const { app, settings } = this.options;
+    if (settings.workersPerApp === 0) throw noWorkers();
+    this.workers = new OffloadPool(settings.workersPerApp, settings.pins?.workers[app]);
     return this.workers;
   }
 

@@ -97,6 +97,10 @@ function stepBack(niceness: number): void {
   setPriority(thisThread, Math.min(19, getPriority(thisThread) + niceness));
 }
 
+function pin(core: number | undefined): void {
+  if (core !== undefined) loadNative().pinThread({ cores: [core] });
+}
+
 /** As `ps -L` shows it, beside the stack thread's. */
 function nameThread(name: string): void {
   try {
@@ -109,6 +113,7 @@ function nameThread(name: string): void {
 try {
   nameThread(`qstack-app${data.app}`);
   stepBack(data.settings.appNice);
+  pin(data.settings.pins?.apps[data.app]);
   const control = new CollectedListeners();
   const host = await setUp(control);
   port.on('message', (message: ToApp) => void obey(host, control, message));

@@ -6,6 +6,7 @@ import { type AppLink, ThreadLink } from './app-link.js';
 import type { UserCounts } from './app-protocol.js';
 import type { Rule } from './classifier.js';
 import { formatEndpoint } from './config/address.js';
+import { pinsText } from './config/pods.js';
 import type { ClassifyLine, StackSettings } from './config/settings.js';
 import type { ConnectionQuery, ConnectionsFound } from './connection-list.js';
 import { checkDevice } from './device-check.js';
@@ -117,7 +118,9 @@ export class Stack implements AsyncDisposable {
     await Promise.all(this.apps.map((app) => app.begin(this.numbers)));
     this.drops = new DropWatch(() => this.counters());
     if (settings.arrangement === 'inline') return;
-    this.native.run(this.id, { name: 'qstack-stack', poll: settings.poll });
+    const { poll, pins } = settings;
+    if (pins !== undefined) this.parts.log.info('PINNED', pinsText(pins));
+    this.native.run(this.id, { name: 'qstack-stack', poll, ...(pins === undefined ? {} : { cores: pins.stacks }) });
     this.heartbeat = new Heartbeat(this.native.attachArena(this.id), settings.appThreads, this.parts.log);
   }
 

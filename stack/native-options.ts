@@ -2,6 +2,7 @@
 import { AF_XDP_STRIDE, DPDK_STRIDE, formatPlan, type Plan, plan, slabBytes } from '../mempool/plan.js';
 import { formatMac } from './config/address.js';
 import { preparedDevice } from './config/device.js';
+import { pinsText } from './config/pods.js';
 import type { StackSettings } from './config/settings.js';
 import type { FaultOptions, Ipv6Options, RingDevice, StackOptions, TcpOptions } from './native.js';
 import { rxBudgets } from './overload.js';
@@ -29,12 +30,13 @@ export function planOf(settings: StackSettings, levels: number): Plan {
 
 /** For `--plan`: threads and memory. */
 export function planText(settings: StackSettings, levels: number): string {
-  const { stackThreads, appThreads, cores, poll, arrangement } = settings;
+  const { stackThreads, appThreads, cores, poll, arrangement, pins } = settings;
   const threads =
     arrangement === 'inline'
       ? '1 thread: stack and handlers together'
       : `${1 + stackThreads + appThreads} threads on ${cores} cores: 1 control, ${stackThreads} stack (${poll}), ${appThreads} app`;
-  return `${threads}\n${formatPlan(planOf(settings, levels))}`;
+  const layout = pins === undefined ? '' : `\n${pinsText(pins)}`;
+  return `${threads}${layout}\n${formatPlan(planOf(settings, levels))}`;
 }
 
 function faultsOf(settings: StackSettings): { fault?: FaultOptions } {

@@ -310,6 +310,9 @@ export interface NativeAddon {
   /** Frames of a capture file, at most so many. QST_ERR_CAPTURE. */
   captureFrames(path: string, framesMax?: number): CapturedFrame[];
 
+  /** The calling thread, and those that it makes from now on. QST_ERR_NATIVE_OPTION where it may not run on one of them. */
+  pinThread(options: { readonly cores: readonly number[] }): void;
+
   /** Starts a thread for each of its stacks. */
   run(stack: StackId, options: RunOptions): void;
   /** Stops and joins them; the stack can be run again, or driven inline. */

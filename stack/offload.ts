@@ -10,7 +10,7 @@ import type { Task } from '../coroutine/task.js';
 import { type InLine, WaitingLines } from '../coroutine/waiting-line.js';
 import { ArenaView } from '../mempool/view.js';
 import { QstackError } from './errors.js';
-import { carryOut, type Errand, type Outcome } from './offload-worker.js';
+import { carryOut, type Errand, type Outcome, type Place } from './offload-worker.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a task takes
 type AnyTask = (data: any) => unknown;
@@ -77,7 +77,8 @@ export class OffloadPool {
   private readonly lines = new WaitingLines<OffloadOp>();
   private free: number;
 
-  constructor(workers: number) {
+  /** `cores`: those of the workers; absent: where the process may run. */
+  constructor(workers: number, cores?: readonly number[]) {
     this.free = workers;
     this.pool = new Piscina({
       filename: fileURLToPath(new URL('./offload-worker.js', import.meta.url)),
@@ -86,6 +87,7 @@ export class OffloadPool {
       maxThreads: workers,
       niceIncrement: NICE,
       recordTiming: false,
+      ...(cores === undefined ? {} : { workerData: { cores } satisfies Place }),
     });
   }
 

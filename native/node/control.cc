@@ -2,6 +2,8 @@
 //
 // In: arguments from JavaScript, any thread. Out: calls on a StackInstance. No call here is made per packet or per
 // message.
+#include <cerrno>
+#include <cstring>
 #include <string_view>
 
 #include "native/node/classify_calls.hh"
@@ -122,6 +124,12 @@ Napi::Value run(const Info& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value pin_thread(const Info& info) {
+  const OptionReader options(info[0], "pinThread");
+  if (!set_own_affinity(read_cores(options))) options.fail("cores", std::string(strerror(errno)));
+  return info.Env().Undefined();
+}
+
 Napi::Value stop(const Info& info) {
   stack_argument(info)->stop();
   return info.Env().Undefined();
@@ -190,6 +198,7 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<rule_hits>(exports, "ruleHits");
   add<schedule>(exports, "schedule");
   add<run>(exports, "run");
+  add<pin_thread>(exports, "pinThread");
   add<stop>(exports, "stop");
   add<destroy>(exports, "destroy");
   add<turn>(exports, "turn");

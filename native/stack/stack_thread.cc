@@ -34,13 +34,14 @@ Nanos monotonic_now() {
   return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
 }
 
-bool set_own_affinity(int core) {
-  if (core < 0) return true;
-  if (core >= CPU_SETSIZE) return false;
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  CPU_SET(core, &cores);
-  return pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) == 0;
+bool set_own_affinity(std::span<const int> cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int core : cores) {
+    if (core < 0 || core >= CPU_SETSIZE) return false;
+    CPU_SET(core, &set);
+  }
+  return pthread_setaffinity_np(pthread_self(), sizeof(set), &set) == 0;
 }
 
 StackThread::StackThread(Turn turn, StackThreadConfig config) : turn_(std::move(turn)), config_(std::move(config)) {
@@ -79,7 +80,7 @@ void StackThread::run() {
 
 void StackThread::begin() {
   pthread_setname_np(pthread_self(), config_.name.substr(0, 15).c_str());
-  if (!set_own_affinity(config_.core)) {
+  if (config_.core >= 0 && !set_own_affinity({&config_.core, 1})) {
     throw std::system_error(errno != 0 ? errno : EINVAL, std::generic_category(),
                             "the stack thread cannot run on core " + std::to_string(config_.core));
   }

@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
 
 #include "native/stack/hiccup.hh"
@@ -24,8 +25,8 @@ inline constexpr Nanos kCoreQuantum = 100'000;
 
 /// CLOCK_MONOTONIC in nanoseconds.
 Nanos monotonic_now();
-/// Pins the calling thread to one core; a negative core leaves it those that its maker has. False when the kernel refuses.
-bool set_own_affinity(int core);
+/// Pins the calling thread to these cores; false when the kernel refuses.
+bool set_own_affinity(std::span<const int> cores);
 
 enum class PollMode : uint8_t {
   yield,  ///< sched_yield when idle; after 3 µs naps of 20 µs, after 10 ms of 500 µs

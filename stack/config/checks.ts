@@ -7,6 +7,7 @@ import type { Fault } from './fault.js';
 import { ipv6NetworkOf, ipv6Number, isIpv6HostAddress, isLinkLocal } from './ipv6.js';
 import { KEYS, type KeyName } from './keys.js';
 import type { Machine } from './machine.js';
+import { chosenPins, firstCores, type PinChoice, planPins } from './pods.js';
 import type { Ipv6Settings, StackSettings } from './settings.js';
 import { formatDuration, formatSize } from './units.js';
 
@@ -167,6 +168,27 @@ export class Checks {
     } else if (stackThreads >= cores) {
       this.warn('stack_thread', `${stackThreads} stack threads and the application's share ${cores} cores`);
     }
+  }
+
+  /** A core for each thread, as it was asked for. */
+  pins(choice: PinChoice = { kind: 'any' }): void {
+    const { settings } = this;
+    if (choice.kind === 'any') return;
+    if (settings.arrangement === 'inline') {
+      this.fault('pin', 'arrangement = inline has no threads of its own', 'a command that pins the process (taskset)');
+      return;
+    }
+    const { stackThreads: stacks, appThreads: apps, workersPerApp } = settings;
+    const cores = this.machine.topology?.() ?? [];
+    if (choice.kind === 'cores') {
+      const pins = chosenPins(choice, { stacks, apps, workersPerApp }, cores);
+      if (typeof pins === 'string') this.fault('pin', pins);
+      else settings.pins = pins;
+      return;
+    }
+    settings.pins = planPins(firstCores(cores, settings.cores), { stacks, apps, workersPerApp });
+    if (settings.pins !== undefined) return;
+    this.warn('pin', `${stacks + apps} stack and app threads want a physical core each: none is pinned`);
   }
 
   private arena(planner: Planner): void {

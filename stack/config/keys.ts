@@ -7,6 +7,7 @@ import { parseIpv4, parseNeighborRange } from './address.js';
 import { DASHBOARD_ACCEPTS, DASHBOARD_DEFAULT, parseDashboard } from './dashboard.js';
 import { parseDevice, parseMirror, SOCKET_PATH_MAX } from './device.js';
 import { parseGateways, parseHostAddresses } from './families.js';
+import { parsePins } from './pods.js';
 import {
   anyText,
   bufferSize,
@@ -117,6 +118,10 @@ export const KEYS = {
     count(0, 19),
   ),
   workers: key('worker threads for CPU-heavy tasks, per application thread', count(0, 64)),
+  pin: key(
+    'the core of each thread; auto: those that the planner chooses (docs/ARCHITECTURE.md 6)',
+    parsed(parsePins, 'a choice of cores', 'any, auto, or cores such as `stack=0,8 app=1,9 workers=2-5,10-13`'),
+  ),
   stat_print: key('print statistics every second (0: off)', count(0, 1_024)),
   pri_enable: key('priorities on', flag()),
   max_num_buffers: key('packets that may be held at once, receive and send side each', count(256, 524_288)),

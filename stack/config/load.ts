@@ -123,6 +123,7 @@ export function loadSettings(sources: Sources, judges: Judges = {}): Loaded {
   checks.redis();
   checks.mirror();
   checks.threads(values.num_cores);
+  checks.pins(values.pin);
   if (faults.length === 0) checks.memory(judges.planner ?? plannedBytes);
   faults.push(...checks.faults);
   return faults.length > 0

@@ -1,11 +1,14 @@
 // Machine: what this machine has for us. The only place where the configuration looks at it; tests pass their own.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
+import { type PhysicalCore, topologyOf } from './topology.js';
 
 export interface Machine {
   cores: number;
   /** Memory that can be had without driving others out. */
   memoryBytes: number;
+  /** Where threads are to be pinned. */
+  topology?: () => readonly PhysicalCore[];
 }
 
 function readNumber(path: string, pattern: RegExp): number | undefined {
@@ -27,5 +30,5 @@ function groupBytes(): number {
 export function thisMachine(): Machine {
   const available = readNumber('/proc/meminfo', /^MemAvailable:\s+(\d+) kB/m);
   const memoryBytes = available === undefined ? freemem() : available * 1_024;
-  return { cores: availableParallelism(), memoryBytes: Math.min(memoryBytes, groupBytes()) };
+  return { cores: availableParallelism(), memoryBytes: Math.min(memoryBytes, groupBytes()), topology: topologyOf };
 }

@@ -7,6 +7,7 @@ import type { NeighborRange } from './address.js';
 import type { DashboardAddress } from './dashboard.js';
 import type { Device } from './device.js';
 import type { RedisAddress, Values } from './keys.js';
+import type { Pins } from './pods.js';
 import { runtimeDir } from './runtime-dir.js';
 
 /** Shares of frames that a middleware port damages on purpose. */
@@ -47,6 +48,8 @@ export interface StackSettings {
   appThreads: number;
   appNice: number;
   workersPerApp: number;
+  /** Undefined: threads run where the process may. */
+  pins: Pins | undefined;
   statPrint: boolean;
   priorities: boolean;
   /** Packets of the receive pool, and as many of the send pool; 0: the planner chooses. */
@@ -188,6 +191,7 @@ function threads(values: Values, cores: number) {
     appThreads: values.app_thread ?? 1,
     appNice: values.app_nice ?? 3,
     workersPerApp: values.workers ?? 0,
+    pins: undefined, // of checks.ts, which knows the machine
     poll: values.poll ?? 'yield',
     arrangement: values.arrangement ?? 'separate',
   };

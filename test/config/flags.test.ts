@@ -33,6 +33,7 @@ const CASES: Readonly<Partial<Record<KeyName, Case>>> = {
   app_thread: ['1', 'appThreads', 1],
   app_nice: ['5', 'appNice', 5],
   workers: ['2', 'workersPerApp', 2],
+  pin: ['stack=0', 'pins.stacks.0', 0],
   stat_print: ['1', 'statPrint', true],
   pri_enable: ['0', 'priorities', false],
   max_num_buffers: ['4096', 'packetsMax', 4_096],
@@ -94,7 +95,7 @@ const CASES: Readonly<Partial<Record<KeyName, Case>>> = {
 };
 
 /** Keys that exclude one of the others have a command line of their own. */
-const ALONE: readonly KeyName[] = ['stack_thread', 'redis_cluster', 'weights', 'deadlines', 'fault_delay_min'];
+const ALONE: readonly KeyName[] = ['stack_thread', 'pin', 'redis_cluster', 'weights', 'deadlines', 'fault_delay_min'];
 const WITH: Readonly<Partial<Record<KeyName, readonly string[]>>> = {
   weights: ['--policy', 'weighted', '--levels', 'high, low'],
   deadlines: ['--policy', 'deadline', '--levels', 'high, low'],

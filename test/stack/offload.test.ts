@@ -129,7 +129,7 @@ test('what a task throws is thrown where it is awaited; a task that is not there
   const missing = await on.ask('miss');
   assert.match(
     missing,
-    /^QST_ERR_OFFLOAD: file:.*tasks\.js exports no task "missing"; its tasks are cloned, compute, refuse, sum$/,
+    /^QST_ERR_OFFLOAD: file:.*tasks\.js exports no task "missing"; its tasks are allowedCores, cloned, compute, refuse, sum$/,
   );
 });
 

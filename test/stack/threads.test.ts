@@ -1,8 +1,10 @@
 // A stack with its own thread and app threads; the peer is an inline stack in this thread.
+import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fixed, type InlineStack, inline, type Stack, serve, start } from '../../index.js';
+import { fixed, type InlineStack, inline, type Stack, segment, serve, start } from '../../index.js';
+import { coresText, usableCores } from '../../stack/config/topology.js';
 import { Log } from '../../stack/log.js';
 import { CLIENT_ADDRESS, SERVER_ADDRESS } from '../../stack/testing.js';
 
@@ -15,12 +17,13 @@ async function both(
   more: Record<string, unknown>,
   work: (server: Stack, peer: InlineStack<'normal'>, lines: string[]) => Promise<void>,
   onFatal: () => void = () => {},
+  handlers = module,
 ): Promise<void> {
   const ring = `threads${rings++}`;
   const lines: string[] = [];
   const log = new Log({ level: 'info', human: false, write: (line) => lines.push(line) });
   const config = { ...base, host_ip: `${SERVER_ADDRESS}/24`, ...more };
-  const server = await start(module, config, { ring: { ring, side: 0 }, log, onFatal });
+  const server = await start(handlers, config, { ring: { ring, side: 0 }, log, onFatal });
   try {
     const peer = await inline(client, { ...base, host_ip: `${CLIENT_ADDRESS}/24` }, { ring: { ring, side: 1 }, log });
     try {
@@ -71,6 +74,32 @@ test('an app thread is nicer than the thread that started it, by app_nice', asyn
     const [counts] = await server.counts();
     assert.is(counts?.user.niceness, Math.min(19, getPriority(0) + 3));
   });
+});
+
+/** Of the threads of this process that have this name. */
+function coresByName(name: string): string[] {
+  return readdirSync('/proc/self/task')
+    .filter((id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === name)
+    .map((id) => /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync(`/proc/self/task/${id}/status`, 'utf8'))?.[1] ?? '');
+}
+
+test('each thread runs on the core that `pin` names for it, workers on theirs', async () => {
+  const [first = 0, second = first] = usableCores();
+  const pinned = new URL('./fixtures/pinned.js', import.meta.url);
+  const ask = async (pin: string) => {
+    let answer = '';
+    const work = async (_: Stack, peer: InlineStack<'normal'>) => {
+      const connection = await peer.app.connect({ ...target, framing: segment });
+      connection.send(message(0));
+      answer = `${coresByName('qstack-stack0').join()} ${(await connection.receive())?.latin1()}`;
+    };
+    await both({ workers: 1, pin }, work, () => {}, pinned);
+    return answer;
+  };
+  assert.is(await ask(`stack=${first} app=${second} workers=${first}`), `${first} ${second} ${first}`);
+  const rest = usableCores().filter((core) => core !== first && core !== second);
+  const unnamed = coresText(rest.length > 0 ? rest : usableCores());
+  assert.is(await ask(`stack=${first} app=${second}`), `${first} ${second} ${unnamed}`);
 });
 
 test('an app thread that dies is reported with its stack, its connections are reset, and it comes back', async () => {

@@ -4,7 +4,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -165,7 +165,7 @@ bench('c10m: all connections come up and every message is answered, in waves and
   }
   const rows = report.rows as { name: string; part?: string }[];
   const threads = rows.filter(({ part }) => part === 'CPU by thread').map(({ name }) => name);
-  const { inline } = layoutOf(availableParallelism());
+  const { inline } = layoutOf();
   const server = inline ? ['main thread'] : ['qstack-stack0', 'qstack-app0'];
   for (const thread of [...server.map((name) => `iotepserver, ${name}`), 'mcc, mcc']) {
     assert.ok(threads.includes(`paced: ${thread}`), threads.join('; '));

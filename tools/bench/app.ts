@@ -2,7 +2,6 @@
 // on the kernel's TCP, as an epoll server in C with hiredis and on node:net with ioredis. mcc is the generator of all: its stack
 // meets the kernel's over a tap in a namespace of its own. Capacity is closed loop, the better of two numbers of messages under
 // way; latency is open loop at half of that.
-import { availableParallelism } from 'node:os';
 import { Redis } from 'ioredis';
 import type { Report, RunReport } from '../mcc/report.js';
 import { layoutOf } from '../start/layout.js';
@@ -185,7 +184,7 @@ function notesOf({ all, common, missing }: Scale): string[] {
 }
 
 function measure(context: Context): Promise<Result> {
-  const layout = layoutOf(availableParallelism(), 'generator');
+  const layout = layoutOf(undefined, 'generator');
   const work = async (rig: Rig) => {
     const scale = scaleOf(rig);
     const rows = await interleaved(contenders(rig, scale), context);

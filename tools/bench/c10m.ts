@@ -105,7 +105,7 @@ async function sampleOf({ setup_s }: Report, run: RunReport, watch: Watch, shape
 function survey(context: Context, pattern: Pattern): Promise<Record<string, Sample>> {
   const shape = shapeOf(context);
   const { connections } = shape;
-  const layout = layoutOf(availableParallelism(), 'generator');
+  const layout = layoutOf(undefined, 'generator');
   const work = async (rig: Rig) => {
     const watch = new Watch(rig);
     const { onServer, onMcc, onRun } = watch;

@@ -3,7 +3,6 @@
 // and by the monitor: one run, two clocks.
 // In: connections (100,000). Out: messages a second and CPU of the server's threads per message; percentiles of both; what the
 // readers missed. The monitor runs on the same cores: what it takes is missing to all others, and is told beside.
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Report as LoadReport, RunReport } from '../mcc/report.js';
 import type { Report as MonitorReport } from '../monitor/report.js';
@@ -228,7 +227,7 @@ function resultOf(rows: Result['rows'], connections: number): Result {
 }
 
 function measure(context: Context): Promise<Result> {
-  const layout = layoutOf(availableParallelism(), 'generator');
+  const layout = layoutOf(undefined, 'generator');
   const work = async (rig: Rig) => {
     const connections = context.connections.at(-1) ?? (rig.isSmall ? SMALL_CONNECTIONS : CONNECTIONS);
     const setting = { rig, connections, layout };

@@ -3,7 +3,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { plan } from '../../mempool/plan.js';
 import type { Report, RunReport } from '../mcc/report.js';
@@ -40,7 +40,7 @@ interface Setup {
 export class Demo {
   private readonly folder = mkdtempSync(join(tmpdir(), 'qstack-start-'));
   private readonly redisProcesses: ChildProcess[] = [];
-  private readonly layout = layoutOf(availableParallelism());
+  private readonly layout = layoutOf();
   private redis: RedisServer[] = [];
   private children: Child[] = [];
   private stopped = false;
@@ -56,7 +56,7 @@ export class Demo {
     const folder = join(this.folder, 'redis');
     this.redis = await redisUp(redisServers, folder, {
       foreground: this.redisProcesses,
-      cores: this.layout.cores && [this.layout.cores.redis],
+      cores: this.layout.cores?.redis,
     });
     this.say(this.layout.text);
     this.say(`${this.redis.length} redis-server${this.redis.length === 1 ? '' : 's'} on private sockets`);

@@ -65,6 +65,7 @@ export function configText({
     `stack_thread = ${stackThreads}`,
     `app_thread = ${appThreads}`,
     ...(layout?.inline === true ? ['arrangement = inline'] : []),
+    ...(layout?.pin === undefined ? [] : [`pin = ${layout.pin}`]),
     `pri_enable = ${priorities ? 1 : 0}`,
     'answer = all',
     'port = 80',

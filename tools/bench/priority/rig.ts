@@ -3,7 +3,6 @@
 // first ^C ends it in order and nothing more is measured, the second one quits at once.
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Report, RunReport } from '../../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../../redis/servers.js';
@@ -93,7 +92,7 @@ export class Rig {
   ) {}
 
   static with<T>(context: Context, work: (rig: Rig) => Promise<T>, options: RigOptions = {}): Promise<T> {
-    const { servers = REDIS_SERVERS, layout = layoutOf(availableParallelism()) } = options;
+    const { servers = REDIS_SERVERS, layout = layoutOf() } = options;
     return withFolder(async (folder) => {
       const processes: ChildProcess[] = [];
       const redisFolder = join(folder, 'redis');
@@ -109,7 +108,7 @@ export class Rig {
       try {
         const redis = await redisUp(servers, redisFolder, {
           foreground: processes,
-          cores: layout.cores && [layout.cores.redis],
+          cores: layout.cores?.redis,
         });
         if (stopped) throw new Stopped();
         rig = new Rig(context, layout, folder, redis);
