@@ -95,6 +95,8 @@ export interface AppCoreOptions<L extends string> {
   sendBufferBytes?: number;
   /** Messages by level that may stay in their packets while they wait; the bytes of more move to slabs. Absent: all. */
   watermarks?: readonly number[];
+  /** The stack whose turns this thread takes, among several. */
+  home?: number | undefined;
   /** Is told of what is kept by connection, before it is touched. */
   prepare?: Prepare | undefined;
   /** The time in stamps. */
@@ -205,7 +207,7 @@ export class AppCore<L extends string = string>
       this.sojourn,
       options.policy.maxAgesMs,
     );
-    this.connector = new Connector(this.senders.all, this.outside, () => this.kick());
+    this.connector = new Connector(this.senders.all, this.outside, () => this.kick(), options.home);
     this.desk = new InfoDesk(arena, this.senders, this);
     this.poller = new Poller(arena, app, this.scheduler, this, options.policy.options);
     this.levelsWhileStalled = this.levelsPassing(options.policy.options);

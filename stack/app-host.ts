@@ -33,8 +33,8 @@ export interface AppHostOptions<L extends string> {
   topology?: RedisTopology | undefined;
   control: ListenerControl;
   log: Log;
-  /** The thread also takes the stack's turns. */
-  drive: boolean;
+  /** The thread also takes the turns of its stack: from setup() on, where it is alone, or when all are on the air. */
+  drive: 'at once' | 'on the air' | 'never';
 }
 
 export class AppHost<L extends string> {
@@ -56,10 +56,12 @@ export class AppHost<L extends string> {
     this.topology = options.topology;
     this.policy = options.policy;
     const arena = new Arena(this.native.attachArena(stack));
+    const isShared = settings.arrangement === 'shared';
     const budgets = rxBudgets(definition.levels, arena.rxPacketsPerStack, settings.bufferShares);
     this.core = new AppCore<L>({
       arena,
-      watermarks: watermarks(budgets, settings.appThreads),
+      watermarks: watermarks(budgets, isShared ? 1 : settings.appThreads),
+      home: isShared ? app : undefined,
       app,
       levels: definition.levels,
       otherwise: definition.otherwise,
@@ -157,18 +159,19 @@ export class AppHost<L extends string> {
       this.makeNative = (options) => new IoredisClient(options);
     }
     // Alone in its thread, it takes the stack's turns itself: then ops can be awaited in setup() already.
-    if (this.options.drive) this.poll();
+    if (this.options.drive === 'at once') this.poll();
     await this.options.definition.setup(this.app);
   }
 
   begin(): void {
-    if (!this.options.drive) this.poll();
+    if (this.options.drive !== 'at once') this.poll();
     this.app.started();
   }
 
   private poll(): void {
     const { stack, app, drive } = this.options;
-    this.poller = this.native.createPoller({ stack, app, drive, onTurn: () => this.core.turn() });
+    const onTurn = () => this.core.turn();
+    this.poller = this.native.createPoller({ stack, app, drive: drive !== 'never', onTurn });
     this.redis?.attach(this.poller);
     this.core.scheduler.isOnAir = true;
     this.poller.kick();

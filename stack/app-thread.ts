@@ -56,7 +56,8 @@ async function setUp(control: CollectedListeners): Promise<AppHost<string>> {
   const definition = ((await import(module)) as { default?: unknown }).default;
   if (!isServeDefinition(definition)) throw notADefinition(`${module} has no default export made by serve()`);
   const log = new Log({ level: data.settings.logLevel });
-  const host = new AppHost({ ...parts, definition, control, log, drive: false });
+  const drive = data.settings.arrangement === 'shared' ? 'on the air' : 'never';
+  const host = new AppHost({ ...parts, definition, control, log, drive });
   await host.setup();
   control.endOfSetup();
   return host;
@@ -113,7 +114,8 @@ function nameThread(name: string): void {
 try {
   nameThread(`qstack-app${data.app}`);
   stepBack(data.settings.appNice);
-  pin(data.settings.pins?.apps[data.app]);
+  const { pins, arrangement } = data.settings;
+  pin((arrangement === 'shared' ? pins?.stacks : pins?.apps)?.[data.app]);
   const control = new CollectedListeners();
   const host = await setUp(control);
   port.on('message', (message: ToApp) => void obey(host, control, message));

@@ -1,5 +1,5 @@
 // Connector: active opens that wait for their answer.
-// In: ConnectOp. Out: a connect record with a cookie, to each stack in turn; opened or closed with that cookie ends it. A stack
+// In: ConnectOp. Out: a connect record with a cookie, to each stack in turn or to the thread's own; opened or closed with that cookie ends it. A stack
 // chooses local ports whose answers come to itself; where the op names one, another stack may have to open it (`elsewhere`).
 // Invariant: a cookie names one waiting op; an answer whose op was cancelled finds none, and the connection is reset by the
 // caller.
@@ -61,9 +61,13 @@ export class Connector<L extends string> {
   private readonly kick: () => void;
   private readonly waiting = new Map<number, ConnectOp<L>>();
   private lastCookie = 0;
-  private nextStack = 0;
+  private nextStack: number;
+  private readonly staysAtHome: boolean;
 
-  constructor(senders: readonly Sender[], outside: Task, kick: () => void) {
+  /** `home`: the stack of this thread, which opens all; undefined: each in turn. */
+  constructor(senders: readonly Sender[], outside: Task, kick: () => void, home?: number) {
+    this.nextStack = home ?? 0;
+    this.staysAtHome = home !== undefined;
     this.senders = senders;
     this.outside = outside;
     this.kick = kick;
@@ -74,7 +78,7 @@ export class Connector<L extends string> {
     op.cookie = this.lastCookie;
     op.isMoved = false;
     const stack = this.nextStack;
-    this.nextStack = (stack + 1) % this.senders.length;
+    if (!this.staysAtHome) this.nextStack = (stack + 1) % this.senders.length;
     if (!this.ask(op, stack)) throw tooMany(op.target);
     this.waiting.set(op.cookie, op);
     this.kick();

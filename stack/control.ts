@@ -117,10 +117,11 @@ export class Stack implements AsyncDisposable {
     this.makeListeners(lists);
     await Promise.all(this.apps.map((app) => app.begin(this.numbers)));
     this.drops = new DropWatch(() => this.counters());
-    if (settings.arrangement === 'inline') return;
-    const { poll, pins } = settings;
+    const { poll, pins, arrangement } = settings;
     if (pins !== undefined) this.parts.log.info('PINNED', pinsText(pins));
-    this.native.run(this.id, { name: 'qstack-stack', poll, ...(pins === undefined ? {} : { cores: pins.stacks }) });
+    if (arrangement === 'inline') return;
+    const cores = pins === undefined ? {} : { cores: pins.stacks };
+    if (arrangement === 'separate') this.native.run(this.id, { name: 'qstack-stack', poll, ...cores });
     this.heartbeat = new Heartbeat(this.native.attachArena(this.id), settings.appThreads, this.parts.log);
   }
 
@@ -338,9 +339,15 @@ export class Stack implements AsyncDisposable {
     this.heartbeat?.stop();
     this.redis?.close();
     this.drops?.stop();
-    await Promise.allSettled(this.apps.map((app) => app.close()));
+    await this.closeApps();
     this.native.stop(this.id);
     this.native.destroy(this.id);
+  }
+
+  /** Stacks that app threads drive end as stack threads do: the first one last, since it sends for the others. */
+  private async closeApps(): Promise<void> {
+    if (this.settings.arrangement !== 'shared') await Promise.allSettled(this.apps.map((app) => app.close()));
+    else for (const app of this.apps.toReversed()) await app.close().catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

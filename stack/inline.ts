@@ -144,7 +144,17 @@ export async function inline<L extends string>(
       redis = await RedisWatch.open(settings.redisCluster, (topology) => host?.followRedis(topology), log);
     }
     const topology = redis?.topology;
-    host = new AppHost<L>({ definition, stack: id, app: 0, settings, policy, topology, control, log, drive: true });
+    host = new AppHost<L>({
+      definition,
+      stack: id,
+      app: 0,
+      settings,
+      policy,
+      topology,
+      control,
+      log,
+      drive: 'at once',
+    });
     await host.setup();
     host.begin();
     return new InlineStack<L>(id, host, listeners, rules, policies, settings.drainTimeoutMs, redis);

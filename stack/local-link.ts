@@ -22,7 +22,7 @@ export class LocalLink implements AppLink {
       unlisten: (number: number) => loadNative().unlisten(options.stack, number),
       framing: (framing: ListenOptions) => loadNative().listen(options.stack, framing),
     };
-    this.host = new AppHost({ ...options, control, drive: true });
+    this.host = new AppHost({ ...options, control, drive: 'at once' });
   }
 
   async setUp(): Promise<ListenOptions[]> {

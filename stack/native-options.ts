@@ -34,7 +34,9 @@ export function planText(settings: StackSettings, levels: number): string {
   const threads =
     arrangement === 'inline'
       ? '1 thread: stack and handlers together'
-      : `${1 + stackThreads + appThreads} threads on ${cores} cores: 1 control, ${stackThreads} stack (${poll}), ${appThreads} app`;
+      : arrangement === 'shared'
+        ? `${1 + appThreads} threads on ${cores} cores: 1 control, ${appThreads} of a stack and its handlers together`
+        : `${1 + stackThreads + appThreads} threads on ${cores} cores: 1 control, ${stackThreads} stack (${poll}), ${appThreads} app`;
   const layout = pins === undefined ? '' : `\n${pinsText(pins)}`;
   return `${threads}${layout}\n${formatPlan(planOf(settings, levels))}`;
 }
@@ -128,6 +130,7 @@ export function stackOptions(
       ...tcpOf(settings),
     },
     stacks: stackThreads,
+    shared: settings.arrangement === 'shared',
     levels: levels.length,
     apps: settings.appThreads,
     rxPackets,

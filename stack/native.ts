@@ -132,6 +132,8 @@ export interface StackOptions {
   readonly tcp?: TcpOptions;
   readonly levels: number;
   readonly apps: number;
+  /** Each stack is driven by the poller of the app of its number, and its passive opens are that app's; as many apps as stacks. */
+  readonly shared?: boolean;
   /** Stacks that share the device and its addresses; default 1. All numbers of connections, packets and budgets are of each. */
   readonly stacks?: number;
   readonly rxPackets: number;

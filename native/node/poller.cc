@@ -23,9 +23,9 @@ Poller* self_of(Handle* handle) {
 }  // namespace
 
 Poller* Poller::start(Napi::Env env, const PollerConfig& config, const Napi::Function& on_turn) {
-  if (config.drive) config.instance->begin_driving();
-  auto* const poller = new Poller(env, config, on_turn);
   config.instance->attach_app(config.app);
+  if (config.drive) config.instance->begin_driving(config.app);
+  auto* const poller = new Poller(env, config, on_turn);
   poller->open_handles();
   napi_add_async_cleanup_hook(env, on_cleanup, poller, &poller->cleanup_);
   return poller;
@@ -76,7 +76,7 @@ void Poller::close() {
   if (tell_closed_) tell_closed_();
   while (!sources_.empty()) remove_source(*sources_.back().source);
   store_relaxed(line_.waiting, 0u);
-  if (config_.drive) config_.instance->end_driving();
+  if (config_.drive) config_.instance->end_driving(config_.app);
   on_turn_.Reset();
   close_handle(prepare_);
   close_handle(check_);
@@ -208,7 +208,7 @@ void Poller::check() {
 bool Poller::drive(Nanos now) {
   if (!config_.drive || config_.instance->destroyed()) return false;
   ++stats_.stack_turns;
-  return config_.instance->turn(now) != 0;
+  return config_.instance->drive(config_.app, now) != 0;
 }
 
 uint32_t Poller::poll_sources(Nanos now) {

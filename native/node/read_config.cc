@@ -163,6 +163,7 @@ InstanceConfig read_stack(const OptionReader& options) {
   config.stack.tcp.secret = read_secret(options);
   config.stack.ip.secret = mix_product(config.stack.tcp.secret[0] ^ 1, config.stack.tcp.secret[1]);
   if (options.has("policy")) config.stack.policy = read_policy(options.object("policy"), config.arena.levels);
+  config.stack.shared = options.boolean("shared", false);
   config.stack.rx_burst = options.u16("rxBurst", config.stack.rx_burst, 1, 64);
   return config;
 }

@@ -1,6 +1,7 @@
 #include "native/node/stack_instance.hh"
 
 #include <arpa/inet.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstring>
 
 #include "native/node/ring_wires.hh"
+#include "native/port/eal.hh"
 
 namespace qstack::node {
 
@@ -96,16 +98,20 @@ void StackInstance::check_alive() const {
   if (destroyed()) throw CodedError("QST_ERR_STACK_DESTROYED", "this stack is destroyed");
 }
 
-void StackInstance::check_driver() const {
-  if (driver_ && *driver_ != std::this_thread::get_id()) {
-    throw CodedError("QST_ERR_STACK_DRIVEN", "this stack is driven by another thread: call from there");
+/// A thread that drives a stack serves it while it waits: whoever has control may wait for that.
+std::unique_lock<std::mutex> StackInstance::take_control() const {
+  std::unique_lock lock(control_, std::try_to_lock);
+  while (!lock) {
+    if (!destroyed()) parts_->shards->serve();
+    sched_yield();
+    (void)lock.try_lock();
   }
+  return lock;
 }
 
 void StackInstance::call(const std::function<void(Shards&)>& work) {
-  const std::lock_guard lock(control_);
+  const auto lock = take_control();
   check_alive();
-  if (!runs()) check_driver();
   work(*parts_->shards);
 }
 
@@ -170,7 +176,7 @@ Sojourn StackInstance::sojourn() {
 }
 
 HiccupProbe::Summary StackInstance::hiccups(bool reset) {
-  const std::lock_guard lock(control_);
+  const auto lock = take_control();
   check_alive();
   return parts_->shards->hiccups(reset);
 }
@@ -192,39 +198,46 @@ void StackInstance::wake(uint32_t app) {
 }
 
 void StackInstance::run(const StackThreadConfig& config, const std::vector<int>& cores) {
-  const std::lock_guard lock(control_);
+  const auto lock = take_control();
   check_alive();
-  if (runs() || driver_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
+  if (runs() || parts_->shards->driven()) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
   parts_->shards->run(config, cores);
 }
 
 void StackInstance::stop() {
-  const std::lock_guard lock(control_);
+  const auto lock = take_control();
   if (runs()) parts_->shards->stop();
 }
 
 uint32_t StackInstance::turn(Nanos now) {
   check_alive();
+  Shards& shards = *parts_->shards;
   if (runs()) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs in its own thread");
-  check_driver();
-  return parts_->shards->turn(now);
+  if (shards.driven() && !shards.driven_here(0)) {
+    throw CodedError("QST_ERR_STACK_DRIVEN", "this stack is driven by another thread: call from there");
+  }
+  return shards.turn(now);
 }
 
-void StackInstance::begin_driving() {
-  const std::lock_guard lock(control_);
+void StackInstance::begin_driving(uint32_t stack) {
+  const auto lock = take_control();
   check_alive();
-  if (runs() || driver_) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
-  driver_ = std::this_thread::get_id();
+  if (runs() || stack >= parts_->shards->count() || !parts_->shards->begin_driving(stack)) {
+    throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
+  }
+  eal_enter_thread();
 }
 
-void StackInstance::end_driving() {
-  const std::lock_guard lock(control_);
-  driver_.reset();
+/// Without control_: whoever has it may wait for this thread.
+void StackInstance::end_driving(uint32_t stack) {
+  if (destroyed() || !parts_->shards->driven_here(stack)) return;
+  parts_->shards->end_driving(stack);
+  eal_leave_thread();
 }
 
 void StackInstance::destroy() {
   stop();
-  const std::lock_guard lock(control_);
+  const auto lock = take_control();
   if (destroyed_.exchange(true, std::memory_order_acq_rel) || parts_ == nullptr) return;
   parts_->arena_shared = arena_shared_;
   if (config_.device.ring.empty()) {

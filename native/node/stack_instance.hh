@@ -1,7 +1,7 @@
 // StackInstance: everything of one server's stacks, from their arena to their threads, and the control calls on them.
 //
 // In: options once, then control calls from any thread. Out: running stacks. Invariant: one thread at a time takes the turns
-// of a stack (its own thread, a driving poller, or a caller of turn()), and control runs in that thread, between two turns.
+// of a stack (its own thread, a poller that drives it, or a caller of turn()), and control runs in that thread, between two turns.
 // Instances are found by number (registry.hh); pollers share ownership, so a destroyed one is empty, never dangling.
 #pragma once
 
@@ -9,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "native/classify/classifier.hh"
@@ -68,9 +67,10 @@ class StackInstance {
   void stop();
   /// Takes a turn of each stack in the calling thread, which must be the driver if there is one.
   uint32_t turn(Nanos now);
-  /// Makes the calling thread the driver (a poller that takes turns).
-  void begin_driving();
-  void end_driving();
+  /// The calling thread, a poller's, takes the turns of this stack from now on, by drive().
+  void begin_driving(uint32_t stack);
+  void end_driving(uint32_t stack);
+  uint32_t drive(uint32_t stack, Nanos now) { return parts_->shards->drive(stack, now); }
   /// Stops and frees; what is called afterwards fails with QST_ERR_STACK_DESTROYED.
   void destroy();
   bool destroyed() const { return destroyed_.load(std::memory_order_acquire); }
@@ -91,7 +91,7 @@ class StackInstance {
   void touch_pools(const TouchProgress& progress);
   void call(const std::function<void(Shards&)>& work);
   bool runs() const { return parts_ != nullptr && parts_->shards->running(); }
-  void check_driver() const;
+  std::unique_lock<std::mutex> take_control() const;
   void check_alive() const;
 
   InstanceConfig config_;
@@ -102,7 +102,6 @@ class StackInstance {
   std::vector<int> wake_fds_;
   std::vector<std::atomic<bool>> woken_;
   mutable std::mutex control_;  ///< one control call at a time
-  std::optional<std::thread::id> driver_;
 };
 
 }  // namespace qstack::node

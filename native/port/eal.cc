@@ -138,13 +138,13 @@ void give_back_caches(unsigned thread) { rte_mempool_walk(give_back_cache, &thre
 }  // namespace
 
 void eal_enter_thread() {
-  if (!eal_running()) return;
+  if (!eal_running() || rte_lcore_id() != LCORE_ID_ANY) return;
   rte_thread_register();  // may fail: then the pools are locked each time
   give_back_caches(rte_get_main_lcore());
 }
 
 void eal_leave_thread() {
-  if (!eal_running()) return;
+  if (!eal_running() || rte_lcore_id() == rte_get_main_lcore()) return;
   give_back_caches(rte_lcore_id());
   rte_thread_unregister();
 }

@@ -21,8 +21,8 @@ struct EalOptions {
 /// From the main thread. A second call in one process fails: EAL can be started once only, even after it has failed.
 void start_eal(const EalOptions& options);
 bool eal_running();
-/// The calling thread uses packet pools until it leaves: as far as EAL has numbers for threads, it gets caches of its own. The
-/// main thread waits meanwhile, and what its caches hold goes back.
+/// The calling thread uses packet pools until it leaves: as far as EAL has numbers for threads, it gets caches of its own. One
+/// thread at a time, while no other uses the main thread's, which go back; nothing is done where it has entered already.
 void eal_enter_thread();
 void eal_leave_thread();
 

@@ -40,12 +40,13 @@ void reset_line(abi::AppLine& line) {
 
 }  // namespace
 
-AppRings::AppRings(Arena& arena, uint32_t stack, PacketPool& tx, const PolicyConfig& policy)
+AppRings::AppRings(Arena& arena, uint32_t stack, PacketPool& tx, const PolicyConfig& policy, bool own_app)
     : arena_(arena),
       region_(arena.region()),
       tx_(tx),
       fresh_policy_(policy, arena.config().levels, kSendQuantum, kSendBurst, kSendRound),
       stack_(stack),
+      own_app_(own_app),
       levels_(arena.config().levels),
       connections_(arena.config().connections),
       first_slot_(arena.first_slot(stack)),
@@ -133,14 +134,16 @@ bool AppRings::push(Side& side, uint32_t level, const abi::EventRecord& record) 
   if (side.unpublished & (1u << level)) [[likely]] return true;
   side.unpublished |= 1u << level;
   events.room();  // what the app has taken since
-  side.waited[level] = stamp_ - events.oldest()->ring_stamp;
+  const abi::EventRecord* const oldest = events.oldest();  // none, says a head that lies
+  side.waited[level] = oldest == nullptr ? 0 : stamp_ - oldest->ring_stamp;
   return true;
 }
 
-// An active open belongs to the app that asked for it, a passive one to the next app that lives.
+// An active open belongs to the app that asked for it, a passive one to the next app that lives, or to the stack's own.
 uint32_t AppRings::choose_app(const Opened& event) {
   const uint8_t asked = apps_of_[event.handle.slot];
   if (asked != kNoApp) return asked;
+  if (own_app_) return stack_;
   for (size_t tries = 0; tries < sides_.size(); ++tries) {
     const uint32_t app = next_app_;
     next_app_ = next_app_ + 1 == sides_.size() ? 0 : next_app_ + 1;

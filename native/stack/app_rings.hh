@@ -40,7 +40,8 @@ class AppRings final : public App {
 
   /// Rings of the arena's stack number `stack`. The arena (with its region set) and the stack's TX pool outlive them.
   /// `policy`: which level's sends go first.
-  AppRings(Arena& arena, uint32_t stack, PacketPool& tx, const PolicyConfig& policy = {});
+  /// `own_app`: passive opens go to the app of the stack's number.
+  AppRings(Arena& arena, uint32_t stack, PacketPool& tx, const PolicyConfig& policy = {}, bool own_app = false);
 
   /// Sends go by another policy from the next drain() on. What waits stays where it is.
   void schedule(const PolicyConfig& policy);
@@ -171,6 +172,7 @@ class AppRings final : public App {
   PacketPool& tx_;
   SchedulingPolicy fresh_policy_;  ///< of the policy in force, before any work
   uint32_t stack_;
+  bool own_app_;
   uint32_t levels_;
   uint32_t connections_;
   uint32_t first_slot_;

@@ -12,6 +12,7 @@ struct StackConfig {
   TcpConfig tcp;
   PolicyConfig policy;  ///< of the RX lanes and the TX queue
   uint16_t rx_burst = 64;
+  bool shared = false;  ///< the stack and the app of its number are one thread
 };
 
 }  // namespace qstack

@@ -109,14 +109,34 @@ void Shards::stop() {
   if (!running()) return;
   last_hiccups_ = hiccups(false);
   while (threads_.size() > 1) threads_.pop_back();
-  if (count() > 1) threads_[0]->call([this] { send_rest(); });
+  if (count() > 1) threads_[0]->call([this] { send_rest(0); });
   threads_.clear();
 }
 
 /// As many turns as a full way has bursts; a server that is still busy then is cut off in the middle, as any is.
-void Shards::send_rest() {
+void Shards::send_rest(uint32_t number) {
   constexpr uint32_t kTurnsMax = 64;
-  for (uint32_t turns = 0; turns < kTurnsMax && turn(0, monotonic_now()) != 0; ++turns) continue;
+  for (uint32_t turns = 0; turns < kTurnsMax && turn(number, monotonic_now()) != 0; ++turns) continue;
+}
+
+void Shards::end_driving(uint32_t number) {
+  if (count() > 1) send_rest(number);
+  shards_[number].mailbox.close();
+}
+
+bool Shards::driven() const {
+  return std::any_of(shards_.begin(), shards_.end(), [](const Shard& shard) { return shard.mailbox.served(); });
+}
+
+uint32_t Shards::drive(uint32_t number, Nanos now) {
+  shards_[number].mailbox.serve();
+  return turn(number, now);
+}
+
+void Shards::serve() {
+  for (Shard& shard : shards_) {
+    if (shard.mailbox.served_here()) shard.mailbox.serve();
+  }
 }
 
 uint32_t Shards::turn(uint32_t number, Nanos now) {
@@ -136,7 +156,7 @@ uint32_t Shards::turn(Nanos now) {
 
 void Shards::at(uint32_t number, const std::function<void(Shard&)>& work) {
   Shard& shard = shards_[number];
-  if (!running()) return work(shard);
+  if (!running()) return shard.mailbox.call([&] { work(shard); });
   threads_[number]->call([&] { work(shard); });
 }
 
@@ -230,7 +250,12 @@ HiccupProbe::Summary Shards::hiccups(bool reset) {
 
 uint32_t Shards::reclaim(uint32_t app) {
   uint32_t reset = 0;
-  each([&](Shard& shard) { reset += shard.rings.reclaim(shard.stack, app, monotonic_now()); });
+  for (uint32_t number = 0; number < count(); ++number) {
+    at(number, [&](Shard& shard) {
+      reset += shard.rings.reclaim(shard.stack, app, monotonic_now());
+      if (!running() && !shard.mailbox.served()) send_rest(number);  // the lost app was the one that drove it
+    });
+  }
   return reset;
 }
 

@@ -4,8 +4,9 @@
 //   port 1 (a SteeredPort)                   ── Stack 1 ── AppRings 1 ══ apps        shard 1, thread 1
 //
 // In: one configuration, and a port with two pools for each stack; then control calls. Out: all stacks as if they were one.
-// Invariant: a shard is touched by its own thread alone while that runs. Control comes to one shard after the other, to each
-// between two of its turns; one control call at a time. Listeners have the same numbers in all of them.
+// Invariant: a shard is touched by its own thread alone while that runs, or by the thread of an app that drives it (`shared`).
+// Control comes to one shard after the other, to each between two of its turns; one control call at a time. Listeners have the
+// same numbers in all of them.
 // Read first: docs/several-stacks.md 8.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "native/stack/app_commands.hh"
+#include "native/stack/mailbox.hh"
 #include "native/stack/stack.hh"
 #include "native/stack/stack_thread.hh"
 #include "native/stack/touch.hh"
@@ -24,12 +26,13 @@ namespace qstack {
 
 struct Shard {
   Shard(const StackConfig& config, Arena& arena, uint32_t number, Port& port, PacketPool& rx, PacketPool& tx)
-      : rx(rx), tx(tx), rings(arena, number, tx, config.policy), stack(config, port, rx, tx, rings) {}
+      : rx(rx), tx(tx), rings(arena, number, tx, config.policy, config.shared), stack(config, port, rx, tx, rings) {}
 
   PacketPool& rx;
   PacketPool& tx;
   AppRings rings;
   Stack stack;
+  Mailbox mailbox;  ///< of a thread of its app that takes its turns (`shared`, `inline`)
 };
 
 /// What a stack counts and has in use.
@@ -68,6 +71,17 @@ class Shards {
   /// The first stack ends last: it sends what the others have given to it.
   void stop();
   bool running() const { return !threads_.empty(); }
+  /// The calling thread takes the turns of stack `number` from now on, by drive(); false: somebody does.
+  bool begin_driving(uint32_t number) { return shards_[number].mailbox.open(); }
+  /// What its app has sent last leaves before.
+  void end_driving(uint32_t number);
+  bool driven() const;
+  bool driven_here(uint32_t number) const { return shards_[number].mailbox.served_here(); }
+  /// Control, then a turn.
+  uint32_t drive(uint32_t number, Nanos now);
+  /// Control alone, of those that the calling thread drives.
+  void serve();
+
   /// A turn of each, in the calling thread; none runs. Records, packets and timers handled: 0 means idle.
   uint32_t turn(Nanos now);
   /// Of one. What the first moves for the others counts, or its thread would take naps while they are busy.
@@ -97,7 +111,7 @@ class Shards {
   void attach(uint32_t app, int wake_fd);
 
  private:
-  void send_rest();
+  void send_rest(uint32_t number);
   void forget(const ListenerConfig& config, uint32_t refused_by, int listener);
 
   std::deque<Shard> shards_;

@@ -45,18 +45,15 @@ bool set_own_affinity(std::span<const int> cores) {
 }
 
 StackThread::StackThread(Turn turn, StackThreadConfig config) : turn_(std::move(turn)), config_(std::move(config)) {
-  const std::function<void()> nothing = [] {};
-  Job started{&nothing, nullptr};
-  mailbox_.store(&started, std::memory_order_release);
   const int error = pthread_create(&thread_, nullptr, enter, this);
   if (error != 0) throw std::system_error(error, std::generic_category(), "the stack thread cannot be made");
   joinable_ = true;
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return started.done; });
-  if (started.fault == nullptr) return;
-  lock.unlock();
-  stop();
-  std::rethrow_exception(started.fault);
+  try {
+    begun_.get_future().get();
+  } catch (...) {
+    stop();
+    throw;
+  }
 }
 
 void* StackThread::enter(void* self) {
@@ -65,16 +62,16 @@ void* StackThread::enter(void* self) {
 }
 
 void StackThread::run() {
-  Job& started = *mailbox_.load(std::memory_order_acquire);
   try {
     begin();
   } catch (...) {
-    started.fault = std::current_exception();
-    finish(started);
+    begun_.set_exception(std::current_exception());
     return;
   }
-  finish(started);
+  mailbox_.open();
+  begun_.set_value();
   loop();
+  mailbox_.close();
   if (config_.on_stop) config_.on_stop();
 }
 
@@ -92,7 +89,7 @@ void StackThread::loop() {
   while (!stop_.load(std::memory_order_relaxed)) {
     const Nanos now = monotonic_now();
     const uint32_t work = turn_(now);
-    if (mailbox_.load(std::memory_order_relaxed) != nullptr) serve_mailbox();
+    mailbox_.serve();
     if (work != 0) {
       probe_.interrupt();
       idle_since_ = 0;
@@ -103,7 +100,6 @@ void StackThread::loop() {
     if (idle_since_ == 0) idle_since_ = now;
     if (config_.poll != PollMode::busy) rest(now);
   }
-  serve_mailbox();
 }
 
 void StackThread::rest(Nanos now) {
@@ -123,41 +119,7 @@ void StackThread::give_core() {
   gave_core_ = monotonic_now();
 }
 
-void StackThread::serve_mailbox() {
-  Job* const job = mailbox_.load(std::memory_order_acquire);
-  if (job == nullptr) return;
-  try {
-    (*job->work)();
-  } catch (...) {
-    job->fault = std::current_exception();
-  }
-  finish(*job);
-}
-
-// The job lives on its caller's stack: it is gone as soon as the lock is given back.
-void StackThread::finish(Job& job) {
-  const std::lock_guard lock(mutex_);
-  mailbox_.store(nullptr, std::memory_order_relaxed);
-  job.done = true;
-  changed_.notify_all();
-}
-
-void StackThread::call(const std::function<void()>& work) {
-  const std::lock_guard one_at_a_time(callers_);
-  if (!joinable_ || pthread_equal(pthread_self(), thread_)) {
-    work();
-    return;
-  }
-  Job job{&work, nullptr};
-  std::unique_lock lock(mutex_);
-  mailbox_.store(&job, std::memory_order_release);
-  changed_.wait(lock, [&] { return job.done; });
-  lock.unlock();
-  if (job.fault != nullptr) std::rethrow_exception(job.fault);
-}
-
 void StackThread::stop() {
-  const std::lock_guard no_caller(callers_);
   if (!joinable_) return;
   stop_.store(true, std::memory_order_relaxed);
   pthread_join(thread_, nullptr);

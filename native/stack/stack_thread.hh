@@ -8,14 +8,13 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <exception>
 #include <functional>
-#include <mutex>
+#include <future>
 #include <span>
 #include <string>
 
 #include "native/stack/hiccup.hh"
+#include "native/stack/mailbox.hh"
 
 namespace qstack {
 
@@ -54,39 +53,28 @@ class StackThread {
   StackThread(const StackThread&) = delete;
   StackThread& operator=(const StackThread&) = delete;
 
-  /// Runs `work` between two turns and waits until it is done. One caller at a time; others wait. What it throws is
-  /// thrown here. After stop() it runs in the caller.
-  void call(const std::function<void()>& work);
+  /// Runs `work` between two turns (Mailbox). After stop() it runs in the caller.
+  void call(const std::function<void()>& work) { mailbox_.call(work); }
   /// Ends the loop and joins the thread. May be called again.
   void stop();
 
   HiccupProbe::Summary hiccups(bool reset);
 
  private:
-  struct Job {
-    const std::function<void()>* work;
-    std::exception_ptr fault;
-    bool done = false;
-  };
-
   static void* enter(void* self);
   void run();
   void begin();
   void loop();
   void rest(Nanos now);
   void give_core();
-  void serve_mailbox();
-  void finish(Job& job);
 
   Turn turn_;
   StackThreadConfig config_;
   pthread_t thread_{};
   bool joinable_ = false;
   std::atomic<bool> stop_{false};
-  std::atomic<Job*> mailbox_{nullptr};
-  std::mutex callers_;  ///< held by the one caller whose job is under way
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  std::promise<void> begun_;
+  Mailbox mailbox_;
   Nanos idle_since_ = 0;
   Nanos gave_core_ = 0;
   HiccupProbe probe_;

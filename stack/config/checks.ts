@@ -1,7 +1,7 @@
 // Checks across several keys: addresses against their prefix, threads against cores, connections against memory.
 // In: complete settings and where each key was written. Out: faults (the configuration is refused) and warnings (it runs).
 import { resolve } from 'node:path';
-import { RING_SETS_MAX } from '../abi.js';
+import { RING_SETS_MAX, STACKS_MAX } from '../abi.js';
 import { formatIpv4, isHostAddress, networkOf, prefixSize } from './address.js';
 import type { Fault } from './fault.js';
 import { ipv6NetworkOf, ipv6Number, isIpv6HostAddress, isLinkLocal } from './ipv6.js';
@@ -142,6 +142,7 @@ export class Checks {
       this.warn('num_cores', `${coresAsked} is more than this machine's ${cores}: planned for ${cores}`);
       this.scale('stack_thread', 'stackThreads', Math.max(1, Math.floor(cores / 2)));
       this.scale('app_thread', 'appThreads', Math.max(1, cores - this.settings.stackThreads));
+      if (this.settings.arrangement === 'shared') this.settings.appThreads = this.settings.stackThreads;
     }
     this.stackThreads();
     if (this.settings.arrangement === 'inline' && this.settings.appThreads > 1) {
@@ -159,8 +160,14 @@ export class Checks {
   private stackThreads(): void {
     const { stackThreads, appThreads, arrangement } = this.settings;
     const { cores } = this.machine;
-    if (stackThreads === 1) return;
-    if (arrangement === 'inline') {
+    if (arrangement === 'shared' && stackThreads !== appThreads) {
+      const fault = `${stackThreads} stacks for ${appThreads} application threads with arrangement = shared`;
+      this.fault('stack_thread', fault, `${appThreads}`);
+    } else if (arrangement === 'shared' && appThreads > STACKS_MAX) {
+      this.fault('app_thread', `${appThreads} with arrangement = shared`, `1 … ${STACKS_MAX}`);
+    } else if (stackThreads === 1 || arrangement === 'shared') {
+      return;
+    } else if (arrangement === 'inline') {
       this.fault('stack_thread', `${stackThreads} stack threads with arrangement = inline`, '1');
     } else if (stackThreads * appThreads > RING_SETS_MAX) {
       const most = Math.floor(RING_SETS_MAX / appThreads);
@@ -178,7 +185,8 @@ export class Checks {
       this.fault('pin', 'arrangement = inline has no threads of its own', 'a command that pins the process (taskset)');
       return;
     }
-    const { stackThreads: stacks, appThreads: apps, workersPerApp } = settings;
+    const { stackThreads: stacks, workersPerApp } = settings;
+    const apps = settings.arrangement === 'shared' ? 0 : settings.appThreads; // those of stacks are pinned as stacks
     const cores = this.machine.topology?.() ?? [];
     if (choice.kind === 'cores') {
       const pins = chosenPins(choice, { stacks, apps, workersPerApp }, cores);

@@ -80,9 +80,6 @@ function parseLevels(text: string): string[] | string {
   return names.length >= 1 && names.length <= LEVELS_MAX ? names : `${names.length} levels are named`;
 }
 
-const SHARED_REFUSED =
-  'is not available yet: run the stack in its own thread (separate) or in the calling thread (inline)';
-
 export const KEYS = {
   num_cores: key("cores to plan for; above the machine's own it is a warning", count(1, 1_024)),
   host_ip: key(
@@ -237,8 +234,8 @@ export const KEYS = {
   trace_ops: key('finds ops that nobody awaits, with the line that made them; slow, for debugging', flag()),
   poll: key('how a stack thread waits', oneOf(['busy', 'yield', 'sleep'])),
   arrangement: key(
-    'which thread runs the stack: one of its own, or (inline) that of the handlers',
-    oneOf(['separate', 'inline'], { shared: SHARED_REFUSED }),
+    "which threads run the stacks: their own, or (shared) each app thread one, or (inline) the program's only thread",
+    oneOf(['separate', 'shared', 'inline']),
   ),
   log_level: key(
     'least important event that is logged',

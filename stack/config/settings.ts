@@ -101,7 +101,7 @@ export interface StackSettings {
   slowHandlerMs: number;
   traceOps: boolean;
   poll: 'busy' | 'yield' | 'sleep';
-  arrangement: 'separate' | 'inline';
+  arrangement: 'separate' | 'shared' | 'inline';
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Undefined: the device is used as it is. */
   faults: { seed: number; delayMinMs: number; delayMaxMs: number; rx: FaultShares; tx: FaultShares } | undefined;
@@ -187,7 +187,7 @@ function network(values: Values) {
 function threads(values: Values, cores: number) {
   return {
     cores: Math.min(values.num_cores ?? cores, cores),
-    stackThreads: values.stack_thread ?? 1,
+    stackThreads: values.stack_thread ?? (values.arrangement === 'shared' ? (values.app_thread ?? 1) : 1),
     appThreads: values.app_thread ?? 1,
     appNice: values.app_nice ?? 3,
     workersPerApp: values.workers ?? 0,

@@ -216,8 +216,16 @@ config('threads of a larger machine are scaled: stack threads have half of the c
   ]);
 });
 
-config('the shared arrangement is refused with a sentence', () => {
-  assert.match(faultsOf('arrangement = shared')[0] ?? '', /"shared" is not available yet: .*; separate \| inline/);
+config('of the shared arrangement each application thread has a stack', () => {
+  const machine = { cores: 8, memoryBytes: 2 ** 40 };
+  const { settings } = load('arrangement = shared\napp_thread = 3', { machine });
+  assert.is(settings?.stackThreads, 3);
+  assert.equal(faultsOf('arrangement = shared\napp_thread = 3\nstack_thread = 2', { machine }), [
+    'a.conf:3: stack_thread: 2 stacks for 3 application threads with arrangement = shared; 3',
+  ]);
+  assert.match(faultsOf('arrangement = shared\napp_thread = 17', { machine })[0] ?? '', /app_thread: 17 .*; 1 … 16/);
+  const scaled = load('arrangement = shared\nnum_cores = 32\napp_thread = 16', { machine }).settings;
+  assert.equal([scaled?.stackThreads, scaled?.appThreads], [4, 4]);
 });
 
 config('connections that do not fit into memory are refused, and the largest number that fits is named', () => {

@@ -109,6 +109,16 @@ TEST_CASE("how long an app is behind is the age of its oldest event of that leve
   CHECK(bench.rings->waited(2, 1) == 0);
 }
 
+TEST_CASE("an app that claims to have taken what is not published yet is not behind") {
+  Bench bench;
+  bench.open(2);
+  bench.turn();
+  abi::RingHeader& header = *bench.arena.ring<abi::EventRecord>(0, 0, abi::kRingEvent + 1).header;
+  store_release(header.head, load_acquire(header.tail) + 1);
+  bench.receive(2, 20, 1);
+  CHECK(bench.rings->waited(2, 1) == 0);
+}
+
 TEST_CASE("each message of a packet is one reference and needs one release record") {
   Bench bench;
   bench.open(0);

@@ -1,4 +1,5 @@
-// Two stack threads and two app threads behind one wire: ten thousand connections, and an app that is lost and comes back.
+// Two stacks and two app threads behind one wire, the stacks in threads of their own or driven by the apps': ten thousand connections,
+// and an app that is lost and comes back.
 #include <doctest/doctest.h>
 #include <sched.h>
 
@@ -22,10 +23,10 @@ constexpr uint32_t kConnections = 10'000, kLength = 16;
 constexpr uint32_t kServer = 0x0a000001;
 constexpr uint16_t kPort = 80;
 
-/// An app thread: sends back what it gets, and closes what the peer has closed.
+/// An app thread: sends back what it gets, and closes what the peer has closed. With `driven` it takes the turns of its stack.
 class EchoApp {
  public:
-  EchoApp(Arena& arena, uint32_t app) : arena_(arena) {
+  EchoApp(Arena& arena, uint32_t app, Shards* driven) : arena_(arena), app_(app), driven_(driven) {
     for (uint32_t stack = 0; stack < arena.config().stacks; ++stack) sides_.emplace_back(arena, app, stack);
     thread_ = std::thread([this] { run(); });
   }
@@ -44,11 +45,13 @@ class EchoApp {
   };
 
   void run() {
+    if (driven_ != nullptr) REQUIRE(driven_->begin_driving(app_));
     while (!over_.load(std::memory_order_relaxed)) {
-      uint32_t work = 0;
+      uint32_t work = driven_ == nullptr ? 0 : driven_->drive(app_, monotonic_now());
       for (Side& side : sides_) work += turn(side);
       if (work == 0) sched_yield();
     }
+    if (driven_ != nullptr) driven_->end_driving(app_);
   }
 
   uint32_t turn(Side& side) {
@@ -93,6 +96,8 @@ class EchoApp {
   }
 
   Arena& arena_;
+  uint32_t app_;
+  Shards* driven_;
   std::deque<Side> sides_;
   uint32_t opened_ = 0;
   std::atomic<bool> over_{false};
@@ -213,8 +218,11 @@ bool wait_for(const std::function<bool()>& done) {
 
 }  // namespace
 
-TEST_CASE("two stack threads and two app threads: each of ten thousand connections has its own bytes back, with an app that is "
-          "lost in between") {
+TEST_CASE("two stacks and two app threads: each of ten thousand connections has its own bytes back, with an app that is lost in "
+          "between") {
+  bool driven = false;
+  SUBCASE("stack threads") {}
+  SUBCASE("stacks that the app threads drive") { driven = true; }
   RingWire wire;
   ShardsBench server({.stacks = 2, .apps = 2, .connections = kConnections, .packets = 8'192}, [&](PacketPool& rx, PacketPool& tx) {
     return std::make_unique<RingPort>(wire, 0, rx, tx, MacAddress{2, 0, 0, 0, 0, 1});
@@ -222,9 +230,10 @@ TEST_CASE("two stack threads and two app threads: each of ten thousand connectio
   Shards& shards = *server.shards;
   Client client(wire);
   CHECK(shards.listen({0, kPort, Framing::stream}) == 0);
-  shards.run({.name = "stack"});
-  EchoApp first(server.memory, 0);
-  std::optional<EchoApp> second(std::in_place, server.memory, 1);
+  if (!driven) shards.run({.name = "stack"});
+  Shards* const drive = driven ? &shards : nullptr;
+  EchoApp first(server.memory, 0, drive);
+  std::optional<EchoApp> second(std::in_place, server.memory, 1, drive);
   client.start();
 
   client.open(kConnections);
@@ -238,8 +247,8 @@ TEST_CASE("two stack threads and two app threads: each of ten thousand connectio
   CHECK(lost > kConnections / 3);
   CHECK(shards.reclaim(1) == lost);
   CHECK(wait_for([&] { return client.progress().reset == lost; }));
-  second.emplace(server.memory, 1);
   shards.attach(1, -1);
+  second.emplace(server.memory, 1, drive);
   client.open(lost);
   CHECK(wait_for([&] { return client.progress().echoed == kConnections + lost; }));
 
@@ -253,6 +262,7 @@ TEST_CASE("two stack threads and two app threads: each of ten thousand connectio
   CHECK(second->stop() > lost / 3);
   first.stop();
   client.stop();
+  CHECK(!shards.driven());
   shards.stop();
   CHECK(server.count(Counter::bad_records) == 0);
   CHECK(server.count(Counter::resets_out) >= lost);

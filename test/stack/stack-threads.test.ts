@@ -1,4 +1,5 @@
-// A server of two stack threads and its app threads; the peer is an inline stack in this thread.
+// A server of two stacks and its app threads, the stacks in threads of their own or in those of the apps; the peer is an inline stack
+// in this thread.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Connection, fixed, type InlineStack, inline, type Stack, serve, start } from '../../index.js';
@@ -13,6 +14,12 @@ const base = { max_concurrency: 500, max_num_buffers: 2048, log_level: 'silent',
 const target = { address: SERVER_ADDRESS, port: 7, framing: fixed(8) };
 const log = new Log({ level: 'silent' });
 const client = serve({ levels: ['normal'], setup() {} });
+const ECHO = serve({
+  levels: ['normal'],
+  setup(app) {
+    app.listen({ port: 7, framing: fixed(8) }, (received) => received.reply(received));
+  },
+});
 let rings = 0;
 
 const tick = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -26,9 +33,12 @@ async function until(what: string, holds: () => boolean | Promise<boolean>, limi
   }
 }
 
-async function both(
-  work: (server: Stack, peer: InlineStack<'normal'>) => Promise<void>,
-  more: Record<string, unknown> = {},
+type Work = (server: Stack, peer: InlineStack<'normal'>) => Promise<void>;
+type Both = (work: Work, more?: Record<string, unknown>, peerAddress?: string) => Promise<void>;
+
+async function withBoth(
+  work: Work,
+  more: Record<string, unknown>,
   peerAddress = `${CLIENT_ADDRESS}/24`,
 ): Promise<void> {
   const ring = `stack-threads${rings++}`;
@@ -51,6 +61,13 @@ async function both(
   }
 }
 
+function inEach(what: string, body: (both: Both) => Promise<void>): void {
+  for (const arrangement of ['separate', 'shared']) {
+    test(`${arrangement}: ${what}`, () =>
+      body((work, more, peerAddress) => withBoth(work, { arrangement, ...more }, peerAddress)));
+  }
+}
+
 async function connectAll(peer: InlineStack<'normal'>, address = SERVER_ADDRESS): Promise<Connection<'normal'>[]> {
   const connections: Connection<'normal'>[] = [];
   // Far apart: of ports in a row, which differ in few bits, the hash may put all into one stack.
@@ -63,32 +80,35 @@ async function connectAll(peer: InlineStack<'normal'>, address = SERVER_ADDRESS)
 /** Connections of each stack. */
 const shares = (server: Stack) => server.counters().stacks.map(({ connections }) => connections);
 
-test('two stack threads share the connections of two app threads, and every message is answered in its order', async () => {
-  await both(async (server, peer) => {
-    const connections = await connectAll(peer);
-    for (let i = 0; i < 50; i++) for (const connection of connections) connection.send(message(0, i));
-    for (const connection of connections) {
-      for (let i = 0; i < 50; i++) assert.is((await connection.receive())?.u8(7), i);
-    }
-    const [first = 0, second = 0] = shares(server);
-    assert.is(first + second, CONNECTIONS);
-    assert.ok(first > 0 && second > 0, `${first} and ${second}`);
-    const arena = new Arena(server.attachArena());
-    const { lines } = await server.connections({ filter: parseConnectionFilter(''), limit: 1_000 });
-    assert.is(lines.filter(({ slot }) => arena.stackOf(slot) === 1).length, second);
-    assert.ok(server.counters().stacks.every(({ framesIn, framesOut }) => framesIn > 0 && framesOut > 0));
-    const { counters, messagesByLevel } = server.counters();
-    assert.equal([counters.connections_opened, messagesByLevel[1]], [CONNECTIONS, 50 * CONNECTIONS]);
-    const counts = await server.counts();
-    assert.equal(
-      counts.map(({ connections: n }) => n).reduce((sum, n) => sum + n, 0),
-      CONNECTIONS,
-    );
-    assert.ok(counts.every(({ messages }) => messages > 0));
-  });
-});
+inEach(
+  'two stacks share the connections of two app threads, and every message is answered in its order',
+  async (both) => {
+    await both(async (server, peer) => {
+      const connections = await connectAll(peer);
+      for (let i = 0; i < 50; i++) for (const connection of connections) connection.send(message(0, i));
+      for (const connection of connections) {
+        for (let i = 0; i < 50; i++) assert.is((await connection.receive())?.u8(7), i);
+      }
+      const [first = 0, second = 0] = shares(server);
+      assert.is(first + second, CONNECTIONS);
+      assert.ok(first > 0 && second > 0, `${first} and ${second}`);
+      const arena = new Arena(server.attachArena());
+      const { lines } = await server.connections({ filter: parseConnectionFilter(''), limit: 1_000 });
+      assert.is(lines.filter(({ slot }) => arena.stackOf(slot) === 1).length, second);
+      assert.ok(server.counters().stacks.every(({ framesIn, framesOut }) => framesIn > 0 && framesOut > 0));
+      const { counters, messagesByLevel } = server.counters();
+      assert.equal([counters.connections_opened, messagesByLevel[1]], [CONNECTIONS, 50 * CONNECTIONS]);
+      const counts = await server.counts();
+      assert.equal(
+        counts.map(({ connections: n }) => n).reduce((sum, n) => sum + n, 0),
+        CONNECTIONS,
+      );
+      assert.ok(counts.every(({ messages }) => messages > 0));
+    });
+  },
+);
 
-test('IPv6: each stack finds its neighbours, and its connections their addresses', async () => {
+inEach('IPv6: each stack finds its neighbours, and its connections their addresses', async (both) => {
   const work = async (server: Stack, peer: InlineStack<'normal'>) => {
     const connections = await connectAll(peer, 'fd99::1');
     for (const connection of connections) connection.send(message(0, 9));
@@ -103,7 +123,7 @@ test('IPv6: each stack finds its neighbours, and its connections their addresses
   await both(work, { host_ip: `${SERVER_ADDRESS}/24, fd99::1/64`, dad_transmits: 1 }, 'fd99::2/64');
 });
 
-test('rules are those of all stacks, and their hits are added up', async () => {
+inEach('rules are those of all stacks, and their hits are added up', async (both) => {
   await both(async (server, peer) => {
     const connections = await connectAll(peer);
     for (const connection of connections) connection.send(message(1, 7));
@@ -114,7 +134,7 @@ test('rules are those of all stacks, and their hits are added up', async () => {
   });
 });
 
-test('an app thread that dies has its connections reset in both stacks, and comes back', async () => {
+inEach('an app thread that dies has its connections reset in both stacks, and comes back', async (both) => {
   await both(async (server, peer) => {
     const connections = await connectAll(peer);
     const ends = new Map<Connection<'normal'>, string>();
@@ -141,7 +161,7 @@ test('an app thread that dies has its connections reset in both stacks, and come
   });
 });
 
-test('when all connections are closed both stacks have everything back', async () => {
+inEach('when all connections are closed both stacks have everything back', async (both) => {
   await both(async (server, peer) => {
     const fresh = server.counters().pools;
     const connections = await connectAll(peer);
@@ -157,7 +177,7 @@ test('when all connections are closed both stacks have everything back', async (
   });
 });
 
-test('stop closes the connections of both stacks in order', async () => {
+inEach('stop closes the connections of both stacks in order', async (both) => {
   await both(async (server, peer) => {
     const connections = await connectAll(peer);
     for (const connection of connections) connection.send(message(0, 1));
@@ -173,14 +193,8 @@ test('stop closes the connections of both stacks in order', async () => {
 
 test('active opens leave from both stacks; one that names its local port is opened by the stack that has it', async () => {
   const ring = `stack-threads${rings++}`;
-  const echo = serve({
-    levels: ['normal'],
-    setup(app) {
-      app.listen({ port: 7, framing: fixed(8) }, (received) => received.reply(received));
-    },
-  });
   await using _peer = await inline(
-    echo,
+    ECHO,
     { ...base, host_ip: `${SERVER_ADDRESS}/24` },
     { ring: { ring, side: 0 }, log },
   );
@@ -204,6 +218,30 @@ test('active opens leave from both stacks; one that names its local port is open
       .map(({ slot }) => arena.stackOf(slot));
     assert.equal([...new Set(stacks)].sort(), [0, 1], named ? 'ports that it named' : 'ports that the stacks chose');
   }
+});
+
+test('shared: each app thread opens from its own stack; one that names its local port is opened by the stack that has it', async () => {
+  const ring = `stack-threads${rings++}`;
+  await using _peer = await inline(
+    ECHO,
+    { ...base, host_ip: `${SERVER_ADDRESS}/24` },
+    { ring: { ring, side: 0 }, log },
+  );
+  const module = new URL('./fixtures/opens.js', import.meta.url);
+  const config = { ...base, host_ip: `${CLIENT_ADDRESS}/24`, arrangement: 'shared', app_thread: 2 };
+  await using opener = await start(module, config, { ring: { ring, side: 1 }, log });
+  const all: { opened: Opened[]; faults: string[] }[] = [];
+  await until('all are open', async () => {
+    all.splice(0, 2, ...(await opener.counts()).map(({ user }) => user as unknown as (typeof all)[0]));
+    return all.every(({ opened, faults }) => opened.length + faults.length === OPENS);
+  });
+  const arena = new Arena(opener.attachArena());
+  all.forEach(({ opened, faults }, app) => {
+    assert.equal(faults, []);
+    const stacks = (of: readonly Opened[]) => [...new Set(of.map(({ slot }) => arena.stackOf(slot)))].sort();
+    assert.equal(stacks(opened.slice(NAMED)), [app]);
+    assert.equal(stacks(opened.slice(0, NAMED)), app === 0 ? [0, 1] : [1]);
+  });
 });
 
 test.run();
