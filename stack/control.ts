@@ -38,6 +38,7 @@ import { StackPolicy } from './stack-policy.js';
 
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 60_000;
+const TELL_AGAIN_MS = 100;
 
 export interface StackParts {
   /** URL of the user's module. */
@@ -69,6 +70,7 @@ export class Stack implements AsyncDisposable {
   private readonly parts: StackParts;
   private readonly native: NativeAddon = loadNative();
   private readonly memory: MemoryLog;
+  private counted: StackCounters | null = null;
   private readonly apps: AppLink[] = [];
   /** What every app wants, and the numbers under which it was made. */
   private wanted: ListenOptions[] = [];
@@ -140,7 +142,7 @@ export class Stack implements AsyncDisposable {
     const common = { stack: this.id, app, settings, policy: this.policy, topology: this.redis?.topology };
     if (settings.arrangement === 'inline') return new LocalLink({ definition, ...common, log });
     const data = { module, ...common };
-    const unlisten = (number: number) => this.native.unlisten(this.id, number);
+    const unlisten = (number: number) => void this.whenHeard(() => this.native.unlisten(this.id, number));
     return new ThreadLink(data, (fault) => void this.died(app, fault), unlisten);
   }
 
@@ -160,7 +162,8 @@ export class Stack implements AsyncDisposable {
     const { log, onFatal } = this.parts;
     if (this.heartbeat === null || this.stopping !== null) return;
     const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
-    const reset = this.native.reclaimApp(this.id, app);
+    const reset = await this.whenHeard(() => this.native.reclaimApp(this.id, app));
+    if (this.stopping !== null) return;
     log.error('APP_DIED', `app thread ${app} died, ${reset} connections were reset: ${text}`, { app, reset });
     const nowMs = performance.now();
     this.deathsMs.push(nowMs);
@@ -171,6 +174,15 @@ export class Stack implements AsyncDisposable {
       return;
     }
     await this.restart(app);
+  }
+
+  /** As soon as all stacks can be told; one that another app thread drives may have to wait for its handler. */
+  private async whenHeard<T>(call: () => T): Promise<T> {
+    for (;;) {
+      const answer = this.unlessBusy(() => ({ value: call() }));
+      if (answer !== undefined) return answer.value;
+      await delay(TELL_AGAIN_MS);
+    }
   }
 
   private async restart(app: number): Promise<void> {
@@ -203,8 +215,21 @@ export class Stack implements AsyncDisposable {
     return planOf(this.settings, this.levels.length).bytes;
   }
 
+  /** Those of before, where an app thread that drives a stack computes for longer than a second. */
   counters(): StackCounters {
-    return this.native.counters(this.id);
+    this.counted = this.unlessBusy(() => this.native.counters(this.id)) ?? this.counted;
+    if (this.counted === null) throw new QstackError('QST_ERR_STACK_BUSY', 'nothing has been counted yet');
+    return this.counted;
+  }
+
+  /** Undefined: QST_ERR_STACK_BUSY. */
+  private unlessBusy<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'QST_ERR_STACK_BUSY') throw error;
+      return undefined;
+    }
   }
 
   /**
@@ -326,7 +351,7 @@ export class Stack implements AsyncDisposable {
   }
 
   private async drainAndTakeDown(limitMs: number): Promise<void> {
-    for (const number of this.numbers) this.native.unlisten(this.id, number);
+    for (const number of this.numbers) this.unlessBusy(() => this.native.unlisten(this.id, number));
     const limit = new AbortController();
     const late = delay(limitMs + 1000, undefined, { signal: limit.signal }).catch(() => {});
     await Promise.race([Promise.allSettled(this.apps.map((app) => app.drain(limitMs))), late]);

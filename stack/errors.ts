@@ -36,6 +36,8 @@ export const ERROR_CODES = {
   QST_ERR_REDIS_TIMEOUT: 'Redis did not answer in time.',
   QST_ERR_REPLY_RELEASED: 'A reply of Redis was used after the handler had ended.',
   QST_ERR_STACK_DESTROYED: 'A stack was used after it had been taken down.',
+  QST_ERR_STACK_BUSY:
+    'An app thread that drives a stack has not come round for a second; what was asked may be done in other stacks.',
   QST_ERR_STACK_DRIVEN: 'Only the thread that drives this stack may make this call.',
   QST_ERR_STACK_RUNNING: 'The stack runs already.',
   QST_ERR_STACK_STOPPED: 'The stack was stopped.',

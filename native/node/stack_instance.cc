@@ -112,7 +112,11 @@ std::unique_lock<std::mutex> StackInstance::take_control() const {
 void StackInstance::call(const std::function<void(Shards&)>& work) {
   const auto lock = take_control();
   check_alive();
-  work(*parts_->shards);
+  try {
+    work(*parts_->shards);
+  } catch (const StackBusy& busy) {
+    throw CodedError("QST_ERR_STACK_BUSY", busy.what());
+  }
 }
 
 uint16_t StackInstance::listen(const ListenerConfig& config) {

@@ -4,18 +4,23 @@
 
 namespace qstack {
 
-void Mailbox::call(const std::function<void()>& work) {
+bool Mailbox::call(const std::function<void()>& work, std::chrono::milliseconds patience) {
   const std::lock_guard one_at_a_time(callers_);
   if (!served() || served_here()) {
     work();
-    return;
+    return true;
   }
   Job job{&work, nullptr};
+  const auto done = [&] { return job.done; };
   std::unique_lock lock(mutex_);
   job_.store(&job, std::memory_order_release);
-  changed_.wait(lock, [&] { return job.done; });
+  if (patience != std::chrono::milliseconds::max() && !changed_.wait_for(lock, patience, done)) {
+    if (job_.exchange(nullptr, std::memory_order_acq_rel) != nullptr) return false;  // else it is under way
+  }
+  changed_.wait(lock, done);
   lock.unlock();
   if (job.fault != nullptr) std::rethrow_exception(job.fault);
+  return true;
 }
 
 bool Mailbox::open() {
@@ -36,14 +41,14 @@ void Mailbox::close() {
 
 // The job lives on its caller's stack: it is gone as soon as the lock is given back.
 void Mailbox::serve_job() {
-  Job* const job = job_.load(std::memory_order_acquire);
+  Job* const job = job_.exchange(nullptr, std::memory_order_acq_rel);
+  if (job == nullptr) return;
   try {
     (*job->work)();
   } catch (...) {
     job->fault = std::current_exception();
   }
   const std::lock_guard lock(mutex_);
-  job_.store(nullptr, std::memory_order_relaxed);
   job->done = true;
   changed_.notify_all();
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -16,7 +17,8 @@ namespace qstack {
 class Mailbox {
  public:
   /// Waits until `work` is done; what it throws is thrown here. One caller at a time, others wait; not from within `work`.
-  void call(const std::function<void()>& work);
+  /// False: nobody has begun it within `patience`, and nobody will.
+  bool call(const std::function<void()>& work, std::chrono::milliseconds patience = std::chrono::milliseconds::max());
   /// The calling thread serves it from now on; false: it is open.
   bool open();
   /// By the thread that has opened it; whoever waits is served first.

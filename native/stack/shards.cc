@@ -156,8 +156,10 @@ uint32_t Shards::turn(Nanos now) {
 
 void Shards::at(uint32_t number, const std::function<void(Shard&)>& work) {
   Shard& shard = shards_[number];
-  if (!running()) return shard.mailbox.call([&] { work(shard); });
-  threads_[number]->call([&] { work(shard); });
+  constexpr std::chrono::milliseconds kPatience{1'000};
+  const std::function<void()> job = [&] { work(shard); };
+  if (running()) return threads_[number]->call(job);
+  if (!shard.mailbox.call(job, kPatience)) throw StackBusy(number);
 }
 
 void Shards::each(const std::function<void(Shard&)>& work) {

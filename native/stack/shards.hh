@@ -12,6 +12,8 @@
 
 #include <deque>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "native/stack/app_commands.hh"
@@ -42,6 +44,12 @@ struct StackFigures {
   uint32_t control_blocks = 0, busy_blocks = 0, early_ranges = 0, ipv6_pairs = 0, option_sets = 0;
 
   StackFigures& operator+=(const StackFigures& other);
+};
+
+class StackBusy : public std::runtime_error {
+ public:
+  explicit StackBusy(uint32_t stack)
+      : std::runtime_error("app thread " + std::to_string(stack) + " has not come round for a second: a handler computes") {}
 };
 
 class Shards {
@@ -87,7 +95,8 @@ class Shards {
   /// Of one. What the first moves for the others counts, or its thread would take naps while they are busy.
   uint32_t turn(uint32_t number, Nanos now);
 
-  /// In the thread of stack `number`, between two of its turns.
+  /// In the thread of stack `number`, between two of its turns. Throws StackBusy when an app that drives it has not come round for
+  /// a second: its handler computes, and control has more to do than to wait for that.
   void at(uint32_t number, const std::function<void(Shard&)>& work);
   void each(const std::function<void(Shard&)>& work);
 

@@ -77,3 +77,24 @@ TEST_CASE("an owner that leaves serves whoever waits, and later callers do their
     CHECK(calls == 3);
   }
 }
+
+TEST_CASE("a caller does not wait for ever for an owner that is busy elsewhere, and what it took back is not done later") {
+  Mailbox mailbox;
+  std::atomic<bool> opened{false}, over{false};
+  std::thread owner([&] {
+    mailbox.open();
+    opened = true;
+    while (!over) sched_yield();
+    mailbox.close();
+  });
+  while (!opened) sched_yield();
+  int calls = 0;
+  const auto add = [&] { ++calls; };
+  CHECK(!mailbox.call(add, std::chrono::milliseconds(5)));
+  CHECK(!mailbox.call(add, std::chrono::milliseconds(5)));
+  over = true;
+  owner.join();
+  CHECK(calls == 0);
+  CHECK(mailbox.call(add, std::chrono::milliseconds(5)));
+  CHECK(calls == 1);
+}

@@ -191,6 +191,23 @@ inEach('stop closes the connections of both stacks in order', async (both) => {
   });
 });
 
+test('shared: while a handler computes for longer than a second control goes on, with the counts of before', async () => {
+  const work: Work = async (server, peer) => {
+    const connection = await peer.app.connect(target);
+    connection.send(message(0, 1));
+    await connection.receive();
+    const before = server.counters().counters;
+    connection.send(message(0, 0xcc));
+    await tick(20);
+    const startMs = performance.now();
+    assert.equal(server.counters().counters, before);
+    assert.ok(performance.now() - startMs < 1_400, `${performance.now() - startMs} ms`);
+    assert.is((await connection.receive())?.u8(7), 0xcc);
+    await until('the counts go on', () => server.counters().messagesByLevel[1] === 2);
+  };
+  await withBoth(work, { arrangement: 'shared', slow_handler: 'never' });
+});
+
 test('active opens leave from both stacks; one that names its local port is opened by the stack that has it', async () => {
   const ring = `stack-threads${rings++}`;
   await using _peer = await inline(

@@ -282,13 +282,18 @@ soak('a small form: Redis restarts, rules change, app threads die, and every pro
   assert.equal(readdirSync(folder), []);
 });
 
-soak('the same with two stack threads: what either has is given back, and an app thread dies for both', () => {
-  const { status, report, stderr } = run('--minutes', '0.05', '--stack-threads', '2');
-  console.log(`seed ${report.seed}`);
-  assert.is(status, 0, stderr);
-  assert.equal([report.stack_threads, report.findings, report.mismatched, report.lost], [2, [], 0, 0]);
-  assert.equal(report.left, { server: {}, devices: {} });
-});
+for (const stacks of [['--stack-threads', '2'], ['--shared']]) {
+  soak(
+    `the same with ${stacks.join(' ')}: what either stack has is given back, and an app thread dies for both`,
+    () => {
+      const { status, report, stderr } = run('--minutes', '0.05', ...stacks);
+      console.log(`seed ${report.seed}`);
+      assert.is(status, 0, stderr);
+      assert.equal([report.stack_threads, report.findings, report.mismatched, report.lost], [2, [], 0, 0]);
+      assert.equal(report.left, { server: {}, devices: {} });
+    },
+  );
+}
 
 soak('planted faults are found: a reply that is heard twice, a message that never leaves', () => {
   const { status, report } = run('--minutes', '0.02', '--plant', 'reply', '--plant', 'message');

@@ -10,6 +10,8 @@ export interface SoakOptions {
   readonly ratePerS: number;
   readonly stackThreads: number;
   readonly appThreads: number;
+  /** The app threads run the stacks, one each. */
+  readonly isShared: boolean;
   readonly seed: number;
   /** Faults that must be found. */
   readonly plants: readonly Plant[];
@@ -24,6 +26,7 @@ interface Flags {
   readonly rate: number;
   readonly stackThreads: number;
   readonly appThreads: number;
+  readonly shared?: true;
   readonly seed?: number;
   readonly plant: readonly Plant[];
   readonly verbose?: true;
@@ -78,6 +81,7 @@ function command(): Command {
     .option('--rate <rate>', 'messages of all devices together', rate, 3_000)
     .option('--stack-threads <n>', 'of the server', whole(STACKS_MAX), 1)
     .option('--app-threads <n>', 'of the server', whole(APPS_MAX), 2)
+    .option('--shared', 'the app threads run the stacks, one each, in place of stack threads')
     .option(
       '--seed <n>',
       'of the troubles and of what devices do (default: a fresh one)',
@@ -97,8 +101,9 @@ export function readOptions(argv: readonly string[]): SoakOptions {
     minutes: flags.minutes,
     connections: flags.connections,
     ratePerS: flags.rate,
-    stackThreads: flags.stackThreads,
+    stackThreads: flags.shared ? flags.appThreads : flags.stackThreads,
     appThreads: flags.appThreads,
+    isShared: flags.shared === true,
     seed: flags.seed ?? Date.now() % 1_000_000_000,
     plants: flags.plant,
     progressMs: PROGRESS_MS,

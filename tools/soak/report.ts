@@ -15,6 +15,8 @@ export interface SoakReport {
   readonly connections: number;
   readonly stackThreads: number;
   readonly appThreads: number;
+  /** The app threads run the stacks. */
+  readonly isShared: boolean;
   readonly devices: FleetState;
   readonly troubles: TroubleCounts;
   readonly resetByServer: number;
@@ -36,6 +38,7 @@ export function jsonReport(report: SoakReport): object {
     connections: report.connections,
     stack_threads: report.stackThreads,
     app_threads: report.appThreads,
+    shared: report.isShared,
     opened: ends.opened,
     finished: ends.finish,
     closed: ends.close,
@@ -76,8 +79,9 @@ function memoryText({ warmUpS, firstBytes, lastBytes, bytesPerMinute, growth, is
   return `server's memory after ${number(warmUpS)} s: ${formatSize(firstBytes)}, at the end ${formatSize(lastBytes)}, ${perMinute} (${bound})`;
 }
 
-function threadsOf({ stackThreads, appThreads }: SoakReport): string {
+function threadsOf({ stackThreads, appThreads, isShared }: SoakReport): string {
   const of = (count: number, kind: string) => `${count} ${kind} thread${count === 1 ? '' : 's'}`;
+  if (isShared) return `${of(appThreads, 'app')} that run the stacks`;
   return `${of(stackThreads, 'stack')}, ${of(appThreads, 'app')}`;
 }
 

@@ -92,12 +92,12 @@ export class Soak {
   }
 
   private async startServer(): Promise<{ server: Server; plan: ServerPlan }> {
-    const { connections, stackThreads, appThreads } = this.options;
+    const { connections, stackThreads, appThreads, isShared } = this.options;
     const redis = await redisUp(REDIS_SERVERS, this.redisFolder, { foreground: this.redisProcesses });
     const plan: ServerPlan = {
       ...{ folder: this.folder, connections: connections * 2, priorities: true, redis, packets: PACKETS },
       ...{ stackThreads, appThreads },
-      lines: LINES,
+      lines: isShared ? [...LINES, 'arrangement = shared'] : LINES,
       program: 'dist/tools/soak/server.js',
       onErrorLine: (line) => this.voice.hear(line),
       onMessage: (state) => {
@@ -228,9 +228,9 @@ export class Soak {
       deathsTold: troubles.counts.deaths,
       faults: [...this.voice.faults, ...troubles.faults],
     });
-    const { seed, minutes, connections, stackThreads, appThreads } = this.options;
+    const { seed, minutes, connections, stackThreads, appThreads, isShared } = this.options;
     return {
-      ...{ seed, minutes, connections, stackThreads, appThreads, memory, findings },
+      ...{ seed, minutes, connections, stackThreads, appThreads, isShared, memory, findings },
       seconds: ranS,
       isStoppedEarly: this.isStopped,
       devices: state,
