@@ -202,7 +202,7 @@ void Poller::check() {
   last_work_ = now;
   if (!reason) return;
   enter(now);
-  if (!closing_) poll_sources(monotonic_now());
+  if (!closing_ && poll_sources(monotonic_now()) != 0) more_ = true;  // what came meanwhile waits for a turn
 }
 
 bool Poller::drive(Nanos now) {
