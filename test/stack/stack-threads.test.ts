@@ -209,56 +209,49 @@ test('shared: while a handler computes for longer than a second control goes on,
   await withBoth(work, { arrangement: 'shared', slow_handler: 'never' });
 });
 
-test('active opens leave from both stacks; one that names its local port is opened by the stack that has it', async () => {
+interface Opens {
+  readonly opened: Opened[];
+  readonly faults: string[];
+}
+
+/** Of `apps` app threads, when each has opened what it opens; the stack of each slot. */
+async function opensOf(apps: number, more: Record<string, unknown>): Promise<[Opens[], (one: Opened) => number]> {
   const ring = `stack-threads${rings++}`;
-  await using _peer = await inline(
-    ECHO,
-    { ...base, host_ip: `${SERVER_ADDRESS}/24` },
-    { ring: { ring, side: 0 }, log },
-  );
+  const server = { ...base, host_ip: `${SERVER_ADDRESS}/24` };
+  await using _peer = await inline(ECHO, server, { ring: { ring, side: 0 }, log });
   const module = new URL('./fixtures/opens.js', import.meta.url);
-  const config = { ...base, host_ip: `${CLIENT_ADDRESS}/24`, stack_thread: 2 };
+  const config = { ...base, host_ip: `${CLIENT_ADDRESS}/24`, app_thread: apps, ...more };
   await using opener = await start(module, config, { ring: { ring, side: 1 }, log });
-  let user: { opened: Opened[]; faults: string[] } = { opened: [], faults: [] };
+  let all: Opens[] = [];
   await until('all are open', async () => {
-    user = (await opener.counts())[0]?.user as unknown as typeof user;
-    return user.opened.length + user.faults.length === OPENS;
+    all = (await opener.counts()).map(({ user }) => user as unknown as Opens);
+    return all.length === apps && all.every(({ opened, faults }) => opened.length + faults.length === OPENS);
   });
-  assert.equal(user.faults, []);
-  user.opened.forEach(({ localPort, answer }, number) => {
+  for (const { faults } of all) assert.equal(faults, []);
+  const arena = new Arena(opener.attachArena());
+  const stacks = new Map(all.flatMap(({ opened }) => opened.map((one) => [one, arena.stackOf(one.slot)] as const)));
+  return [all, (one) => stacks.get(one) ?? -1];
+}
+
+const different = (numbers: readonly number[]) => [...new Set(numbers)].sort();
+
+test('active opens leave from both stacks; one that names its local port is opened by the stack that has it', async () => {
+  const [[first], stackOf] = await opensOf(1, { stack_thread: 2 });
+  const opened = first?.opened ?? [];
+  assert.is(opened.length, OPENS);
+  opened.forEach(({ localPort, answer }, number) => {
     assert.is(answer, number);
     if (number < NAMED) assert.is(localPort, namedPort(number));
   });
-  const arena = new Arena(opener.attachArena());
-  for (const named of [true, false]) {
-    const stacks = user.opened
-      .filter((_one, number) => number < NAMED === named)
-      .map(({ slot }) => arena.stackOf(slot));
-    assert.equal([...new Set(stacks)].sort(), [0, 1], named ? 'ports that it named' : 'ports that the stacks chose');
-  }
+  assert.equal(different(opened.slice(0, NAMED).map(stackOf)), [0, 1], 'ports that it named');
+  assert.equal(different(opened.slice(NAMED).map(stackOf)), [0, 1], 'ports that the stacks chose');
 });
 
 test('shared: each app thread opens from its own stack; one that names its local port is opened by the stack that has it', async () => {
-  const ring = `stack-threads${rings++}`;
-  await using _peer = await inline(
-    ECHO,
-    { ...base, host_ip: `${SERVER_ADDRESS}/24` },
-    { ring: { ring, side: 0 }, log },
-  );
-  const module = new URL('./fixtures/opens.js', import.meta.url);
-  const config = { ...base, host_ip: `${CLIENT_ADDRESS}/24`, arrangement: 'shared', app_thread: 2 };
-  await using opener = await start(module, config, { ring: { ring, side: 1 }, log });
-  const all: { opened: Opened[]; faults: string[] }[] = [];
-  await until('all are open', async () => {
-    all.splice(0, 2, ...(await opener.counts()).map(({ user }) => user as unknown as (typeof all)[0]));
-    return all.every(({ opened, faults }) => opened.length + faults.length === OPENS);
-  });
-  const arena = new Arena(opener.attachArena());
-  all.forEach(({ opened, faults }, app) => {
-    assert.equal(faults, []);
-    const stacks = (of: readonly Opened[]) => [...new Set(of.map(({ slot }) => arena.stackOf(slot)))].sort();
-    assert.equal(stacks(opened.slice(NAMED)), [app]);
-    assert.equal(stacks(opened.slice(0, NAMED)), app === 0 ? [0, 1] : [1]);
+  const [all, stackOf] = await opensOf(2, { arrangement: 'shared' });
+  all.forEach(({ opened }, app) => {
+    assert.equal(different(opened.slice(NAMED).map(stackOf)), [app]);
+    assert.equal(different(opened.slice(0, NAMED).map(stackOf)), app === 0 ? [0, 1] : [1]);
   });
 });
 
