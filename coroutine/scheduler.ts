@@ -65,8 +65,6 @@ export class Scheduler implements Heads {
 
   private readonly queues: ReadyQueue[] = [];
   private policy: SchedulingPolicy;
-  /** Entries wait by the arrival of their messages, not since they became ready. */
-  private byArrival: boolean;
   private readonly clock: (() => number) | undefined;
   private readonly clockUs: () => number;
   private readonly watch: RunWatch | null;
@@ -92,7 +90,6 @@ export class Scheduler implements Heads {
     this.workUs = new Float64Array(levels);
     this.watch = options.watch === undefined ? null : new RunWatch(options.watch, this.labels, clockUs);
     this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
-    this.byArrival = policy.kind === 'deadline';
     for (let level = 0; level < levels; level++) this.queues.push(new ReadyQueue());
     this.outside = new Task(this).open(levels - 1, null);
     context.outside = this.outside;
@@ -101,7 +98,6 @@ export class Scheduler implements Heads {
   /** By another policy from the next turn on; what is ready stays. Called between turns, while nothing is paused. */
   schedule(policy: PolicyOptions): void {
     this.policy = makePolicy(policy, this, RUN_QUANTUM_US);
-    this.byArrival = policy.kind === 'deadline';
   }
 
   /** The thread's stack is gone: ops that are used outside of handlers find no scheduler any more. */
@@ -141,6 +137,7 @@ export class Scheduler implements Heads {
   /** The clock moved: fires timers. */
   advance(stamp: number): void {
     this.now = stamp;
+    this.outside.arrival = stamp;
     this.timers.advance(stamp);
   }
 
@@ -165,7 +162,7 @@ export class Scheduler implements Heads {
 
   ready(entry: Runnable): void {
     const { level } = entry;
-    (this.queues[level] as ReadyQueue).push(entry, this.byArrival ? entry.arrival : this.now);
+    (this.queues[level] as ReadyQueue).push(entry, entry.arrival);
     const idle = this.mask === 0;
     this.mask |= 1 << level;
     if (idle && !this.inTurn) this.kick();

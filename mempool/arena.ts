@@ -36,6 +36,8 @@ import {
   RING_ENTRY_RECORD_BYTES_U32,
   RING_ENTRY_RECORDS_AT_U32,
   RINGS_PER_APP,
+  STACK_LINE_BYTES,
+  STACK_LINES_AT,
 } from '../stack/abi.js';
 import { QstackError } from '../stack/errors.js';
 import { RingConsumer, type RingPlace, RingProducer, RingWindow } from './ring.js';
@@ -122,6 +124,11 @@ export class Arena {
   /** Index into u32 of the line of an app thread. */
   appLine(app: number): number {
     return (APP_LINES_AT + app * APP_LINE_BYTES) >>> 2;
+  }
+
+  /** Index into u32 of the line of a stack. */
+  stackLine(stack: number): number {
+    return (STACK_LINES_AT + stack * STACK_LINE_BYTES) >>> 2;
   }
 
   /** Offset of the payload of a packet. */

@@ -457,6 +457,9 @@ export const STACK_LINE_STAMP_U32 = 0;
 /** turns so far, modulo 2^32: the heartbeat */
 export const STACK_LINE_TURNS_U32 = 1;
 
+/** 1: the driver has more frames than a turn takes, and lower levels are to wait until all are judged */
+export const STACK_LINE_BEHIND_U32 = 2;
+
 // RingEntry: Entry of the directory at RING_DIRECTORY_AT: RINGS_PER_APP for each app of stack 0, then of stack 1, …
 
 /** Size in bytes. */
@@ -826,6 +829,9 @@ export const REDIS_COMMAND_PEER_ADDRESS_U32 = 4;
 
 /** of an IPv6 peer: bytes of its text */
 export const REDIS_COMMAND_PEER_PORT_U16 = 10;
+
+/** how long before the start of the op its message came to the stack */
+export const REDIS_COMMAND_WAITED_MS_U16 = 11;
 
 /** for a number hole */
 export const REDIS_COMMAND_NUMBER_U32 = 6;

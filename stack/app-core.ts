@@ -35,6 +35,7 @@ import {
   SEND_TYPE_OPTION,
   SEND_TYPE_SHUTDOWN,
   SOCKET_OPTION_SEND_BUFFER,
+  STACK_LINE_BEHIND_U32,
 } from './abi.js';
 import { type CloseReason, closeCode, closeError, closeReason, endOf } from './close-reason.js';
 import { formatIpv4 } from './config/address.js';
@@ -252,9 +253,14 @@ export class AppCore<L extends string = string>
     const { rings } = this.poller;
     const crowded = this.isCrowded();
     for (let stack = 0; stack < rings.length; stack++) {
-      const narrow = crowded || (this.senders.all[stack] as Sender).isStalled;
+      const narrow = crowded || (this.senders.all[stack] as Sender).isStalled || this.mayBeOvertaken(stack);
       (rings[stack] as EventRings).levelsTaken = narrow ? this.levelsWhileStalled : 0xff;
     }
+  }
+
+  /** Frames wait at the driver that nobody has judged yet; where levels are strict, what is high among them goes first. */
+  private mayBeOvertaken(stack: number): boolean {
+    return this.levelsWhileStalled !== 0 && this.arena.u32[this.arena.stackLine(stack) + STACK_LINE_BEHIND_U32] !== 0;
   }
 
   private isCrowded(): boolean {

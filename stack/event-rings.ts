@@ -10,6 +10,7 @@ import {
   EVENT_RECORD_GENERATION_U32,
   EVENT_RECORD_OFFSET_U32,
   EVENT_RECORD_RING_STAMP_U32,
+  EVENT_RECORD_RX_STAMP_U32,
   EVENT_RECORD_SLOT_U32,
   EVENT_TYPE_CLOSED,
   EVENT_TYPE_DRAINED,
@@ -84,10 +85,12 @@ export class EventRings {
     return (this.levelsTaken & (1 << level)) !== 0 && (this.rings[level] as RingConsumer).available > 0;
   }
 
-  /** When the next event of a level was written that has one. */
+  /** When the next event of a level that has one came to the stack: the poll of a message's frame, else the record's own time. */
   since(level: number): number {
+    const { words } = this;
     const at = (this.rings[level] as RingConsumer).peek();
-    return this.words[at + EVENT_RECORD_RING_STAMP_U32] as number;
+    const isMessage = ((words[at] as number) & 0xff) === EVENT_TYPE_MESSAGE;
+    return words[at + (isMessage ? EVENT_RECORD_RX_STAMP_U32 : EVENT_RECORD_RING_STAMP_U32)] as number;
   }
 
   /** Takes up to QUANTUM events of a level. Returns how many. */

@@ -36,6 +36,8 @@ export class RedisOp extends PooledOp<RedisResult> {
   valueCount = 0;
   level = 0;
   startStamp = 0;
+  /** When the message of its handler came. */
+  arrival = 0;
   /** Of the task that asked, then. */
   private span = 0;
   /** Waits in the client for room; a doubly linked list per level. */

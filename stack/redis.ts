@@ -25,6 +25,7 @@ import {
   REDIS_COMMAND_PEER_PORT_U16,
   REDIS_COMMAND_STAMP_U32,
   REDIS_COMMAND_TIMEOUT_MS_U32,
+  REDIS_COMMAND_WAITED_MS_U16,
   REDIS_COMPLETION_ELAPSED_U32,
   REDIS_COMPLETION_LENGTH_U32,
   REDIS_COMPLETION_OFFSET_U32,
@@ -80,6 +81,7 @@ const TIMEOUT_MS = 1_000;
 /** Of the smallest weight, under the policy `weighted`. */
 const COMMANDS_PER_ROUND = 4;
 const STAMPS_PER_MS = 1_000_000 / 2 ** STAMP_SHIFT;
+const WAITED_MS_MAX = 0xffff;
 const NS_PER_STAMP = 2 ** STAMP_SHIFT;
 
 export interface RedisClientOptions extends Omit<NativeRedisOptions, 'policy'> {
@@ -265,6 +267,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   submit(op: RedisOp, task: Task): void {
     if (!this.attached || this.isClosed) throw notOnTheAir(this.isClosed);
     op.level = Math.min(task.level, this.levels - 1);
+    op.arrival = task.arrival;
     op.startStamp = this.inTurn ? this.scheduler.stamp : this.scheduler.currentStamp;
     const queue = this.queues[op.level] as WaitingLine<RedisOp>;
     if (queue.length > 0 || !this.write(op, op.timeoutMs)) queue.push(op);
@@ -321,6 +324,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
     u32[at + REDIS_COMMAND_TIMEOUT_MS_U32] = timeoutMs;
     u32[at + REDIS_COMMAND_PEER_ADDRESS_U32] = op.peerText === '' ? op.peerAddress : offset;
     u16[at * 2 + REDIS_COMMAND_PEER_PORT_U16] = op.peerText === '' ? op.peerPort : op.peerText.length;
+    u16[at * 2 + REDIS_COMMAND_WAITED_MS_U16] = waitedMs(op);
     u32[at + REDIS_COMMAND_NUMBER_U32] = op.numberValue;
     u32[at + REDIS_COMMAND_STAMP_U32] = op.startStamp;
     this.underWay++;
@@ -372,7 +376,7 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
   }
 
   since(level: number): number {
-    return (this.queues[level] as WaitingLine<RedisOp>).oldest?.startStamp ?? this.scheduler.stamp;
+    return (this.queues[level] as WaitingLine<RedisOp>).oldest?.arrival ?? this.scheduler.stamp;
   }
 
   /** What waits for room, level by level as the policy says. */
@@ -532,6 +536,11 @@ export class RedisClient implements TurnSource, RedisOpHost, Heads {
       op.fail(failure(REDIS_STATUS_LOST));
     }
   }
+}
+
+/** How long the op's message had waited before; a frame that was polled behind the turn's stamp has not. */
+function waitedMs({ startStamp, arrival }: RedisOp): number {
+  return Math.min(Math.max(0, (startStamp - arrival) | 0) / STAMPS_PER_MS, WAITED_MS_MAX);
 }
 
 function checkNumber(value: number): number {

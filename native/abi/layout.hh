@@ -253,11 +253,13 @@ static_assert(offsetof(AppLine, quiet_levels) == 24);
 struct alignas(64) StackLine {
   uint32_t stamp;  ///< stamp of the current turn
   uint32_t turns;  ///< turns so far, modulo 2^32: the heartbeat
-  uint8_t gap_8[56];
+  uint32_t behind;  ///< 1: the driver has more frames than a turn takes, and lower levels are to wait until all are judged
+  uint8_t gap_12[52];
 };
 static_assert(sizeof(StackLine) == 64);
 static_assert(offsetof(StackLine, stamp) == 0);
 static_assert(offsetof(StackLine, turns) == 4);
+static_assert(offsetof(StackLine, behind) == 8);
 
 /// Entry of the directory at RING_DIRECTORY_AT: RINGS_PER_APP for each app of stack 0, then of stack 1, …
 struct alignas(4) RingEntry {
@@ -515,7 +517,7 @@ struct alignas(64) RedisCommand {
   uint32_t timeout_ms;  ///< from now on; then it completes as timeout
   uint32_t peer_address;  ///< for a peer hole: IPv4, host order; of an IPv6 peer: where in the scratch area its text lies
   uint16_t peer_port;  ///< of an IPv6 peer: bytes of its text
-  uint8_t gap_22[2];
+  uint16_t waited_ms;  ///< how long before the start of the op its message came to the stack
   uint32_t number;  ///< for a number hole
   uint32_t stamp;  ///< when the op started
   uint32_t offset_0;  ///< first byte of argument 0
@@ -537,6 +539,7 @@ static_assert(offsetof(RedisCommand, scratch) == 10);
 static_assert(offsetof(RedisCommand, timeout_ms) == 12);
 static_assert(offsetof(RedisCommand, peer_address) == 16);
 static_assert(offsetof(RedisCommand, peer_port) == 20);
+static_assert(offsetof(RedisCommand, waited_ms) == 22);
 static_assert(offsetof(RedisCommand, number) == 24);
 static_assert(offsetof(RedisCommand, stamp) == 28);
 static_assert(offsetof(RedisCommand, offset_0) == 32);

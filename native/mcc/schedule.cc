@@ -63,19 +63,21 @@ uint32_t stride_for(uint32_t n, uint64_t seed) {
 
 }  // namespace
 
+SeededTurns::SeededTurns(uint32_t connections, uint64_t seed)
+    : connections_(connections),
+      stride_(stride_for(connections, seed)),
+      turn_(static_cast<uint32_t>(mix(seed) % connections)) {}
+
 PacedArrivals::PacedArrivals(const Plan& plan, Nanos start)
     : start_(start),
       end_(start + plan.duration),
       rate_(plan.rate),
-      connections_(plan.connections),
-      stride_(stride_for(plan.connections, plan.seed)),
-      connection_(static_cast<uint32_t>(mix(plan.seed) % plan.connections)),
+      turns_(plan.connections, plan.seed),
       next_at_(plan.duration > 0 ? start : kNever) {}
 
 bool PacedArrivals::next(Nanos now, uint64_t, Due& out) {
   if (next_at_ > now) return false;
-  out = {connection_, next_at_, 0};
-  connection_ = static_cast<uint32_t>((uint64_t{connection_} + stride_) % connections_);
+  out = {turns_.next(), next_at_, 0};
   ++count_;
   next_at_ = start_ + count_ / rate_ * kSecond + count_ % rate_ * kSecond / rate_;
   if (next_at_ >= end_) next_at_ = kNever;
@@ -114,8 +116,7 @@ ReplayArrivals::ReplayArrivals(const Plan& plan, Nanos start)
       end_(start + plan.duration),
       trace_(plan.trace),
       connections_(plan.connections),
-      stride_(stride_for(plan.connections, plan.seed)),
-      turn_(static_cast<uint32_t>(mix(plan.seed) % plan.connections)),
+      turns_(plan.connections, plan.seed),
       next_at_(!trace_->times.empty() && trace_->times.front() < plan.duration ? start + trace_->times.front() : kNever) {}
 
 bool ReplayArrivals::next(Nanos now, uint64_t, Due& out) {
@@ -130,21 +131,13 @@ bool ReplayArrivals::next(Nanos now, uint64_t, Due& out) {
   return true;
 }
 
-uint32_t ReplayArrivals::connection() {
-  if (!trace_->flows.empty()) return trace_->flows[at_] % connections_;
-  const uint32_t number = turn_;
-  turn_ = static_cast<uint32_t>((uint64_t{turn_} + stride_) % connections_);
-  return number;
-}
-
 WindowArrivals::WindowArrivals(const Plan& plan, Nanos start)
-    : start_(start), end_(start + plan.duration), connections_(plan.connections), window_(plan.window) {}
+    : start_(start), end_(start + plan.duration), window_(plan.window), turns_(plan.connections, plan.seed) {}
 
 bool WindowArrivals::next(Nanos now, uint64_t in_flight, Due& out) {
   over_ = over_ || now >= end_;
   if (over_ || now < start_ || in_flight >= window_) return false;
-  out = {connection_, now, 0};
-  if (++connection_ == connections_) connection_ = 0;
+  out = {turns_.next(), now, 0};
   return true;
 }
 

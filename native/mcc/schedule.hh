@@ -57,6 +57,20 @@ class Arrivals {
 /// `plan.connections`, `burst`, `epoch`, `rate` and `window` are at least 1; a replay has a trace.
 std::unique_ptr<Arrivals> make_arrivals(const Plan& plan, Nanos start);
 
+/// Every connection in its turn, in a seeded order; a whole round comes before the first one comes again.
+class SeededTurns {
+ public:
+  SeededTurns(uint32_t connections, uint64_t seed);
+  uint32_t next() {
+    const uint32_t number = turn_;
+    turn_ = static_cast<uint32_t>((uint64_t{turn_} + stride_) % connections_);
+    return number;
+  }
+
+ private:
+  uint32_t connections_, stride_, turn_;
+};
+
 /// MCC's waves: block i of `burst` connections sends at start + i * epoch / blocks, and again every epoch.
 /// The last block is shorter where burst does not divide the connections.
 class WaveArrivals final : public Arrivals {
@@ -87,7 +101,7 @@ class PacedArrivals final : public Arrivals {
  private:
   Nanos start_, end_;
   uint64_t rate_;
-  uint32_t connections_, stride_, connection_;
+  SeededTurns turns_;
   uint64_t count_ = 0;
   Nanos next_at_;
 };
@@ -119,17 +133,19 @@ class ReplayArrivals final : public Arrivals {
   Nanos next_at() const override { return next_at_; }
 
  private:
-  uint32_t connection();
+  uint32_t connection() { return trace_->flows.empty() ? turns_.next() : trace_->flows[at_] % connections_; }
 
   Nanos start_, end_;
   std::shared_ptr<const Trace> trace_;
-  uint32_t connections_, stride_, turn_;
+  uint32_t connections_;
+  SeededTurns turns_;
   uint64_t round_ = 0;
   size_t at_ = 0;  ///< in the round
   Nanos next_at_;
 };
 
-/// Closed loop: a message is due whenever fewer than `window` are in flight. For measuring capacity, not latency.
+/// Closed loop: a message is due whenever fewer than `window` are in flight. For measuring capacity, not latency. The connections
+/// take turns as those of a paced load do, which is then a share of the capacity for the same memory accesses.
 class WindowArrivals final : public Arrivals {
  public:
   WindowArrivals(const Plan& plan, Nanos start);
@@ -138,7 +154,8 @@ class WindowArrivals final : public Arrivals {
 
  private:
   Nanos start_, end_;
-  uint32_t connections_, window_, connection_ = 0;
+  uint32_t window_;
+  SeededTurns turns_;
   bool over_ = false;
 };
 

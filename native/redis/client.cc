@@ -251,6 +251,7 @@ bool Client::accept(const abi::RedisCommand& record, Nanos now) {
   entry.op = record.op;
   entry.level = record.level;
   entry.stamp = record.stamp;
+  entry.since = record.stamp - to_stamp(record.waited_ms * kMillisecond);
   entry.deadline = now + record.timeout_ms * kMillisecond;
   shards_[shard]->submit(index);
   return true;

@@ -30,6 +30,7 @@ struct Pending {
   Nanos deadline = 0;
   Nanos again_at = 0;  ///< of one that waits for the cluster
   Stamp stamp = 0;  ///< start of the op
+  Stamp since = 0;  ///< its message came to the stack, to the millisecond
   uint8_t level = 0;
   bool answered = false;     ///< timed out in flight: JavaScript knows, the reply will be thrown away
   uint8_t head = 0;          ///< bytes of the place before the first one that is sent

@@ -125,7 +125,7 @@ bool Shard::limit_holds_back() const {
 }
 
 void Shard::fill_in_flight(Stamp now) {
-  const auto since = [this](uint32_t level) { return pool_.at(waiting_[level].head()).stamp; };
+  const auto since = [this](uint32_t level) { return pool_.at(waiting_[level].head()).since; };
   uint32_t mask = waiting_levels();
   if (mask != 0) policy_.begin(mask, now, since);
   while (mask != 0) {

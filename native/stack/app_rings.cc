@@ -261,13 +261,13 @@ bool AppRings::fenced(Side& side) const {
   return !side.fence.open(lowest(), [&side](uint32_t level) { return side.sends[level].size(); });
 }
 
-/// Since when the oldest record of `level` waits. That of an active open to an IPv6 address has no place for a stamp: it
-/// counts as older than all others.
+/// Since when the oldest record of `level` waits: the arrival of the message that it answers, else the time of the record. That of
+/// an active open to an IPv6 address has no place for a stamp: it counts as older than all others.
 Stamp AppRings::send_since(const Side& side, uint32_t level) const {
   constexpr Stamp kLongAgo = 1u << 30;
   const abi::SendRecord& head = *side.sends[level].peek();
-  const bool stamped = head.type != static_cast<uint8_t>(abi::SendType::connect_ipv6);
-  return stamped ? head.send_stamp : stamp_ - kLongAgo;
+  if (head.type == static_cast<uint8_t>(abi::SendType::connect_ipv6)) return stamp_ - kLongAgo;
+  return head.rx_stamp != 0 ? head.rx_stamp : head.send_stamp;
 }
 
 void AppRings::publish() {

@@ -62,6 +62,8 @@ class AppRings final : public App {
   uint32_t drain(AnyStack& stack, Nanos now);
   /// Shows this turn's records to the apps, and wakes those that sleep.
   void publish();
+  /// Whether apps had better leave lower levels alone until the driver's frames are judged.
+  void set_behind(bool behind) { store_relaxed(arena_.stack_line(stack_).behind, uint32_t{behind}); }
   /// The thread of `app` is gone: its connections are reset, its packets taken back, its rings start anew.
   template <typename AnyStack>
   uint32_t reclaim(AnyStack& stack, uint32_t app, Nanos now);

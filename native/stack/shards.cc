@@ -143,6 +143,7 @@ uint32_t Shards::turn(uint32_t number, Nanos now) {
   Shard& shard = shards_[number];
   const uint32_t commands = shard.rings.drain(shard.stack, now);
   const uint32_t work = shard.stack.turn(now);
+  shard.rings.set_behind(shard.stack.behind());
   shard.rings.publish();
   const uint32_t moved = number == 0 && first_ != nullptr ? first_->take_moved() : 0;
   return commands + work + moved;

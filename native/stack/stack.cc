@@ -10,11 +10,14 @@ namespace {
 /// Frames of one level.
 constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
-/// Frames are polled in larger numbers than TCP handles in a turn, so that a high one is found behind many low ones.
-constexpr uint32_t kBurstsPerTurn = 16;
+/// What a turn polls. More would keep what the app sends waiting, and every hop of a high message is a turn long.
+constexpr uint32_t kBurstsPerTurn = 4;
 constexpr uint32_t kPollBurst = 64;
-/// More of them would keep what the app sends waiting.
+/// What TCP handles in a turn; and while the driver has more than a turn polls, so that a high frame is found behind many low ones.
 constexpr uint32_t kSegmentsPerTurn = 256;
+constexpr uint32_t kSegmentsBehind = 64;
+/// After so many turns that found too much lower levels do not wait any longer: who sends more than can be polled starves nobody.
+constexpr uint32_t kTurnsBehind = 16;
 /// At most a quarter of the packets.
 constexpr uint32_t kBacklog = 16'384;
 /// SYNs that wait, at most a sixteenth of the packets: a flood leaves room for what connections send.
@@ -43,6 +46,7 @@ Stack::~Stack() {
 uint32_t Stack::turn(Nanos now) {
   at(now);
   uint32_t work = engine_.retry();
+  if (queue_.size() != 0) work += queue_.flush(port_, now);
   work += receive(now);
   work += engine_.run_timers();
   if (now >= next_tick_) {
@@ -80,9 +84,11 @@ void Stack::at(Nanos now) {
 /// become the queue.
 uint32_t Stack::receive(Nanos now) {
   const uint32_t polled = poll(now);
+  const bool more = polled == kBurstsPerTurn * kPollBurst;
+  turns_behind_ = more ? (turns_behind_ + 1) % kTurnsBehind : 0;
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
   received_.begin_turn();
-  uint32_t most = std::max(kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
+  uint32_t most = std::max(more ? kSegmentsBehind : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
   uint32_t expected = expect(most);
   while (expected != 0) {
     most -= expected;

@@ -102,6 +102,9 @@ class Stack {
   /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
   Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
 
+  /// The driver had more frames than the last turn took: others than level 0 had better wait. Never for long.
+  bool behind() const { return turns_behind_ != 0; }
+
   const Counters& counters();
   const TcpEngine& engine() const { return engine_; }
 
@@ -123,6 +126,7 @@ class Stack {
   std::unique_ptr<RuleBook> rules_;
   Nanos now_ = 0;
   Nanos next_tick_ = 0;
+  uint32_t turns_behind_ = 0;
 };
 
 }  // namespace qstack

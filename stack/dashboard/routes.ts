@@ -3,6 +3,7 @@
 //   GET /healthz               `ok`, for whoever only asks whether we live
 //   GET /metrics               Prometheus
 //   GET /api/snapshots?after=N the snapshots behind number N, at most the last five minutes
+//   GET /api/stages            the histogram of each stage and level since the start
 //   GET /api/connections?filter=…&limit=N  connections with their state, as `qstack ss` lists them
 //   POST /api/rules            { "lines": […] }: new rules in the place of the configuration's; needs the token
 //   POST /api/policy           { "lines": […] }: the same for the policy
@@ -119,6 +120,10 @@ const READS: Readonly<Record<string, Route>> = {
   '/metrics': async ({ source }, response) => send(response, 200, CONTENT_TYPE, await source.metrics()),
   '/api/snapshots': async ({ sampler }, response, query) =>
     sendJson(response, 200, await sampler.snapshots(afterOf(query))),
+  '/api/stages': async ({ source }, response) => {
+    if (source.stages === undefined) throw new HttpFault(404, `${source.program.name} has no stages`);
+    sendJson(response, 200, await source.stages());
+  },
   '/api/connections': async ({ source }, response, query) => {
     if (source.connections === undefined) throw new HttpFault(404, `${source.program.name} lists no connections`);
     sendJson(response, 200, await source.connections(queryOf(query)));

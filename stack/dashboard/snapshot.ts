@@ -30,6 +30,11 @@ export interface LevelCells {
   cells: number[];
 }
 
+/** Since the start. */
+export interface StageSpectrum extends LevelCells {
+  stage: string;
+}
+
 export interface LevelRates {
   level: string;
   /** What came, or what was due. */

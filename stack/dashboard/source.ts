@@ -1,7 +1,7 @@
 // DashboardSource: what a program gives so that the dashboard can show it. A stack is one, a load generator another.
 // In: asked once a second while anybody looks. Out: readings of everything counted so far, and what two of them come to.
 import type { ConnectionQuery, ConnectionsFound } from '../connection-list.js';
-import type { ProgramFacts, Snapshot } from './snapshot.js';
+import type { ProgramFacts, Snapshot, StageSpectrum } from './snapshot.js';
 
 export interface Reading {
   atMs: number;
@@ -17,5 +17,7 @@ export interface DashboardSource<R extends Reading = Reading> {
   classify?(lines: readonly string[]): void;
   /** Puts this policy, lines of a configuration, in the place of the configuration's. Throws QST_ERR_CONFIG_INVALID. */
   schedule?(lines: readonly string[]): void;
+  /** Since the start. */
+  stages?(): Promise<StageSpectrum[]>;
   connections?(query: ConnectionQuery): Promise<ConnectionsFound>;
 }

@@ -10,9 +10,9 @@ import { overloadOf } from '../overload.js';
 import { policyLines } from '../policy.js';
 import { timeOf } from '../sojourn.js';
 import { busyCores, busyThreads, readCpu } from './cpu.js';
-import { differenceOf, intervalOf, levelCells, stageFigures } from './percentiles.js';
+import { differenceOf, intervalOf, levelCells, sparse, stageFigures } from './percentiles.js';
 import { connectionKey, RingLooks } from './ring-looks.js';
-import type { LevelRates, ProgramFacts, RedisShard, RuleFigures, Rules, Snapshot } from './snapshot.js';
+import type { LevelRates, ProgramFacts, RedisShard, RuleFigures, Rules, Snapshot, StageSpectrum } from './snapshot.js';
 import type { DashboardSource } from './source.js';
 import { stackMetrics } from './stack-metrics.js';
 import { type StackReading, shardSums } from './stack-reading.js';
@@ -133,6 +133,11 @@ export class StackSource implements DashboardSource<StackReading> {
       return { rule, level, from, hits, hits_per_s: rate(hits, (was ?? 0) > hits ? 0 : was, seconds) };
     });
     return { lines, active, all };
+  }
+
+  async stages(): Promise<StageSpectrum[]> {
+    const { stages } = await this.stack.figures();
+    return stages.map(({ stage, level, cells }) => ({ stage, level, cells: sparse(cells) }));
   }
 
   async metrics(): Promise<string> {

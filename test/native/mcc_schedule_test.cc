@@ -1,6 +1,7 @@
 // Arrival processes: intended times in nanoseconds, every connection is sent to, nothing is rounded away.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -149,6 +150,26 @@ TEST_CASE("window: a message is due only while fewer than the window are in flig
   CHECK_FALSE(arrivals.next(10, 3, due));
   CHECK_FALSE(arrivals.next(kSecond, 0, due));
   CHECK(arrivals.next_at() == kNever);
+}
+
+TEST_CASE("window: the connections take turns as those of a paced load do") {
+  Plan plan;
+  plan.connections = 100;
+  plan.rate = 100;
+  plan.window = 1;
+  plan.seed = 7;
+  PacedArrivals paced(plan, 0);
+  WindowArrivals window(plan, 0);
+  std::vector<uint32_t> seen;
+  for (const Due& expected : all(paced)) {
+    Due due;
+    REQUIRE(window.next(0, 0, due));
+    CHECK(due.connection == expected.connection);
+    seen.push_back(due.connection);
+  }
+  std::sort(seen.begin(), seen.end());
+  CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+  CHECK(seen.size() == 100);
 }
 
 namespace {

@@ -9,14 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Snapshot } from '../../stack/dashboard/snapshot.js';
+import type { StageSpectrum } from '../../stack/dashboard/snapshot.js';
 import type { Context } from '../../tools/bench/benchmark.js';
 import { interleavedSurveys, medianOf } from '../../tools/bench/benchmark.js';
 import { aimText, isReached } from '../../tools/bench/priority/aim.js';
 import { counterOf, DeviceTally, seededRandom } from '../../tools/bench/priority/device-tally.js';
 import { classServer, crc16, stateServer } from '../../tools/bench/priority/shard.js';
 import { formatReport, jsonReport } from '../../tools/bench/report.js';
-import { wayP99Ms } from '../../tools/bench/snapshots.js';
+import { wayP99Ms } from '../../tools/bench/stages.js';
 import { summarize } from '../../tools/bench/statistics.js';
 import { chartSvg } from '../../tools/bench/svg.js';
 import { leftIn } from './leftovers.js';
@@ -138,16 +138,17 @@ bench('a logarithmic axis has powers of ten, equally far apart, and a point with
   for (const tick of axes.ticks) assert.match(svg, `>${tick}<`);
 });
 
-bench('p99 of the way through the server is that of the snapshots within the window', () => {
-  const at = (at_ms: number, cells: number[]): Snapshot => ({
-    ...{ number: at_ms, at_ms, interval_s: 1, levels: ['high'] },
-    program: { name: 'p', version: '1', pid: 1, started_ms: 0, about: '' },
-    spectrum: [{ level: 'high', cells }],
-  });
-  const all = [at(1_500, [9_000, 50]), at(2_500, [100, 98, 300, 1]), at(3_500, [200, 1]), at(4_500, [9_000, 50])];
-  assert.is(wayP99Ms(all, 'high', 1_500, 4_000), 0.2);
-  assert.is(wayP99Ms(all, 'high', 1_500, 3_000), 0.3);
-  assert.ok(Number.isNaN(wayP99Ms(all, 'low', 1_500, 4_000)));
+bench('p99 of the way through the server is that of what came between two readings', () => {
+  const wire = (cells: number[]): StageSpectrum[] => [
+    { stage: 'tcp', level: 'high', cells: [9_000, 1_000] },
+    { stage: 'wire', level: 'low', cells: [] },
+    { stage: 'wire', level: 'high', cells },
+  ];
+  const before = wire([100, 5, 9_000, 50]);
+  assert.is(wayP99Ms(before, wire([100, 104, 300, 1, 9_000, 50]), 'high'), 0.1);
+  assert.is(wayP99Ms(before, wire([100, 103, 300, 2, 9_000, 50]), 'high'), 0.3);
+  assert.ok(Number.isNaN(wayP99Ms(before, before, 'high')));
+  assert.ok(Number.isNaN(wayP99Ms(before, wire([100, 104, 9_000, 50]), 'low')));
 });
 
 bench('a part that is none is refused with those that there are', () => {

@@ -1,10 +1,11 @@
 // Watch: what `c10m` sees of iotepserver, mcc and Redis while they run: two runs that warm up, then what is measured. In: what the rig tells.
 // Out: how long the server took to start, memory, CPU by process and thread, and the time of messages in the server.
+import type { StageSpectrum } from '../../stack/dashboard/snapshot.js';
 import { ProgramClient } from '../qstack/program-client.js';
 import { processBytes } from '../start/memory.js';
 import type { Sample } from './benchmark.js';
 import type { Rig } from './priority/rig.js';
-import { SnapshotReader, wayP99Ms } from './snapshots.js';
+import { readStages, wayP99Ms } from './stages.js';
 import { type ThreadSeconds, threadSeconds, usedBetween } from './threads.js';
 
 const GIB = 2 ** 30;
@@ -16,10 +17,9 @@ export class Watch {
   private before: ThreadSeconds = new Map();
   private used: ThreadSeconds = new Map();
   private readonly bytes = new Map<string, number>();
-  private reader: SnapshotReader | undefined;
-  private read: Promise<void> | undefined;
-  /** Ends of the runs. */
-  private readonly runsMs: number[] = [];
+  /** At the beginning of the load, and at its end. */
+  private readonly stages: Promise<StageSpectrum[]>[] = [];
+  private runs = 0;
 
   constructor(rig: Rig) {
     this.pids = { iotepserver: [], mcc: [], 'redis-server': rig.redis.map(({ pid }) => pid) };
@@ -35,14 +35,13 @@ export class Watch {
   };
 
   readonly onRun = (): void => {
-    this.runsMs.push(Date.now());
-    if (this.runsMs.length === 2) this.begin();
-    if (this.runsMs.length === 3) this.end();
+    this.runs++;
+    if (this.runs === 2) this.begin();
+    if (this.runs === 3) this.end();
   };
 
   private begin(): void {
-    const [pid = 0] = this.pids.iotepserver;
-    this.reader = new SnapshotReader(new ProgramClient({ pid }));
+    this.readStages();
     this.before = threadSeconds(this.pids);
   }
 
@@ -54,7 +53,14 @@ export class Watch {
         pids.reduce((sum, pid) => sum + processBytes(pid), 0),
       );
     }
-    this.read = this.reader?.stop();
+    this.readStages();
+  }
+
+  private readStages(): void {
+    const [pid = 0] = this.pids.iotepserver;
+    const read = readStages(new ProgramClient({ pid }));
+    read.catch(() => {}); // wireMs() tells it
+    this.stages.push(read);
   }
 
   get startS(): number {
@@ -69,9 +75,8 @@ export class Watch {
 
   /** p99 of the way from the poll of a frame to its reply at the port. */
   async wireMs(level: string): Promise<number> {
-    await this.read;
-    const [, fromMs = Number.NaN, toMs = Number.NaN] = this.runsMs;
-    return wayP99Ms(this.reader?.came ?? [], level, fromMs, toMs);
+    const [before = [], after = []] = await Promise.all(this.stages);
+    return wayP99Ms(before, after, level);
   }
 
   /** By thread, over so many seconds and messages. */

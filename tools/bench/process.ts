@@ -17,11 +17,12 @@ export class End<Report = unknown> {
   private child: Child | undefined;
   private json = '';
 
-  /** `name` is for sentences; `command` may begin with one that runs commands; `ready` is the first word of its line. */
+  /** `name` is for sentences; `command` may begin with one that runs commands; `ready` is the first word of its line; `onWord` hears that of each. */
   constructor(
     private readonly name: string,
     private readonly command: readonly string[],
     private readonly ready = 'ready',
+    private readonly onWord: (word: string) => void = () => {},
   ) {}
 
   /** Resolves when it is ready. */
@@ -37,6 +38,7 @@ export class End<Report = unknown> {
           tell('ready');
         }
         if (line.startsWith('{')) this.json = line;
+        else this.onWord(first ?? '');
       };
       child = new Child({ name, command, onLine });
     });

@@ -34,23 +34,3 @@ export class SnapshotReader {
     await this.done;
   }
 }
-
-/** p99 in milliseconds of a level on all of its way through the server, from the snapshots that lie within; NaN: there is none. */
-export function wayP99Ms(snapshots: readonly Snapshot[], level: string, fromMs: number, toMs: number): number {
-  const counts = new Map<number, number>();
-  for (const { at_ms, interval_s, spectrum = [] } of snapshots) {
-    if (at_ms - 1_000 * interval_s < fromMs || at_ms > toMs) continue;
-    const cells = spectrum.find((one) => one.level === level)?.cells ?? [];
-    for (let at = 0; at + 1 < cells.length; at += 2) {
-      const [us, count] = [cells[at] as number, cells[at + 1] as number];
-      counts.set(us, (counts.get(us) ?? 0) + count);
-    }
-  }
-  const sorted = [...counts].sort(([a], [b]) => a - b);
-  let left = 0.99 * sorted.reduce((sum, [, count]) => sum + count, 0);
-  for (const [us, count] of sorted) {
-    left -= count;
-    if (left <= 0) return us / 1_000;
-  }
-  return Number.NaN;
-}

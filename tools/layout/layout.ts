@@ -108,6 +108,11 @@ const stackLine: Struct = {
   fields: sequence([
     ['stamp', 'u32', 'stamp of the current turn'],
     ['turns', 'u32', 'turns so far, modulo 2^32: the heartbeat'],
+    [
+      'behind',
+      'u32',
+      '1: the driver has more frames than a turn takes, and lower levels are to wait until all are judged',
+    ],
   ]),
 };
 
@@ -321,6 +326,7 @@ const redisCommand: Struct = {
       'for a peer hole: IPv4, host order; of an IPv6 peer: where in the scratch area its text lies',
     ],
     ['peer_port', 'u16', 'of an IPv6 peer: bytes of its text'],
+    ['waited_ms', 'u16', 'how long before the start of the op its message came to the stack'],
     ['number', 'u32', 'for a number hole'],
     ['stamp', 'u32', 'when the op started'],
     ['offset_0', 'u32', 'first byte of argument 0'],

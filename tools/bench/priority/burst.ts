@@ -1,6 +1,9 @@
 // `burst`: QStack's wave: all messages of a second in one go. When has the high level been answered, beside the earliest that is
 // possible: its last message has left the generator, and each of its messages takes the server's time for one message.
+
+import type { RunReport } from '../../mcc/report.js';
 import { interleaved, medianOf, type Row, type Sample } from '../benchmark.js';
+import { median } from '../statistics.js';
 import type { Aim } from './aim.js';
 import { levelsOf, ms, type Part, type PartResult, quantileChart, quantileColumns } from './part.js';
 import type { Rig } from './rig.js';
@@ -11,13 +14,10 @@ const TIMES = 2.5;
 
 const nameOf = (priorities: boolean) => `priorities ${priorities ? 'on' : 'off'}`;
 
-async function wave(rig: Rig, priorities: boolean, capacityPerS: number): Promise<Sample> {
-  const waves = Math.max(1, Math.round(rig.context.seconds * TIMES));
-  const burst = rig.isSmall ? WAVE / 20 : WAVE;
-  const [, run] = await rig.load({ priorities, phases: `${rig.search(1)},wave:${burst}/1s/${waves}s` });
+function waveSample(run: RunReport, capacityPerS: number): Sample {
   const [high, low] = levelsOf(run);
   const arrivalMs = ms(high.send_delay_max_us);
-  const workMs = (high.offered / waves / capacityPerS) * 1_000;
+  const workMs = (high.offered / capacityPerS) * 1_000;
   return {
     high_done_ms: ms(high.max_us),
     high_sent_ms: arrivalMs,
@@ -26,6 +26,18 @@ async function wave(rig: Rig, priorities: boolean, capacityPerS: number): Promis
     ...quantileColumns(high),
     low_done_ms: ms(low.max_us),
   };
+}
+
+/** A wave a second, each a phase of its own; of each figure the median over the waves. */
+async function waves(rig: Rig, priorities: boolean, capacityPerS: number): Promise<Sample> {
+  const count = Math.max(1, Math.round(rig.context.seconds * TIMES));
+  const burst = rig.isSmall ? WAVE / 20 : WAVE;
+  const phases = [rig.search(1), ...Array.from({ length: count }, () => `wave:${burst}/1s/1s`)].join(',');
+  const [, ...runs] = await rig.load({ priorities, phases });
+  if (runs.length === 0) throw new Error('mcc was stopped before its first wave');
+  const samples = runs.map((run) => waveSample(run, capacityPerS));
+  const columns = Object.keys(samples[0] as Sample);
+  return Object.fromEntries(columns.map((column) => [column, median(samples.map((one) => one[column] ?? Number.NaN))]));
 }
 
 function aimsOf(rows: readonly Row[]): Aim[] {
@@ -44,7 +56,7 @@ async function measure(rig: Rig): Promise<PartResult> {
   const capacityPerS = await rig.capacityPerS();
   const contenders = [true, false].map((priorities) => ({
     name: nameOf(priorities),
-    run: () => wave(rig, priorities, capacityPerS),
+    run: () => waves(rig, priorities, capacityPerS),
   }));
   const rows = await interleaved(contenders, rig.context);
   const title = `High level of a wave of ${WAVE.toLocaleString('en-US')} messages`;

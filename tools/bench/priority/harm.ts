@@ -2,10 +2,11 @@
 // level of the good ones is compared with what it is without the bad ones, in the server and as the devices see it: they are one
 // program with the bad ones, which may be late itself. Whoever needs the slow Redis server is harmed, of course: the good devices
 // need the other one only.
+import type { StageSpectrum } from '../../../stack/dashboard/snapshot.js';
 import { ProgramClient } from '../../qstack/program-client.js';
 import { interleaved, medianOf, type Sample } from '../benchmark.js';
 import type { Group } from '../ends/devices.js';
-import { SnapshotReader, wayP99Ms } from '../snapshots.js';
+import { readStages, wayP99Ms } from '../stages.js';
 import type { Aim } from './aim.js';
 import { ms, type Part, type PartResult, quantileChart, quantileColumns } from './part.js';
 import { hostIp, type Rig } from './rig.js';
@@ -76,26 +77,29 @@ async function trouble(rig: Rig, { bad, slow = false }: Trouble): Promise<Sample
   const socket = rig.redis[SLOW]?.socket ?? '';
   const options = { hostIp: hostIp(ADDRESS), groups: [...GOOD, ...bad] };
   let pid = 0;
-  let reader: SnapshotReader | undefined;
+  let before: StageSpectrum[] = [];
+  let after: StageSpectrum[] = [];
+  const stages = () => readStages(new ProgramClient({ pid }));
   const meanwhile = () => {
-    const seen = new SnapshotReader(new ProgramClient({ pid }));
-    reader = seen;
     const fasten = slow ? slowDown(socket, SLOWNESS) : async () => {};
     return async () => {
+      after = await stages();
       await fasten();
-      await seen.stop();
     };
+  };
+  const onWarm = async () => {
+    before = await stages();
   };
   const onServer = ({ child }: { child: { pid: number } }) => {
     pid = child.pid;
   };
-  const { groups, fromMs, toMs } = await rig.devices({ priorities: true, onServer }, options, meanwhile);
+  const { groups } = await rig.devices({ priorities: true, onServer }, options, { meanwhile, onWarm });
   const [high, low, others] = [groups.high?.high, groups.low?.low, groups.bad?.low];
   if (high === undefined || low === undefined) throw new Error('the devices say nothing of themselves');
   return {
     high_answered_share: high.answered / high.sent,
     ...quantileColumns(high),
-    high_server_p99_ms: wayP99Ms(reader?.came ?? [], 'high', fromMs, toMs),
+    high_server_p99_ms: wayP99Ms(before, after, 'high'),
     low_p99_ms: ms(low.p99_us),
     low_answered_share: low.answered / low.sent,
     bad_sent_per_s: (others?.sent ?? 0) / rig.context.seconds,

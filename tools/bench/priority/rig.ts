@@ -25,6 +25,8 @@ const SEARCHES = 3;
 /** Of a log. */
 const LAST_LINES = 3;
 const DEVICES_LIMIT_MS = 120_000;
+/** Of devices: their window is near. */
+const WARM = 'warm';
 /** Of a server whose connections are few; otherwise as many as `npm start` gives it. */
 const FEW_PACKETS = 65_536;
 /** What a bad device has still under way is no reason to wait. */
@@ -72,6 +74,13 @@ export interface RigOptions {
   readonly servers?: number;
   /** Otherwise that of `npm start`. */
   readonly layout?: Layout;
+}
+
+export interface DeviceListeners {
+  /** Called when they are on the air; what it returns, at the end. */
+  readonly meanwhile?: () => () => Promise<void>;
+  /** Their window begins soon: what is read now is not part of it. */
+  readonly onWarm?: () => Promise<void>;
 }
 
 type Stoppable = (signal: NodeJS.Signals) => void;
@@ -196,11 +205,11 @@ export class Rig {
     return report;
   }
 
-  /** A fresh server under a program of devices. `meanwhile` is called when they are on the air; what it returns, at the end. */
+  /** A fresh server under a program of devices. */
   async devices(
     contest: Contest,
     options: Pick<DeviceOptions, 'hostIp' | 'groups'>,
-    meanwhile?: () => () => Promise<void>,
+    { meanwhile, onWarm }: DeviceListeners = {},
   ): Promise<DeviceReport> {
     const connections = options.groups.reduce((sum, { ports }) => sum + ports.length, 64);
     return this.serving(contest, connections, FEW_PACKETS, async () => {
@@ -215,14 +224,22 @@ export class Rig {
       };
       const program = [...nodeProgram('tools/bench/ends/devices.js'), JSON.stringify(full)];
       const command = [...onCore(this.layout.cores?.generator), ...program];
-      const end = new End<DeviceReport>('devices', command);
+      let warm: Promise<void> | undefined;
+      const onWord = (word: string) => {
+        if (word !== WARM) return;
+        warm = onWarm?.();
+        warm?.catch(() => {}); // it is awaited below
+      };
+      const end = new End<DeviceReport>('devices', command, 'ready', onWord);
       return this.run(
         () => void end.stop(),
         async () => {
           await end.start();
           const finish = meanwhile?.();
           try {
-            return await end.report(DEVICES_LIMIT_MS);
+            const report = await end.report(DEVICES_LIMIT_MS);
+            await warm;
+            return report;
           } finally {
             await finish?.();
           }
