@@ -29,7 +29,7 @@ import {
 import type { IpAddress } from './config/address.js';
 import { ipv6Bytes } from './config/ipv6.js';
 import { type ConnectionTable, QUEUED } from './connection-table.js';
-import { type Entry, SendQueue } from './send-queue.js';
+import { byteLength, type Command, type Entry, SendQueue } from './send-queue.js';
 
 /** Bytes of one connection that may be on their way before the stack is asked whether they were acknowledged. */
 export const WINDOW = 256 * 1024;
@@ -156,7 +156,7 @@ export class Sender implements Heads {
       if (payload.length * UTF8_MAX > this.arena.mss) return false;
       return this.sendText(slot, generation, level, payload, rxStamp);
     }
-    const length = isByteSource(payload) ? payload.byteLength : payload.length;
+    const length = byteLength(payload);
     const count = Math.ceil(length / this.arena.mss);
     if (length > this.window(slot) || !this.hasPackets(level, count)) return false;
     for (let from = 0; from < length; from += this.arena.mss) {
@@ -262,18 +262,9 @@ export class Sender implements Heads {
 
   /** shutdown, close, abort, drain and connect: in order behind what waits for the same connection. */
   command(type: number, slot: number, generation: number, packet = 0, cookie = 0): void {
-    const entry: Entry = {
-      type,
-      level: this.lowest,
-      bytes: null,
-      from: 0,
-      rxStamp: 0,
-      packet,
-      cookie,
-      since: this.stamp,
-    };
+    const entry: Command = { type, level: this.lowest, rxStamp: 0, packet, cookie, since: this.stamp };
     if (this.table.has(slot, QUEUED) || !this.writeCommand(slot, generation, entry)) {
-      this.append(slot, generation, entry);
+      this.append(slot, generation, entry, null);
     }
   }
 
@@ -283,7 +274,7 @@ export class Sender implements Heads {
     else this.writeRecord(type, this.lowest, this.lowest, 0, slot, generation, packet, cookie);
   }
 
-  private writeCommand(slot: number, generation: number, entry: Entry): boolean {
+  private writeCommand(slot: number, generation: number, entry: Command): boolean {
     if (!(this.rings[this.lowest] as RingProducer).hasRoom(1)) return false;
     this.writeRecord(entry.type, this.lowest, this.lowest, 0, slot, generation, entry.packet, entry.cookie);
     return true;
@@ -308,39 +299,32 @@ export class Sender implements Heads {
   }
 
   private enqueue(slot: number, generation: number, level: number, payload: Payload, rxStamp: number): boolean {
-    const bytes = copyOf(payload);
-    if (bytes.length === 0) return true;
+    const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload;
+    const length = byteLength(bytes);
+    if (length === 0) return true;
     const waiting = this.waiting(slot);
-    if (waiting > 0 && waiting + bytes.length > this.connectionBytesMax) {
+    if (waiting > 0 && waiting + length > this.connectionBytesMax) {
       this.overflowed++;
       this.drop(slot);
       this.onOverflow(slot, generation);
       return false;
     }
-    this.append(slot, generation, {
-      type: SEND_TYPE_SEND,
-      level,
-      bytes,
-      from: 0,
-      rxStamp,
-      packet: 0,
-      cookie: 0,
-      since: this.stamp,
-    });
+    const entry = { type: SEND_TYPE_SEND, level, rxStamp, packet: 0, cookie: 0, since: this.stamp };
+    this.append(slot, generation, entry, bytes);
     return true;
   }
 
   /** Behind what waits for this connection already. */
-  private append(slot: number, generation: number, entry: Entry): void {
+  private append(slot: number, generation: number, entry: Command, bytes: Uint8Array | ByteSource | null): void {
     const known = this.queues.get(slot);
     if (known !== undefined && this.table.has(slot, QUEUED)) {
-      known.push(entry);
+      known.push(entry, bytes);
       return;
     }
     const queue = new SendQueue(slot, generation);
     this.queues.set(slot, queue);
     this.table.set(slot, QUEUED);
-    queue.push(entry);
+    queue.push(entry, bytes);
     this.arrange(queue);
   }
 
@@ -457,12 +441,4 @@ export class Sender implements Heads {
     for (const ring of this.rings) ring.publish();
     this.empty.publish();
   }
-}
-
-function copyOf(payload: Payload): Uint8Array {
-  if (typeof payload === 'string') return Buffer.from(payload, 'utf8');
-  if (!isByteSource(payload)) return new Uint8Array(payload);
-  const bytes = new Uint8Array(payload.byteLength);
-  payload.copyInto(bytes, 0, 0, bytes.length);
-  return bytes;
 }
