@@ -27,6 +27,9 @@ const HAS_BYTES = 1 << 16;
 /** One that holds a single reply is no larger than that, those behind it take many. */
 const CHUNK_BYTES_MAX = 64 * 1024;
 
+/** 16 MiB. */
+const FREE_CHUNKS_MAX = 256;
+
 const recordBytes = (length: number) => HEADER_BYTES + ((length + 3) & ~3);
 
 class Chunk {
@@ -46,6 +49,22 @@ class Chunk {
   }
 }
 
+/** Chunks of full size that no queue has: new ones would be memory that only a whole collection gives back. */
+export class ChunkPool {
+  private readonly free: Chunk[] = [];
+
+  take(bytes: number): Chunk {
+    return (bytes === CHUNK_BYTES_MAX ? this.free.pop() : undefined) ?? new Chunk(bytes);
+  }
+
+  give(chunk: Chunk): void {
+    if (chunk.u8.length !== CHUNK_BYTES_MAX || this.free.length === FREE_CHUNKS_MAX) return;
+    chunk.from = 0;
+    chunk.to = 0;
+    this.free.push(chunk);
+  }
+}
+
 export class SendQueue {
   readonly slot: number;
   readonly generation: number;
@@ -53,11 +72,13 @@ export class SendQueue {
   bytes = 0;
   /** It is in no line: the peer has to acknowledge first. */
   waitsForPeer = false;
+  private readonly pool: ChunkPool;
   private chunks: Chunk[] = [];
   /** The first entry, once somebody has asked for it. */
   private head: Entry | undefined;
 
-  constructor(slot: number, generation: number) {
+  constructor(slot: number, generation: number, pool: ChunkPool) {
+    this.pool = pool;
     this.slot = slot;
     this.generation = generation;
   }
@@ -110,7 +131,7 @@ export class SendQueue {
     const last = this.chunks.at(-1);
     if (last?.hasRoom(bytes)) return last;
     const more = last === undefined ? 0 : Math.min(2 * last.u8.length, CHUNK_BYTES_MAX);
-    const chunk = new Chunk(Math.max(bytes, more));
+    const chunk = this.pool.take(Math.max(bytes, more));
     this.chunks.push(chunk);
     return chunk;
   }
@@ -120,10 +141,13 @@ export class SendQueue {
     const chunk = this.chunks[0] as Chunk;
     this.head = undefined;
     chunk.from += recordBytes(chunk.u32[(chunk.from >>> 2) + 1] as number);
-    if (chunk.from === chunk.to) this.chunks.shift();
+    if (chunk.from < chunk.to) return;
+    this.chunks.shift();
+    this.pool.give(chunk);
   }
 
   clear(): void {
+    for (const chunk of this.chunks) this.pool.give(chunk);
     this.chunks = [];
     this.head = undefined;
     this.bytes = 0;

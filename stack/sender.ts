@@ -29,7 +29,7 @@ import {
 import type { IpAddress } from './config/address.js';
 import { ipv6Bytes } from './config/ipv6.js';
 import { type ConnectionTable, QUEUED } from './connection-table.js';
-import { byteLength, type Command, type Entry, SendQueue } from './send-queue.js';
+import { byteLength, ChunkPool, type Command, type Entry, SendQueue } from './send-queue.js';
 
 /** Bytes of one connection that may be on their way before the stack is asked whether they were acknowledged. */
 export const WINDOW = 256 * 1024;
@@ -64,6 +64,7 @@ export class Sender implements Heads {
   private readonly empty: RingConsumer;
   private readonly stampAt: number;
   private readonly queues = new Map<number, SendQueue>();
+  private readonly chunks = new ChunkPool();
   /** Queues that wait for packets, by level, the oldest first. */
   private readonly lines: SendQueue[][] = [];
   private readonly connectionBytesMax: number;
@@ -321,7 +322,7 @@ export class Sender implements Heads {
       known.push(entry, bytes);
       return;
     }
-    const queue = new SendQueue(slot, generation);
+    const queue = new SendQueue(slot, generation, this.chunks);
     this.queues.set(slot, queue);
     this.table.set(slot, QUEUED);
     queue.push(entry, bytes);

@@ -1,7 +1,7 @@
 // SendQueue: what is pushed comes out in order, byte for byte, whatever its size, and many small entries take little memory.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Command, SendQueue } from '../../stack/send-queue.js';
+import { ChunkPool, type Command, SendQueue } from '../../stack/send-queue.js';
 
 const SEND = 1;
 const CLOSE = 3;
@@ -27,7 +27,7 @@ function sizes(count: number): number[] {
 }
 
 test('entries come out in order with all that was said of them, while others are pushed', () => {
-  const queue = new SendQueue(7, 9);
+  const queue = new SendQueue(7, 9, new ChunkPool());
   const lengths = sizes(3_000);
   let taken = 0;
   const takeOne = () => {
@@ -51,7 +51,7 @@ test('entries come out in order with all that was said of them, while others are
 });
 
 test('bytes that can be copied from where they lie are copied when they are pushed', () => {
-  const queue = new SendQueue(0, 0);
+  const queue = new SendQueue(0, 0, new ChunkPool());
   const from = Uint8Array.of(1, 2, 3);
   const source = {
     byteLength: 3,
@@ -65,7 +65,7 @@ test('bytes that can be copied from where they lie are copied when they are push
 });
 
 test('how far the first entry has left is remembered until it is gone', () => {
-  const queue = new SendQueue(0, 0);
+  const queue = new SendQueue(0, 0, new ChunkPool());
   queue.push(command(0), bytesOf(0, 100));
   queue.push(command(1), bytesOf(1, 100));
   (queue.first as NonNullable<typeof queue.first>).from = 60;
@@ -79,14 +79,34 @@ test('how far the first entry has left is remembered until it is gone', () => {
 
 test('a single reply takes what it is long, and ten thousand take little more each', () => {
   const before = process.memoryUsage().arrayBuffers;
-  const single = new SendQueue(0, 0);
+  const single = new SendQueue(0, 0, new ChunkPool());
   single.push(command(0), bytesOf(0, 146));
-  const many = new SendQueue(1, 0);
+  const many = new SendQueue(1, 0, new ChunkPool());
   const reply = bytesOf(1, 146);
   for (let number = 0; number < 10_000; number++) many.push(command(number), reply);
   const each = (process.memoryUsage().arrayBuffers - before) / 10_000;
   assert.ok(each < 220, `${each} bytes`);
   assert.is(many.bytes, 1_460_000);
+});
+
+test('queues that come and go use their chunks again', () => {
+  const pool = new ChunkPool();
+  const reply = bytesOf(1, 146);
+  const fillAndClear = () => {
+    const queue = new SendQueue(0, 0, pool);
+    for (let number = 0; number < 10_000; number++) queue.push(command(number), reply);
+    while (queue.bytes > 1_000_000) {
+      queue.bytes -= queue.first?.bytes?.length ?? 0;
+      queue.shift();
+    }
+    assert.ok(Buffer.from(queue.first?.bytes as Uint8Array).equals(reply));
+    queue.clear();
+  };
+  fillAndClear();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let round = 0; round < 20; round++) fillAndClear();
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < 10_000_000, `${grown} bytes of 34 million`);
 });
 
 test.run();
