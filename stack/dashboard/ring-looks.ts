@@ -27,7 +27,7 @@ import { US_PER_STAMP } from '../sojourn.js';
 import type { BusyConnection, QueueDepth, SlowConnection } from './snapshot.js';
 
 /** Records of one ring that are looked at a second. */
-const LOOKS = 1_024;
+const LOOKS = 256;
 const LISTED = 10;
 
 interface Seen {

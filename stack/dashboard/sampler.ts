@@ -51,8 +51,10 @@ export class Sampler {
     const { before } = this;
     this.before = now;
     if (before === null) return;
+    const snapshot = await this.source.snapshot(now, before);
+    if (this.timer === null) return;
     const number = ++this.number;
-    this.kept.push({ number, ...this.source.snapshot(now, before) });
+    this.kept.push({ number, ...snapshot });
     if (this.kept.length > KEPT) this.kept.shift();
     for (const resolve of this.waiting.splice(0)) resolve();
   }

@@ -10,7 +10,7 @@ export interface Reading {
 export interface DashboardSource<R extends Reading = Reading> {
   readonly program: ProgramFacts;
   read(): Promise<R>;
-  snapshot(now: R, before: R): Omit<Snapshot, 'number'>;
+  snapshot(now: R, before: R): Omit<Snapshot, 'number'> | Promise<Omit<Snapshot, 'number'>>;
   /** In the text format of Prometheus. */
   metrics(): Promise<string>;
   /** Puts these rules in the place of the configuration's. Throws QST_ERR_CLASSIFIER_INVALID. */

@@ -1,6 +1,8 @@
 // StackSource: a running stack as the dashboard sees it.
 // In: Stack.figures(), the rings, /proc, once a second. Out: snapshots, metrics, new rules, another policy. Invariant: nothing that it does
-// is per connection, and nothing of it runs where nobody looks but the reading itself.
+// is per connection, and nothing of it runs where nobody looks but the reading itself. Inline this thread is the stack's as well: so
+// it is done in parts, between which packets go on.
+import { setImmediate as othersFirst } from 'node:timers/promises';
 import { parseRule } from '../classifier.js';
 import { readPolicyLines } from '../config/policy-lines.js';
 import type { ConnectionQuery, ConnectionsFound } from '../connection-list.js';
@@ -37,13 +39,25 @@ export class StackSource implements DashboardSource<StackReading> {
   }
 
   async read(): Promise<StackReading> {
-    return { atMs: Date.now(), figures: await this.stack.figures(), cpu: readCpu(), depths: this.looks.depths() };
+    const figures = await this.stack.figures();
+    await othersFirst();
+    const cpu = readCpu();
+    await othersFirst();
+    return { atMs: Date.now(), figures, cpu, depths: this.looks.depths() };
   }
 
-  snapshot(now: StackReading, before: StackReading): Omit<Snapshot, 'number'> {
+  async snapshot(now: StackReading, before: StackReading): Promise<Omit<Snapshot, 'number'>> {
     const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1_000);
     const cells = intervalOf(now.figures.stages, before.figures.stages);
+    await othersFirst();
+    const times = { stages: stageFigures(cells), spectrum: levelCells(cells, WHOLE_WAY) };
+    await othersFirst();
     const { busiest, known } = this.looks.busiest();
+    await othersFirst();
+    const slowest = this.looks.slowest(known);
+    await othersFirst();
+    const [cores, threads] = [busyCores(now.cpu, before.cpu), busyThreads(now.cpu, before.cpu, seconds)];
+    await othersFirst();
     return {
       at_ms: now.atMs,
       interval_s: seconds,
@@ -52,15 +66,14 @@ export class StackSource implements DashboardSource<StackReading> {
       connections: this.connectionFigures(now, before, seconds),
       rates: this.rates(now, before, seconds),
       latency_stage: WHOLE_WAY,
-      stages: stageFigures(cells),
-      spectrum: levelCells(cells, WHOLE_WAY),
+      ...times,
       queues: now.depths,
       drops: drops(now, before, seconds),
       redis: this.redis(now, before, seconds),
-      cores: busyCores(now.cpu, before.cpu),
-      threads: busyThreads(now.cpu, before.cpu, seconds),
+      cores,
+      threads,
       busiest,
-      slowest: this.looks.slowest(known),
+      slowest,
       rules: this.rules(now, before, seconds),
       policy: { lines: policyLines(this.stack.levels, this.stack.policy) },
       more: more(now, before, seconds),
