@@ -10,7 +10,7 @@ export interface Command {
   readonly rxStamp: number;
   readonly packet: number;
   readonly cookie: number;
-  /** Stamp at which it began to wait. */
+  /** Stamp of the arrival of the message that it answers, else of its own. */
   readonly since: number;
 }
 
