@@ -14,10 +14,11 @@ constexpr Nanos kTick = 10'000'000;
 constexpr uint32_t kBurstsPerTurn = 4;
 constexpr uint32_t kPollBurst = 64;
 /// What TCP handles in a turn; and while the driver has more than a turn polls, so that a high frame is found behind many low ones.
+/// That is so when most of what was polled has payload: of a flood of SYNs nothing is high, and messages must not wait for it.
 constexpr uint32_t kSegmentsPerTurn = 256;
 constexpr uint32_t kSegmentsBehind = 64;
 /// After so many turns that found too much lower levels do not wait any longer: who sends more than can be polled starves nobody.
-constexpr uint32_t kTurnsBehind = 16;
+constexpr uint32_t kTurnsBehind = 8;
 /// At most a quarter of the packets.
 constexpr uint32_t kBacklog = 16'384;
 /// SYNs that wait, at most a sixteenth of the packets: a flood leaves room for what connections send.
@@ -33,6 +34,7 @@ TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
 Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& tx, App& app)
     : port_(port),
       rx_(rx),
+      levels_(config.tcp.levels),
       received_(config.tcp.levels, config.policy, std::min(kSynBacklog, rx.capacity() / 16)),
       queue_(kTxQueue, config.tcp.levels, &counters_.sojourn, config.policy),
       ip_(config.ip, rx, tx, queue_, counters_),
@@ -84,11 +86,11 @@ void Stack::at(Nanos now) {
 /// become the queue.
 uint32_t Stack::receive(Nanos now) {
   const uint32_t polled = poll(now);
-  const bool more = polled == kBurstsPerTurn * kPollBurst;
-  turns_behind_ = more ? (turns_behind_ + 1) % kTurnsBehind : 0;
+  const bool behind = levels_ > 1 && polled == kBurstsPerTurn * kPollBurst && data_polled_ > polled / 2;
+  turns_behind_ = behind ? (turns_behind_ + 1) % kTurnsBehind : 0;
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
   received_.begin_turn();
-  uint32_t most = std::max(more ? kSegmentsBehind : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
+  uint32_t most = std::max(behind ? kSegmentsBehind : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
   uint32_t expected = expect(most);
   while (expected != 0) {
     most -= expected;
@@ -109,6 +111,7 @@ uint32_t Stack::expect(uint32_t most) {
 uint32_t Stack::poll(Nanos now) {
   Packet* packets[kPollBurst];
   uint32_t polled = 0;
+  data_polled_ = 0;
   for (uint32_t burst = 0; burst < kBurstsPerTurn; ++burst) {
     const uint32_t n = port_.rx_burst(packets, kPollBurst, now);
     polled += n;
@@ -131,6 +134,7 @@ void Stack::parse_burst(Packet** packets, uint32_t n, Nanos now) {
       continue;
     }
     locate_payload(*packet);
+    data_polled_ += packet->payload_length != 0 ? 1 : 0;
     packet->level = rules_ == nullptr ? 0 : rules_->judge(*packet);
     if (received_.push(packet)) continue;
     rx_.release(packet);

@@ -102,7 +102,7 @@ class Stack {
   /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
   Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
 
-  /// The driver had more frames than the last turn took: others than level 0 had better wait. Never for long.
+  /// The driver had more data than the last turns took: others than level 0 had better wait. Never for long.
   bool behind() const { return turns_behind_ != 0; }
 
   const Counters& counters();
@@ -118,6 +118,7 @@ class Stack {
 
   Port& port_;
   PacketPool& rx_;
+  uint32_t levels_;
   Counters counters_;
   RxQueue received_;
   TxQueue queue_;
@@ -127,6 +128,7 @@ class Stack {
   Nanos now_ = 0;
   Nanos next_tick_ = 0;
   uint32_t turns_behind_ = 0;
+  uint32_t data_polled_ = 0;  ///< frames with payload that this turn has polled
 };
 
 }  // namespace qstack
