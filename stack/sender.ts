@@ -310,7 +310,14 @@ export class Sender implements Heads {
       this.onOverflow(slot, generation);
       return false;
     }
-    const entry = { type: SEND_TYPE_SEND, level, rxStamp, packet: 0, cookie: 0, since: rxStamp === 0 ? this.stamp : rxStamp };
+    const entry = {
+      type: SEND_TYPE_SEND,
+      level,
+      rxStamp,
+      packet: 0,
+      cookie: 0,
+      since: rxStamp === 0 ? this.stamp : rxStamp,
+    };
     this.append(slot, generation, entry, bytes);
     return true;
   }

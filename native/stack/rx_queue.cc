@@ -43,6 +43,7 @@ bool RxQueue::push(Packet* packet) {
   lanes_[lane].push_back(packet);
   if (lane != kControl) work_ |= 1u << (lane - kTop);
   ++size_;
+  if (lane <= kTop) ++urgent_;
   return true;
 }
 
@@ -93,6 +94,7 @@ uint32_t RxQueue::take_from(uint32_t lane, Packet** out, uint32_t n) {
     __builtin_prefetch(out[taken]->data + out[taken]->l3);
     ++taken;
   }
+  if (lane <= kTop) urgent_ -= taken;
   return taken;
 }
 

@@ -34,6 +34,8 @@ class RxQueue {
   /// has kRxOvertakes set: TCP must not mistake our order for the network's.
   uint32_t take(Packet** out, uint32_t n, Stamp now);
   uint32_t size() const { return size_; }
+  /// Those that wait for nothing but TCP: control and level 0.
+  uint32_t urgent() const { return urgent_; }
 
  private:
   // Lanes in their order: control, level 0, SYN, level 1, level 2, …
@@ -54,6 +56,7 @@ class RxQueue {
   uint32_t syns_max_;
   uint32_t work_ = 0;        ///< bit L: the policy's level L has work
   uint32_t size_ = 0;
+  uint32_t urgent_ = 0;  ///< in the lanes control and level 0
   uint32_t syns_ = 0;  ///< in their lane
   uint32_t syns_left_ = kSynsPerTurn;
 };

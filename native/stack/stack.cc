@@ -13,11 +13,10 @@ constexpr Nanos kTick = 10'000'000;
 /// What a turn polls. More would keep what the app sends waiting, and every hop of a high message is a turn long.
 constexpr uint32_t kBurstsPerTurn = 4;
 constexpr uint32_t kPollBurst = 64;
-/// What TCP handles in a turn; and while the driver has more than a turn polls, so that a high frame is found behind many low ones.
-/// That is so when most of what was polled has payload: of a flood of SYNs nothing is high, and messages must not wait for it.
+/// What TCP handles in a turn.
 constexpr uint32_t kSegmentsPerTurn = 256;
-constexpr uint32_t kSegmentsBehind = 64;
-/// After so many turns that found too much lower levels do not wait any longer: who sends more than can be polled starves nobody.
+/// While the driver has more than a turn polls lower levels wait, so that a high frame is found behind many low ones; but only where
+/// most of that has payload (of a flood of SYNs nothing is high), and not for more turns than these: nobody starves others.
 constexpr uint32_t kTurnsBehind = 8;
 /// At most a quarter of the packets.
 constexpr uint32_t kBacklog = 16'384;
@@ -86,11 +85,11 @@ void Stack::at(Nanos now) {
 /// become the queue.
 uint32_t Stack::receive(Nanos now) {
   const uint32_t polled = poll(now);
-  const bool behind = levels_ > 1 && polled == kBurstsPerTurn * kPollBurst && data_polled_ > polled / 2;
-  turns_behind_ = behind ? (turns_behind_ + 1) % kTurnsBehind : 0;
+  const bool more = levels_ > 1 && polled == kBurstsPerTurn * kPollBurst && data_polled_ > polled / 2;
+  turns_behind_ = more ? (turns_behind_ + 1) % kTurnsBehind : 0;
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
   received_.begin_turn();
-  uint32_t most = std::max(behind ? kSegmentsBehind : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
+  uint32_t most = std::max(behind() ? received_.urgent() : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
   uint32_t expected = expect(most);
   while (expected != 0) {
     most -= expected;
