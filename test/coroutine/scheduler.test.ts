@@ -127,6 +127,23 @@ test('a starved lower level gets a quantum of 16 at least every starvation bound
   assert.equal(lowRunAt, [21, 16, 41, 16]);
 });
 
+test('the starvation bound counts from the arrival of a message, however late it became ready', () => {
+  for (const [arrivedMs, expected] of [
+    [1, [1, 0]],
+    [24, [0, 1]],
+  ] as const) {
+    const scheduler = new Scheduler({ levels: 2, policy: strictPolicy(2, 20) });
+    const order: number[] = [];
+    scheduler.advance(msStamp(25));
+    const task = scheduler.task(1);
+    task.arrival = msStamp(arrivedMs);
+    task.begin(() => order.push(1), undefined);
+    spawn(scheduler, 0, () => order.push(0));
+    drain(scheduler);
+    assert.equal(order, expected, `arrived at ${arrivedMs} ms`);
+  }
+});
+
 test('runTurn keeps to its budget', () => {
   const scheduler = new Scheduler({ levels: 1 });
   let ran = 0;

@@ -266,6 +266,20 @@ TEST_CASE("strict: sends go by level, but what has waited for the starvation bou
   CHECK(bench.order() == std::string(quantum, '1') + std::string(100, '0') + std::string(100 - quantum, '1'));
 }
 
+TEST_CASE("strict: a reply waits since the message that it answers came") {
+  Bench bench(wide_config(2));
+  bench.now = 10 * kSecond;
+  bench.open(0);
+  abi::SendRecord reply = send_record(abi::SendType::send, {0, 1}, bench.ends[0].take_empty(), 10);
+  reply.level = 1;
+  reply.send_stamp = to_stamp(bench.now);
+  reply.rx_stamp = to_stamp(bench.now - 21'000'000);
+  bench.ends[0].put(1, reply);
+  bench.put_send(0, {0, 1}, 10);
+  bench.turn();
+  CHECK(bench.order() == "10");
+}
+
 TEST_CASE("weighted: while all levels have sends each gets its share of the bytes") {
   Bench bench(wide_config(3), weighted_policy({4, 2, 1}));
   bench.open(0);

@@ -17,10 +17,11 @@ struct Bench {
     set = client->add_template(std::vector<Argument>{{literal("SET")}, {argument(0)}, {argument(1)}}, 1);
   }
 
-  void ask_get(uint32_t op, const std::string& key, uint8_t level = 0) {
+  void ask_get(uint32_t op, const std::string& key, uint8_t level = 0, uint16_t waited_ms = 0) {
     abi::RedisCommand record = Asker::blank(op, level);
     record.shape = static_cast<uint16_t>(get);
     record.stamp = to_stamp(now);
+    record.waited_ms = waited_ms;
     asker.ask(record, {key});
     client->take(now);
   }
@@ -325,6 +326,22 @@ TEST_CASE("deadline: the command that is due first goes first, whatever its leve
   CHECK(count_of(heard, "high") == 24);
   CHECK(heard.rfind("low") < heard.find("high"));
   CHECK(count_of(heard, "late") == 0);
+}
+
+TEST_CASE("a command waits since its message came, not since it was asked for") {
+  ClientConfig config = small_config();
+  config.levels = 2;
+  config.policy.kind = PolicyKind::deadline;
+  config.policy.budgets = {to_stamp(5 * kMs), to_stamp(50 * kMs)};
+  for (const uint16_t waited_ms : {0, 60}) {
+    Bench bench(config);
+    FakeServer server(bench.client->shard(0));
+    bench.ask_get(0, "high", 0);
+    bench.ask_get(1, "low", 1, waited_ms);
+    bench.poll();
+    const std::string heard = server.heard();
+    CHECK((heard.find("low") < heard.find("high")) == (waited_ms == 60));
+  }
 }
 
 TEST_CASE("another policy takes over with the next poll: what is in flight stays, and each kind has its own limits") {

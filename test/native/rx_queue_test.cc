@@ -110,6 +110,21 @@ TEST_CASE("SYNs that wait are bounded, and nothing else is") {
   CHECK(queue.push(one_more));
 }
 
+TEST_CASE("urgent are control and level 0, until they are taken") {
+  Source source;
+  RxQueue queue(3);
+  queue.push(source.segment(0, 0));
+  queue.push(source.segment(1, 100));
+  queue.push(source.segment(0, 0, kSyn));
+  queue.push(source.segment(0, 100));
+  queue.push(source.segment(0, 100));
+  CHECK(queue.urgent() == 3);
+  CHECK(arrivals(queue, 2) == std::vector<uint32_t>{3, 4});  // of a batch of two none is left for control
+  CHECK(queue.urgent() == 1);
+  arrivals(queue, 64);
+  CHECK(queue.urgent() == 0);
+}
+
 TEST_CASE("SYNs that wait keep no FIN back, and mark no data as overtaking") {
   Source source;
   RxQueue queue(2);

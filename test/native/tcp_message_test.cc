@@ -598,6 +598,31 @@ TEST_CASE("a reset while messages are out early leaves nothing behind") {
   CHECK(scene.world.nothing_leaked());
 }
 
+TEST_CASE("a stack with more data than a turn polls is behind, for seven turns of eight, and with SYNs or one level never") {
+  const auto behind = [](uint8_t levels, bool syns) {
+    HostOptions options = server_for_peer();
+    options.rx_packets = 16'384;
+    options.stack.tcp.levels = levels;
+    World world({host_config(2)}, std::move(options));
+    world.listen();
+    Peer peer(world);
+    peer.open();
+    for (uint32_t i = 0; i < 2'400; ++i) {
+      if (syns) peer.port = static_cast<uint16_t>(6'000 + i);
+      peer.put({.flags = static_cast<uint8_t>(syns ? kSyn : kAck), .seq = peer.seq + i, .ack = peer.ack, .payload = syns ? "" : "x"});
+    }
+    std::string turns;
+    for (int i = 0; i < 10; ++i) {
+      peer.turn();
+      turns += world.server.stack.behind() ? 'b' : '-';
+    }
+    return turns;
+  };
+  CHECK(behind(2, false) == "bbbbbbb-b-");
+  CHECK(behind(1, false) == "----------");
+  CHECK(behind(2, true) == "----------");
+}
+
 TEST_CASE("our own reordering is no duplicate ACK, and no hole to tell of") {
   for (const uint32_t delayed_ack_ms : {40u, 0u}) {
     HostOptions options = server_for_peer();

@@ -16,6 +16,7 @@ import {
   SEND_TYPE_CLOSE,
   SEND_TYPE_DRAIN,
   SEND_TYPE_SEND,
+  STACK_LINE_BEHIND_U32,
 } from '../../stack/abi.js';
 import { AppCore } from '../../stack/app-core.js';
 import { Connection } from '../../stack/connection.js';
@@ -664,6 +665,30 @@ test('while a source is crowded only the highest level is taken; the rest waits 
   source.isCrowded = false;
   turn();
   assert.equal(seen, ['high', 'low']);
+});
+
+test('while the driver has unjudged data the highest level alone is taken, where levels are strict', () => {
+  const weighted = { kind: 'weighted', levels: 2, starvationBoundMs: 0, weights: [1, 1], budgetsMs: [] } as const;
+  const cases = [
+    { scheduling: {}, taken: ['high'] },
+    { scheduling: { policy: weighted }, taken: ['high', 'low'] },
+  ];
+  for (const { scheduling, taken } of cases) {
+    const seen: string[] = [];
+    const keep = (message: { utf8(): string }) => void seen.push(message.utf8());
+    const { stack, core, turn } = bench({ levels: 2 }, keep, {}, scheduling);
+    const behindAt = core.arena.stackLine(0) + STACK_LINE_BEHIND_U32;
+    stack.opened(0);
+    turn();
+    stack.message(0, 'low', 1);
+    stack.message(0, 'high', 0);
+    core.arena.u32[behindAt] = 1;
+    turn();
+    assert.equal([...seen].sort(), taken);
+    core.arena.u32[behindAt] = 0;
+    turn();
+    assert.equal([...seen].sort(), ['high', 'low']);
+  }
 });
 
 test('a throw is counted and told; the message is released all the same', () => {

@@ -1,6 +1,7 @@
 // Devices of iotepserver as one program: groups of connections that behave well or badly, side by side on one stack.
-// In: one object of options. Out: "ready" when all are open, "warm" when the window is near; then one line of JSON with what each group has sent, and how long
-// its answers took, by level. Latency of a paced group counts from the intended time, of any other from the send.
+// In: one object of options. Out: "ready" when all are open, "warm" when the window is near; then one line of JSON with what each
+// group has sent, and how long its answers took, by level. Latency of a paced group counts from the intended time, of any other from
+// the send.
 //   paced    a constant rate, the group's connections in turns
 //   window   so many messages of each connection under way, the next one when an answer comes
 //   greedy   as much as the server's TCP takes
@@ -141,12 +142,22 @@ class Fleet {
 
   /** A server that has enough of a device ends its connection; then it comes again. */
   private async gorge(group: Group, localPort: number, first: Device): Promise<void> {
-    for (let device = first; !this.over; device = await this.connect(group, localPort)) {
-      while (!this.over && device.isOpen) {
-        for (let i = 0; i < GULP; i++) device.send(this.next(group, performance.now()));
-        await device.drain().then(undefined, () => {});
+    let device = first;
+    while (!this.over) {
+      for (let i = 0; i < GULP; i++) device.send(this.next(group, performance.now()));
+      try {
+        await device.drain();
+      } catch {
+        device = await this.again(group, localPort, device);
       }
     }
+  }
+
+  /** The same one, where it could not be opened yet. */
+  private async again(group: Group, localPort: number, device: Device): Promise<Device> {
+    await sleep(TICK_MS);
+    if (this.over) return device;
+    return this.connect(group, localPort).then(undefined, () => device);
   }
 
   /** Resolves when paced groups send at their own rate. */
