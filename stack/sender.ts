@@ -33,6 +33,11 @@ import { byteLength, ChunkPool, type Command, type Entry, SendQueue } from './se
 
 /** Bytes of one connection that may be on their way before the stack is asked whether they were acknowledged. */
 export const WINDOW = 256 * 1024;
+/**
+ * Bytes that may wait for one connection, or twice its send buffer where that is more: a peer for which more waits does not read. With
+ * 4 MiB sixteen such peers had the thread take new memory all the time, which the system clears and a whole collection frees.
+ */
+const WAITING_MAX = 512 * 1024;
 /** `offset` (0: the payload starts where payloadOf says) and `length` share a word. */
 const OFFSET_AND_LENGTH = SEND_RECORD_OFFSET_U16 >>> 1;
 /** Cookie of the sender's own drain requests. */
@@ -47,8 +52,6 @@ export interface SenderOptions {
   policy: PolicyOptions;
   /** Bytes that may be on their way before the stack is asked whether they were acknowledged; default WINDOW. */
   windowBytes?: number;
-  /** Bytes that may wait for one connection; one that asks for more is a peer that does not read. */
-  connectionBytesMax?: number;
 }
 
 export class Sender implements Heads {
@@ -67,7 +70,6 @@ export class Sender implements Heads {
   private readonly chunks = new ChunkPool();
   /** Queues that wait for packets, by level, the oldest first. */
   private readonly lines: SendQueue[][] = [];
-  private readonly connectionBytesMax: number;
   private policy: SchedulingPolicy;
   /** A level may pass by lower ones that wait for packets. */
   private passesBy: boolean;
@@ -90,7 +92,6 @@ export class Sender implements Heads {
     this.policy = makePolicy(options.policy, this, arena.mss, 1);
     this.passesBy = options.policy.kind === 'strict';
     this.windowBytes = options.windowBytes ?? WINDOW;
-    this.connectionBytesMax = options.connectionBytesMax ?? 4 * 1024 * 1024;
     for (let level = 0; level < arena.levels; level++) {
       this.rings.push(arena.producer(stack, app, RING_SEND + level));
       this.lines.push([]);
@@ -304,7 +305,7 @@ export class Sender implements Heads {
     const length = byteLength(bytes);
     if (length === 0) return true;
     const waiting = this.waiting(slot);
-    if (waiting > 0 && waiting + length > this.connectionBytesMax) {
+    if (waiting > 0 && waiting + length > Math.max(WAITING_MAX, 2 * this.window(slot))) {
       this.overflowed++;
       this.drop(slot);
       this.onOverflow(slot, generation);

@@ -17,6 +17,8 @@ inline constexpr Nanos kSecond = 1'000'000'000;
 /// A stage stamp: Nanos / 64, modulo 2^32 (wraps after 274 s, resolution 64 ns).
 using Stamp = uint32_t;
 constexpr Stamp to_stamp(Nanos now) { return static_cast<Stamp>(now >> 6); }
+/// Of a length of time.
+constexpr Nanos to_nanos(Stamp stamps) { return Nanos{stamps} << 6; }
 
 inline constexpr uint32_t kNoIndex = 0xffffffffu;
 inline constexpr uint8_t kLevelsMax = 8;

@@ -12,16 +12,21 @@ constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// What a turn polls. More would keep what the app sends waiting, and every hop of a high message is a turn long.
 constexpr uint32_t kBurstsPerTurn = 4;
+/// While it is behind, where the work of a turn is high messages alone: in a wave so many frames hold fifty of them.
+constexpr uint32_t kBurstsBehind = 16;
 constexpr uint32_t kPollBurst = 64;
 /// What TCP handles in a turn.
 constexpr uint32_t kSegmentsPerTurn = 256;
-/// While the driver has more than a turn polls lower levels wait, so that a high frame is found behind many low ones; but only where
-/// most of that has payload (of a flood of SYNs nothing is high), and not for more turns than these: nobody starves others.
-constexpr uint32_t kTurnsBehind = 8;
 /// At most a quarter of the packets.
 constexpr uint32_t kBacklog = 16'384;
 /// SYNs that wait, at most a sixteenth of the packets: a flood leaves room for what connections send.
 constexpr uint32_t kSynBacklog = 8'192;
+
+/// How long lower levels wait for frames that nobody has judged yet: where levels are strict alone.
+Nanos patience_of(const PolicyConfig& policy, uint32_t levels) {
+  if (levels < 2 || policy.kind != PolicyKind::strict) return 0;
+  return policy.bound == 0 ? UINT64_MAX : to_nanos(policy.bound) / 2;
+}
 
 TcpConfig with_mtu(TcpConfig config, uint16_t mtu) {
   config.mtu = mtu;
@@ -34,6 +39,7 @@ Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& 
     : port_(port),
       rx_(rx),
       levels_(config.tcp.levels),
+      patience_(patience_of(config.policy, config.tcp.levels)),
       received_(config.tcp.levels, config.policy, std::min(kSynBacklog, rx.capacity() / 16)),
       queue_(kTxQueue, config.tcp.levels, &counters_.sojourn, config.policy),
       ip_(config.ip, rx, tx, queue_, counters_),
@@ -42,6 +48,12 @@ Stack::Stack(const StackConfig& config, Port& port, PacketPool& rx, PacketPool& 
 Stack::~Stack() {
   Packet* packet;
   while (received_.take(&packet, 1, to_stamp(now_)) != 0) rx_.release(packet);
+}
+
+void Stack::schedule(const PolicyConfig& policy) {
+  patience_ = patience_of(policy, levels_);
+  received_.schedule(policy);
+  queue_.schedule(policy);
 }
 
 uint32_t Stack::turn(Nanos now) {
@@ -84,12 +96,11 @@ void Stack::at(Nanos now) {
 /// bring is done. Behind more than kBacklog nothing waits for another turn: the driver's ring, which knows no levels, must not
 /// become the queue.
 uint32_t Stack::receive(Nanos now) {
-  const uint32_t polled = poll(now);
-  const bool more = levels_ > 1 && polled == kBurstsPerTurn * kPollBurst && data_polled_ > polled / 2;
-  turns_behind_ = more ? (turns_behind_ + 1) % kTurnsBehind : 0;
+  const uint32_t polled = poll(behind_ ? kBurstsBehind : kBurstsPerTurn, now);
+  note_behind(polled, now);
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
   received_.begin_turn();
-  uint32_t most = std::max(behind() ? received_.urgent() : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
+  uint32_t most = std::max(behind_ ? received_.urgent() : kSegmentsPerTurn, received_.size() - std::min(received_.size(), backlog));
   uint32_t expected = expect(most);
   while (expected != 0) {
     most -= expected;
@@ -97,6 +108,15 @@ uint32_t Stack::receive(Nanos now) {
     engine_.input(received_.size());
   }
   return polled + received_.size();
+}
+
+/// Frames come in faster than one burst a turn, so that there are more to be judged: lower levels wait meanwhile, and a high frame is
+/// found behind many low ones. Only where most of them have payload (of a flood of SYNs nothing is high), and not for longer than
+/// half the starvation bound.
+void Stack::note_behind(uint32_t polled, Nanos now) {
+  const bool more = patience_ != 0 && polled >= kPollBurst && data_polled_ > polled / 2;
+  if (!behind_) behind_since_ = now;
+  behind_ = more && now - behind_since_ < patience_;
 }
 
 /// Tells TCP of the segments that come next; returns how many.
@@ -107,11 +127,11 @@ uint32_t Stack::expect(uint32_t most) {
   return n;
 }
 
-uint32_t Stack::poll(Nanos now) {
+uint32_t Stack::poll(uint32_t bursts, Nanos now) {
   Packet* packets[kPollBurst];
   uint32_t polled = 0;
   data_polled_ = 0;
-  for (uint32_t burst = 0; burst < kBurstsPerTurn; ++burst) {
+  for (uint32_t burst = 0; burst < bursts; ++burst) {
     const uint32_t n = port_.rx_burst(packets, kPollBurst, now);
     polled += n;
     parse_burst(packets, n, now);

@@ -94,16 +94,13 @@ class Stack {
   const RuleBook* rules() const { return rules_.get(); }
 
   /// The RX lanes and the TX queue go by another policy from the next turn on; what waits in them stays.
-  void schedule(const PolicyConfig& policy) {
-    received_.schedule(policy);
-    queue_.schedule(policy);
-  }
+  void schedule(const PolicyConfig& policy);
 
   /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
   Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
 
-  /// The driver had more data than the last turns took: others than level 0 had better wait. Never for long.
-  bool behind() const { return turns_behind_ != 0; }
+  /// More data comes from the driver than a turn takes at leisure: others than level 0 had better wait. Never for long.
+  bool behind() const { return behind_; }
 
   const Counters& counters();
   const TcpEngine& engine() const { return engine_; }
@@ -112,13 +109,15 @@ class Stack {
   uint32_t receive(Nanos now);
   uint32_t expect(uint32_t most);
   uint32_t transmit(Nanos now);
-  uint32_t poll(Nanos now);
+  uint32_t poll(uint32_t bursts, Nanos now);
+  void note_behind(uint32_t polled, Nanos now);
   void parse_burst(Packet** packets, uint32_t n, Nanos now);
   void at(Nanos now);
 
   Port& port_;
   PacketPool& rx_;
   uint32_t levels_;
+  Nanos patience_;  ///< how long lower levels may wait for the driver; 0: not at all
   Counters counters_;
   RxQueue received_;
   TxQueue queue_;
@@ -127,7 +126,8 @@ class Stack {
   std::unique_ptr<RuleBook> rules_;
   Nanos now_ = 0;
   Nanos next_tick_ = 0;
-  uint32_t turns_behind_ = 0;
+  bool behind_ = false;
+  Nanos behind_since_ = 0;
   uint32_t data_polled_ = 0;  ///< frames with payload that this turn has polled
 };
 

@@ -82,7 +82,7 @@ function apps({ reading }: Context): Family[] {
     ),
     counter(
       'send_overflows_total',
-      'connections reset because too much was sent',
+      'connections reset because their peers did not read what was sent',
       sum((counts) => counts.sendOverflows),
     ),
     counter(

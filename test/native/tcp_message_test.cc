@@ -598,29 +598,35 @@ TEST_CASE("a reset while messages are out early leaves nothing behind") {
   CHECK(scene.world.nothing_leaked());
 }
 
-TEST_CASE("a stack with more data than a turn polls is behind, for seven turns of eight, and with SYNs or one level never") {
-  const auto behind = [](uint8_t levels, bool syns) {
+TEST_CASE("a stack that gets a burst of data a turn is behind, for half the starvation bound; by shares, with SYNs or one level never") {
+  const auto behind = [](uint8_t levels, const PolicyConfig& policy, bool syns) {
     HostOptions options = server_for_peer();
-    options.rx_packets = 16'384;
+    options.rx_packets = 32'768;
     options.stack.tcp.levels = levels;
+    options.stack.policy = policy;
     World world({host_config(2)}, std::move(options));
     world.listen();
     Peer peer(world);
     peer.open();
-    for (uint32_t i = 0; i < 2'400; ++i) {
+    for (uint32_t i = 0; i < 7'000; ++i) {
       if (syns) peer.port = static_cast<uint16_t>(6'000 + i);
       peer.put({.flags = static_cast<uint8_t>(syns ? kSyn : kAck), .seq = peer.seq + i, .ack = peer.ack, .payload = syns ? "" : "x"});
     }
     std::string turns;
-    for (int i = 0; i < 10; ++i) {
-      peer.turn();
+    for (int i = 0; i < 9; ++i) {
+      peer.turn(1'000'000);
       turns += world.server.stack.behind() ? 'b' : '-';
     }
     return turns;
   };
-  CHECK(behind(2, false) == "bbbbbbb-b-");
-  CHECK(behind(1, false) == "----------");
-  CHECK(behind(2, true) == "----------");
+  const auto strict = [](uint64_t bound_ms) { return PolicyConfig{.bound = to_stamp(bound_ms * 1'000'000)}; };
+  PolicyConfig weighted{.kind = PolicyKind::weighted};
+  weighted.weights.fill(1);
+  CHECK(behind(2, strict(0), false) == "bbbbbbbb-");  // 256 frames, then 1,024 a turn
+  CHECK(behind(2, strict(6), false) == "bbb-bbb-b");
+  CHECK(behind(2, weighted, false) == "---------");
+  CHECK(behind(1, strict(20), false) == "---------");
+  CHECK(behind(2, strict(20), true) == "---------");
 }
 
 TEST_CASE("our own reordering is no duplicate ACK, and no hole to tell of") {

@@ -456,7 +456,12 @@ test('a body larger than every pool is sent by one call, byte-exact', async () =
   connection.close();
 });
 
-test('a peer that does not read is reset when its queue overflows, and others are served meanwhile', async () => {
+test('a peer that does not read is reset when 512 KiB wait for it, and others are served meanwhile', async () => {
+  const piece = new Uint8Array(64 * 1024);
+  let report: (bytes: number) => void = () => {};
+  const taken = new Promise<number>((resolve) => {
+    report = resolve;
+  });
   const server = serve({
     levels: ['normal'],
     setup(app) {
@@ -466,7 +471,12 @@ test('a peer that does not read is reset when its queue overflows, and others ar
           message.reply('echo');
           return;
         }
-        while (connection.send(new Uint8Array(64 * 1024))) yield* sleep(0);
+        let bytes = 0;
+        while (connection.send(piece)) {
+          bytes += piece.length;
+          yield* sleep(0);
+        }
+        report(bytes);
       });
     },
   });
@@ -481,6 +491,9 @@ test('a peer that does not read is reset when its queue overflows, and others ar
   }
   assert.is(await slow.closed, 'reset');
   assert.is(both.server.app.counts().sendOverflows, 1);
+  // A send buffer is under way at most.
+  const takenKib = (await taken) / 1024;
+  assert.ok(takenKib >= 512 && takenKib <= 512 + 256, `${takenKib} KiB`);
 });
 
 test('the peer ends: the server answers what came, then ends as well', async () => {

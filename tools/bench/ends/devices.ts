@@ -1,13 +1,14 @@
 // Devices of iotepserver as one program: groups of connections that behave well or badly, side by side on one stack.
 // In: one object of options. Out: "ready" when all are open, "warm" when the window is near; then one line of JSON with what each
 // group has sent, and how long its answers took, by level. Latency of a paced group counts from the intended time, of any other from
-// the send.
+// the send. What groups of high messages alone send and get goes first here as well: no real device would wait for others at its own end.
 //   paced    a constant rate, the group's connections in turns
 //   window   so many messages of each connection under way, the next one when an answer comes
 //   greedy   as much as the server's TCP takes
 //   deaf     the same, and no answer is ever read
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from '../../../stack/app.js';
+import { destinationPort, level, type Rule } from '../../../stack/classifier.js';
 import type { Connection } from '../../../stack/connection.js';
 import { fixed, stream } from '../../../stack/framing.js';
 import { inline } from '../../../stack/inline.js';
@@ -43,7 +44,8 @@ export interface DeviceReport {
   readonly timeouts: number;
 }
 
-type Device = Connection<'normal'>;
+type Level = 'high' | 'low';
+type Device = Connection<Level>;
 
 const PORT = 80;
 const REPLY_BYTES = 146;
@@ -57,6 +59,14 @@ const WARM_UP_TIMES = 8;
 const GULP = 64;
 /** How long answers are waited for: to what was sent at the higher rate, and at the end. A busy machine takes seconds. */
 const PATIENCE_MS = 30_000;
+
+const levelOf = ({ highShare }: Group): Level => (highShare === 1 ? 'high' : 'low');
+
+/** Replies are known by the ports that they come to. */
+function rulesOf(groups: readonly Group[]): Rule<Level>[] {
+  const high = groups.filter((group) => levelOf(group) === 'high');
+  return high.map(({ ports }) => level('high').when(destinationPort.in(Math.min(...ports), Math.max(...ports))));
+}
 
 /** Or until patience ends. */
 async function until(isMet: () => boolean): Promise<void> {
@@ -72,7 +82,7 @@ class Fleet {
   private readonly connections = new Map<Group, Device[]>();
 
   constructor(
-    private readonly app: App<'normal'>,
+    private readonly app: App<Level>,
     private readonly options: DeviceOptions,
     private readonly tally: DeviceTally,
   ) {
@@ -90,7 +100,7 @@ class Fleet {
   private async connect(group: Group, localPort: number): Promise<Device> {
     const target = { address: this.options.server, port: PORT, localPort };
     if (group.kind === 'deaf') return this.app.connect({ ...target, framing: stream });
-    const onReply = (reply: Message<'normal'>) => {
+    const onReply = (reply: Message<Level>) => {
       this.tally.answered(reply);
       if (group.kind === 'window' && !this.over) reply.reply(this.next(group, performance.now()));
     };
@@ -126,10 +136,11 @@ class Fleet {
     isOver: () => boolean,
   ): Promise<void> {
     const everyMs = 1_000 / ratePerS;
+    const how = { level: levelOf(group) };
     const beganMs = performance.now();
     for (let turn = 0; !isOver(); await sleep(TICK_MS)) {
       for (; beganMs + turn * everyMs <= performance.now(); turn++) {
-        devices[turn % devices.length]?.send(this.next(group, beganMs + turn * everyMs));
+        devices[turn % devices.length]?.send(this.next(group, beganMs + turn * everyMs), how);
       }
     }
   }
@@ -175,7 +186,8 @@ const options = JSON.parse(process.argv[2] ?? '{}') as DeviceOptions;
 const connectionsMax = options.groups.reduce((sum, { ports }) => sum + ports.length, 64);
 const { device, hostIp } = options;
 const config = { device, host_ip: hostIp, max_concurrency: connectionsMax, max_num_buffers: 32_768, log_level: 'warn' };
-const stack = await inline(serve({ levels: ['normal'], setup() {} }), config);
+const definition = serve({ levels: ['high', 'low'], classify: rulesOf(options.groups), setup() {} });
+const stack = await inline(definition, config);
 const tally = new DeviceTally(options.seed);
 const fleet = new Fleet(stack.app, options, tally);
 await fleet.open();

@@ -25,6 +25,8 @@ const SEARCHES = 3;
 /** Of a log. */
 const LAST_LINES = 3;
 const DEVICES_LIMIT_MS = 120_000;
+/** Of devices: so long both ends' JavaScript is still compiled, on the cores that they share. */
+const WARM_UP_MS = 4_000;
 /** Of devices: their window is near. */
 const WARM = 'warm';
 /** Of a server whose connections are few; otherwise as many as `npm start` gives it. */
@@ -218,7 +220,7 @@ export class Rig {
         device: `memif:${socketPath(this.folder)}?client`,
         server: SERVER_ADDRESS,
         seed: this.context.seed,
-        warmUpMs: Math.min(1_000, windowMs),
+        warmUpMs: this.isSmall ? windowMs : WARM_UP_MS,
         windowMs,
         ...options,
       };
