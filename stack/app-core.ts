@@ -244,8 +244,9 @@ export class AppCore<L extends string = string>
     this.narrowLevels();
     const more = this.poller.turn();
     if (this.closingAt >= 0) this.closeSome();
+    const dropping = this.dispatcher.dropSome();
     this.inTurn = false;
-    return this.endTurn() || more;
+    return this.endTurn() || more || dropping;
   }
 
   /** By stack: a connection's sends wait for packets of its own. */
@@ -713,7 +714,7 @@ export class AppCore<L extends string = string>
 
   /** A shutdown has begun and every connection is gone. */
   get isShutDown(): boolean {
-    return this.closingAt >= 0 && this.table.openCount === 0;
+    return this.closingAt >= 0 && this.table.openCount === 0 && this.dispatcher.waiting === 0;
   }
 
   private closeSome(): void {

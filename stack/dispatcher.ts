@@ -28,6 +28,8 @@ import { type AppSojourn, HANDLER, QUEUE, RING } from './sojourn.js';
 const IN_FLIGHT_MAX = 65_000;
 /** An age beyond half the stamps' circle is none: the frame was polled after the turn began. */
 const STAMP_MAX = 2 ** 31 - 1;
+/** Messages of ended connections that are given back in one turn. */
+const DROPS_PER_TURN = 256;
 /** Stage stamp of a message that was shed. */
 const NOWHERE = -1;
 
@@ -296,18 +298,24 @@ export class Dispatcher<L extends string> implements TaskOwner, PooledOwner<L> {
     );
   }
 
-  /** The connection is gone: what waits is given back. */
+  /** The connection is gone: what waits is given back by dropSome(). */
   drop(slot: number): void {
-    this.dropList(this.pending, slot);
+    this.pending.drop(slot);
     if (this.byLevel === null || this.table.waitingLevels(slot) === 0) return;
-    for (let level = 0; level < this.arena.levels; level++)
-      this.dropList(this.byLevel, slot * this.arena.levels + level);
+    for (let level = 0; level < this.arena.levels; level++) this.byLevel.drop(slot * this.arena.levels + level);
   }
 
-  private dropList(lists: PendingLists, list: number): void {
-    while (!lists.isEmpty(list)) {
-      const at = lists.shift(list);
+  /** Once per turn: thousands may have waited, and others do not wait for all of them. True: there are more. */
+  dropSome(): boolean {
+    const more = this.dropFrom(this.pending);
+    return this.byLevel === null ? more : this.dropFrom(this.byLevel) || more;
+  }
+
+  private dropFrom(lists: PendingLists): boolean {
+    for (let i = 0; i < DROPS_PER_TURN && lists.hasDropped; i++) {
+      const at = lists.shiftDropped();
       this.discard(lists.words, at);
     }
+    return lists.hasDropped;
   }
 }

@@ -29,6 +29,8 @@ export class PendingLists {
   private readonly tails: Int32Array;
   private readonly shiftBy: number;
   private readonly tailAt: number;
+  /** The same of all lists that were dropped, as one. */
+  private dropped = 0;
 
   /** `tails`: a list for each connection, or for each connection and level. */
   constructor(tails: ListTails, capacity = 256) {
@@ -110,10 +112,41 @@ export class PendingLists {
     const place = this.next[tail] as number;
     if (place === tail) this.tails[tailAt] = 0;
     else this.next[tail] = this.next[place] as number;
+    return this.takePlace(place);
+  }
+
+  private takePlace(place: number): number {
     this.next[place] = this.free;
     this.free = place;
     this.waiting--;
     return place * RECORD_WORDS;
+  }
+
+  /** Nobody will ask for this list any more: its records are those of shiftDropped(). */
+  drop(list: number): void {
+    const tailAt = this.tailOf(list);
+    const tail = this.tails[tailAt] as number;
+    if (tail === 0) return;
+    this.tails[tailAt] = 0;
+    const { next, dropped } = this;
+    this.dropped = tail;
+    if (dropped === 0) return;
+    const first = next[tail] as number;
+    next[tail] = next[dropped] as number;
+    next[dropped] = first;
+  }
+
+  get hasDropped(): boolean {
+    return this.dropped !== 0;
+  }
+
+  /** As shift(), of the lists that were dropped; there is one. */
+  shiftDropped(): number {
+    const { next, dropped } = this;
+    const place = next[dropped] as number;
+    if (place === dropped) this.dropped = 0;
+    else next[dropped] = next[place] as number;
+    return this.takePlace(place);
   }
 
   /** Copies of all records of a list, which is empty afterwards. */

@@ -37,7 +37,7 @@ export const WINDOW = 256 * 1024;
  * Bytes that may wait for one connection, or twice its send buffer where that is more: a peer for which more waits does not read. With
  * 4 MiB sixteen such peers had the thread take new memory all the time, which the system clears and a whole collection frees.
  */
-const WAITING_MAX = 512 * 1024;
+const WAITING_MAX = 1024 * 1024;
 /** `offset` (0: the payload starts where payloadOf says) and `length` share a word. */
 const OFFSET_AND_LENGTH = SEND_RECORD_OFFSET_U16 >>> 1;
 /** Cookie of the sender's own drain requests. */

@@ -248,6 +248,33 @@ test('pending messages of a connection that closes are released', () => {
   assert.is(stack.releases().length, 4, 'the first is still being handled');
 });
 
+test('thousands that waited for connections that are gone are released over many turns, each once, and counted until then', () => {
+  const EACH = 500;
+  for (const order of ['connection', 'level'] as const) {
+    const handler = function* (): Coroutine<void> {
+      yield* sleep(1000);
+    };
+    const { stack, core, turn } = bench({ rxPackets: 2048, events: 2048, releases: 2048 }, handler, { order });
+    for (const slot of [1, 2]) {
+      stack.opened(slot);
+      for (let i = 0; i < EACH; i++) stack.message(slot, 'x');
+    }
+    while (turn());
+    for (const slot of [1, 2]) stack.closed(slot, 0, 1);
+    turn();
+    const released: number[] = [];
+    const take = () => released.push(...stack.releases().map(({ packet }) => packet));
+    take();
+    assert.ok(released.length > 0 && released.length <= 256, `${released.length} in one turn`);
+    assert.is(core.counts().waiting, 2 * (EACH - 1) - released.length);
+    while (turn()) take();
+    take();
+    assert.is(released.length, 2 * (EACH - 1), 'the first of each is still being handled');
+    assert.is(new Set(released).size, released.length);
+    assert.is(core.counts().waiting, 0);
+  }
+});
+
 test('order connection: of what waits behind a handler the highest level goes next, each level in its order', () => {
   const seen: string[] = [];
   const { stack, turn } = bench({ levels: 3 }, function* (message): Coroutine<void> {
