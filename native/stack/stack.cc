@@ -12,8 +12,8 @@ constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// What a turn polls. More would keep what the app sends waiting, and every hop of a high message is a turn long.
 constexpr uint32_t kBurstsPerTurn = 4;
-/// While it is behind, where the work of a turn is high messages alone: in a wave so many frames hold fifty of them.
-constexpr uint32_t kBurstsBehind = 16;
+/// While it is behind, where the work of a turn is high messages alone: fewer turns are sooner through a wave, and each is longer.
+constexpr uint32_t kBurstsBehind = 8;
 constexpr uint32_t kPollBurst = 64;
 /// What TCP handles in a turn.
 constexpr uint32_t kSegmentsPerTurn = 256;
