@@ -12,8 +12,10 @@ constexpr uint32_t kTxQueue = 8'192;
 constexpr Nanos kTick = 10'000'000;
 /// What a turn polls. More would keep what the app sends waiting, and every hop of a high message is a turn long.
 constexpr uint32_t kBurstsPerTurn = 4;
-/// While it is behind, where the work of a turn is high messages alone: fewer turns are sooner through a wave, and each is longer.
-constexpr uint32_t kBurstsBehind = 8;
+/// While it is behind, where the work of a turn is high messages alone, it polls as many as make a turn so long: fewer turns are sooner
+/// through a wave, but each message in it waits for three.
+constexpr Nanos kTurnBehind = 400'000;
+constexpr uint32_t kBurstsBehind = 16;
 constexpr uint32_t kPollBurst = 64;
 /// What TCP handles in a turn.
 constexpr uint32_t kSegmentsPerTurn = 256;
@@ -96,7 +98,9 @@ void Stack::at(Nanos now) {
 /// bring is done. Behind more than kBacklog nothing waits for another turn: the driver's ring, which knows no levels, must not
 /// become the queue.
 uint32_t Stack::receive(Nanos now) {
-  const uint32_t polled = poll(behind_ ? kBurstsBehind : kBurstsPerTurn, now);
+  bursts_ = behind_ ? bursts_behind(now - turned_) : kBurstsPerTurn;
+  turned_ = now;
+  const uint32_t polled = poll(bursts_, now);
   note_behind(polled, now);
   const uint32_t backlog = std::min(kBacklog, rx_.capacity() / 4);
   received_.begin_turn();
@@ -117,6 +121,12 @@ void Stack::note_behind(uint32_t polled, Nanos now) {
   const bool more = patience_ != 0 && polled >= kPollBurst && data_polled_ > polled / 2;
   if (!behind_) behind_since_ = now;
   behind_ = more && now - behind_since_ < patience_;
+}
+
+/// The turn before this one took `took`, whoever worked in it.
+uint32_t Stack::bursts_behind(Nanos took) const {
+  const Nanos fitting = bursts_ * kTurnBehind / std::max<Nanos>(took, 1);
+  return static_cast<uint32_t>(std::clamp<Nanos>(fitting, kBurstsPerTurn, kBurstsBehind));
 }
 
 /// Tells TCP of the segments that come next; returns how many.

@@ -111,6 +111,7 @@ class Stack {
   uint32_t transmit(Nanos now);
   uint32_t poll(uint32_t bursts, Nanos now);
   void note_behind(uint32_t polled, Nanos now);
+  uint32_t bursts_behind(Nanos took) const;
   void parse_burst(Packet** packets, uint32_t n, Nanos now);
   void at(Nanos now);
 
@@ -128,6 +129,8 @@ class Stack {
   Nanos next_tick_ = 0;
   bool behind_ = false;
   Nanos behind_since_ = 0;
+  Nanos turned_ = 0;
+  uint32_t bursts_ = 0;  ///< that a turn polls at most
   uint32_t data_polled_ = 0;  ///< frames with payload that this turn has polled
 };
 
