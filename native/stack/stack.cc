@@ -14,13 +14,13 @@ constexpr Nanos kTick = 10'000'000;
 constexpr uint32_t kBurstsPerTurn = 4;
 /// While it is behind, where the work of a turn is high messages alone, it polls as many as make a turn so long: fewer turns are sooner
 /// through a wave, but each message in it waits for three.
-constexpr Nanos kTurnBehind = 400'000;
+constexpr Nanos kTurnBehind = 500'000;
 constexpr uint32_t kBurstsBehind = 16;
 constexpr uint32_t kPollBurst = 64;
 /// What TCP handles in a turn.
 constexpr uint32_t kSegmentsPerTurn = 256;
 /// At most a quarter of the packets.
-constexpr uint32_t kBacklog = 16'384;
+constexpr uint32_t kBacklog = 32'768;
 /// SYNs that wait, at most a sixteenth of the packets: a flood leaves room for what connections send.
 constexpr uint32_t kSynBacklog = 8'192;
 

@@ -598,35 +598,64 @@ TEST_CASE("a reset while messages are out early leaves nothing behind") {
   CHECK(scene.world.nothing_leaked());
 }
 
-TEST_CASE("a stack that gets a burst of data a turn is behind, for half the starvation bound; by shares, with SYNs or one level never") {
-  const auto behind = [](uint8_t levels, const PolicyConfig& policy, bool syns) {
+/// A server to which `frames` came at once, segments with payload or SYNs, takes turns.
+struct Flooded {
+  Flooded(uint8_t levels, const PolicyConfig& policy, uint32_t frames, bool syns = false) : world({host_config(2)}, options(levels, policy)), peer(world) {
+    world.listen();
+    peer.open();
+    for (uint32_t i = 0; i < frames; ++i) {
+      if (syns) peer.port = static_cast<uint16_t>(6'000 + i);
+      peer.put({.flags = static_cast<uint8_t>(syns ? kSyn : kAck), .seq = peer.seq + i, .ack = peer.ack, .payload = syns ? "" : "x"});
+    }
+  }
+  static HostOptions options(uint8_t levels, const PolicyConfig& policy) {
     HostOptions options = server_for_peer();
     options.rx_packets = 32'768;
     options.stack.tcp.levels = levels;
     options.stack.policy = policy;
-    World world({host_config(2)}, std::move(options));
-    world.listen();
-    Peer peer(world);
-    peer.open();
-    for (uint32_t i = 0; i < 3'800; ++i) {
-      if (syns) peer.port = static_cast<uint16_t>(6'000 + i);
-      peer.put({.flags = static_cast<uint8_t>(syns ? kSyn : kAck), .seq = peer.seq + i, .ack = peer.ack, .payload = syns ? "" : "x"});
-    }
+    return options;
+  }
+  uint64_t polled() { return world.server.stack.counters().get(Counter::rx_packets); }
+
+  World world;
+  Peer peer;
+};
+
+PolicyConfig strict(uint64_t bound_ms) { return {.bound = to_stamp(bound_ms * 1'000'000)}; }
+
+TEST_CASE("a stack that gets a burst of data a turn is behind, for half the starvation bound; by shares, with SYNs or one level never") {
+  const auto behind = [](uint8_t levels, const PolicyConfig& policy, bool syns) {
+    Flooded flooded(levels, policy, 2'000, syns);
     std::string turns;
     for (int i = 0; i < 9; ++i) {
-      peer.turn(1'000'000);
-      turns += world.server.stack.behind() ? 'b' : '-';
+      flooded.peer.turn(1'000'000);
+      turns += flooded.world.server.stack.behind() ? 'b' : '-';
     }
     return turns;
   };
-  const auto strict = [](uint64_t bound_ms) { return PolicyConfig{.bound = to_stamp(bound_ms * 1'000'000)}; };
   PolicyConfig weighted{.kind = PolicyKind::weighted};
   weighted.weights.fill(1);
-  CHECK(behind(2, strict(0), false) == "bbbbbbbb-");  // 256 frames, then 512 a turn
-  CHECK(behind(2, strict(6), false) == "bbb-bbb-b");
+  CHECK(behind(2, strict(0), false) == "bbbbbbbb-");
+  CHECK(behind(2, strict(6), false) == "bbb-bbb--");
   CHECK(behind(2, weighted, false) == "---------");
   CHECK(behind(1, strict(20), false) == "---------");
   CHECK(behind(2, strict(20), true) == "---------");
+}
+
+TEST_CASE("while it is behind a turn polls more the shorter the last one was, four to sixteen bursts") {
+  const auto polls = [](Nanos step) {
+    Flooded flooded(2, strict(20), 6'000);
+    std::vector<uint64_t> each;
+    for (int i = 0; i < 5; ++i) {
+      const uint64_t before = flooded.polled();
+      flooded.peer.turn(step);
+      each.push_back(flooded.polled() - before);
+    }
+    return each;
+  };
+  CHECK(polls(1'000'000) == std::vector<uint64_t>{256, 256, 256, 256, 256});
+  CHECK(polls(400'000) == std::vector<uint64_t>{256, 320, 384, 448, 512});
+  CHECK(polls(100'000) == std::vector<uint64_t>{256, 1'024, 1'024, 1'024, 1'024});
 }
 
 TEST_CASE("our own reordering is no duplicate ACK, and no hole to tell of") {
