@@ -457,7 +457,7 @@ export const STACK_LINE_STAMP_U32 = 0;
 /** turns so far, modulo 2^32: the heartbeat */
 export const STACK_LINE_TURNS_U32 = 1;
 
-/** 1: the driver has more frames than a turn takes, and lower levels are to wait until all are judged */
+/** 1: data comes in faster than a burst a turn, and lower levels are to wait until it is judged */
 export const STACK_LINE_BEHIND_U32 = 2;
 
 // RingEntry: Entry of the directory at RING_DIRECTORY_AT: RINGS_PER_APP for each app of stack 0, then of stack 1, …

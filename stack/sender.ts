@@ -34,8 +34,8 @@ import { byteLength, ChunkPool, type Command, type Entry, SendQueue } from './se
 /** Bytes of one connection that may be on their way before the stack is asked whether they were acknowledged. */
 export const WINDOW = 256 * 1024;
 /**
- * Bytes that may wait for one connection, or twice its send buffer where that is more: a peer for which more waits does not read. With
- * 4 MiB sixteen such peers had the thread take new memory all the time, which the system clears and a whole collection frees.
+ * Bytes that may wait for one connection, or twice its send buffer where that is more: a peer for which more waits does not read. A few
+ * such peers must find room in the chunks that the pool keeps: new memory is cleared by the system, and freed by a whole collection.
  */
 const WAITING_MAX = 1024 * 1024;
 /** `offset` (0: the payload starts where payloadOf says) and `length` share a word. */

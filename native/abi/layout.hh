@@ -253,7 +253,7 @@ static_assert(offsetof(AppLine, quiet_levels) == 24);
 struct alignas(64) StackLine {
   uint32_t stamp;  ///< stamp of the current turn
   uint32_t turns;  ///< turns so far, modulo 2^32: the heartbeat
-  uint32_t behind;  ///< 1: the driver has more frames than a turn takes, and lower levels are to wait until all are judged
+  uint32_t behind;  ///< 1: data comes in faster than a burst a turn, and lower levels are to wait until it is judged
   uint8_t gap_12[52];
 };
 static_assert(sizeof(StackLine) == 64);

@@ -108,11 +108,7 @@ const stackLine: Struct = {
   fields: sequence([
     ['stamp', 'u32', 'stamp of the current turn'],
     ['turns', 'u32', 'turns so far, modulo 2^32: the heartbeat'],
-    [
-      'behind',
-      'u32',
-      '1: the driver has more frames than a turn takes, and lower levels are to wait until all are judged',
-    ],
+    ['behind', 'u32', '1: data comes in faster than a burst a turn, and lower levels are to wait until it is judged'],
   ]),
 };
 
