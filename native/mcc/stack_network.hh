@@ -19,7 +19,8 @@ class StackNetwork final : public Network {
     return stack_->connect(local, remote_, framing_, token, now);
   }
   Packet* allocate() override {
-    return tx_.available() > tx_.capacity() / 8 && stack_->send_ready(0) ? tx_.allocate() : nullptr;
+    const bool ready = tx_.available() > tx_.capacity() / 8 && stack_->send_ready(0) && stack_->queued() < kQueuedMax;
+    return ready ? tx_.allocate() : nullptr;
   }
   bool send(Handle handle, Packet* packet, Nanos now) override { return stack_->send(handle, packet, now); }
   void prefetch(uint32_t slot) const override { stack_->prefetch(slot); }
@@ -32,6 +33,9 @@ class StackNetwork final : public Network {
   uint32_t in_transit() const override { return port_->link_up() ? stack_->engine().busy_used() : 0; }
 
  private:
+  /// More that wait for the port would be said to be sent, and are not.
+  static constexpr uint32_t kQueuedMax = 512;
+
   PacketPool& tx_;
   Endpoint remote_;
   ListenerConfig framing_;

@@ -48,6 +48,8 @@ class Stack {
   /// Room for one more send at `level`; without it keep the packet and try again in a later turn.
   void prefetch(uint32_t slot) const { engine_.prefetch(slot); }
   bool send_ready(uint8_t level) const { return engine_.send_ready(level); }
+  /// Frames of all levels that wait for the port.
+  uint32_t queued() const { return queue_.size(); }
   /// Takes over `packet` (payload at packet->data + packet->payload; payload_length and level are set). A message of
   /// several packets ends with `message_end`. False: the connection is gone or closing; the packet is released (counted).
   bool send(Handle handle, Packet* packet, Nanos now, bool message_end = true);

@@ -102,6 +102,27 @@ TEST_CASE("waves over a real stack: every message is answered, none lost, none m
   CHECK(wire.server_tx.available() == wire.server_tx.capacity());
 }
 
+TEST_CASE("what the port does not take waits in the plan, and is not said to be sent") {
+  Wire wire(engine_config(600));
+  wire.open();
+  wire.client_port.set_link(false);
+  Plan wave;
+  wave.kind = ArrivalKind::wave;
+  wave.burst = 600;
+  wave.duration = kSecond;
+  Load& engine = wire.generator.load();
+  engine.run(wave, wire.now + 1000, wire.now);
+  const auto sent = [&engine] { return engine.level(0).counts.sent + engine.level(1).counts.sent; };
+  for (int i = 0; i < 100; ++i, wire.now += kTurn) wire.generator.turn(wire.now);
+  CHECK(sent() == 512);
+  wire.client_port.set_link(true);
+  wire.run_until(Phase::ready, 7 * kSecond);
+  CHECK(sent() == 600);
+  CHECK(engine.level(1).extremes.send_delay >= 99 * kTurn);
+  CHECK(wire.server.messages == 600);
+  CHECK(engine.view().mismatched == 0);
+}
+
 TEST_CASE("a constant rate and a closed loop on the same connections, one after the other") {
   Wire wire(engine_config(50));
   wire.open();

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PhysicalCore } from '../../stack/config/topology.js';
 import { generatorArguments } from '../../tools/start/generator.js';
-import { layoutOf } from '../../tools/start/layout.js';
+import { layoutOf, redisServersOf, UNPINNED } from '../../tools/start/layout.js';
 import { configText } from '../../tools/start/server.js';
 import { onCore } from '../../tools/taskset.js';
 
@@ -48,6 +48,12 @@ test('on more cores stack, handlers and generator have one each, and Redis what 
   assert.match(configText({ ...plan, layout: eight }), /^pin = stack=0 app=1$/m);
   assert.not.match(configText({ ...plan, layout: eight }), /arrangement/);
   assert.is(generatorCore(generatorArguments({ ...load, layout: eight })), '3');
+});
+
+test('there is a Redis server for each core that is left to Redis, and one at least', () => {
+  assert.is(redisServersOf(layoutOf(singles(2))), 1);
+  assert.is(redisServersOf(layoutOf(singles(8))), 5);
+  assert.is(redisServersOf(UNPINNED), 1);
 });
 
 test('a command runs on its core by taskset, or where it likes', () => {

@@ -30,7 +30,7 @@ test('without flags 100,000 connections get waves of 20,000 messages for 10 s, 5
     durationMs: 10_000,
     burst: 20_000,
     highShare: 0.05,
-    redisServers: 2,
+    redisServers: undefined,
     seed: 1,
     json: false,
   });

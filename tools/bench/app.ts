@@ -4,7 +4,7 @@
 // way; latency is open loop at half of that.
 import { Redis } from 'ioredis';
 import type { Report, RunReport } from '../mcc/report.js';
-import { layoutOf } from '../start/layout.js';
+import { layoutOf, redisText } from '../start/layout.js';
 import { redisCalls, resetRedisStats } from '../start/redis-stats.js';
 import { generateToKernel, kernelMost, PEERS, type Peer } from './app-kernel.js';
 import {
@@ -166,7 +166,7 @@ function valuesOf(rows: Result['rows'], { all, common }: Scale): Result['values'
   };
 }
 
-function notesOf({ all, common, missing }: Scale): string[] {
+function notesOf({ all, common, missing }: Scale, redisServers: number): string[] {
   const counted = (n: number) => n.toLocaleString('en-US');
   const limit =
     common < all
@@ -175,7 +175,7 @@ function notesOf({ all, common, missing }: Scale): string[] {
         ]
       : [];
   return [
-    `messages of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; two Redis servers; everything on the same cores`,
+    `messages of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; ${redisText(redisServers)}; everything on the same cores`,
     `requests_per_s: closed loop, the better of ${UNDER_WAY.map(counted).join(' and ')} under way; p99_us: at half of it, open loop, from the intended time`,
     'ours meets mcc over memif, the kernel over a tap: two copies and a system call for each frame',
     ...limit,
@@ -193,7 +193,7 @@ function measure(context: Context): Promise<Result> {
       rows,
       values: { ...valuesOf(rows, scale), mismatched: rig.mismatched },
       charts: [],
-      notes: [...aims, ...notesOf(scale)],
+      notes: [...aims, ...notesOf(scale, rig.redis.length)],
     };
   };
   return Rig.with(context, work, { layout });

@@ -1,13 +1,12 @@
-// `c10m`: ten million connections that speak once a minute each: QStack's benchmark. iotepserver against two Redis servers, mcc
+// `c10m`: ten million connections that speak once a minute each: QStack's benchmark. iotepserver against Redis, mcc
 // over memif; all connections are opened as fast as they can be, then each sends one message of 200 bytes, one of twenty high: in
 // waves (all of a second in one go) and paced (evenly). Each pattern has fresh processes. More than a minute is a slower epoch:
 // each connection speaks once all the same, so that one finds what this machine keeps up with.
 // Out: how long opening took, memory in all, what was lost, latency at the wire (from the poll of the frame to its reply handed to
 // the port, the stage `wire` of Stack.sojourn()) and at the client from the intended time, and CPU by thread.
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import type { Report, RunReport } from '../mcc/report.js';
-import { layoutOf } from '../start/layout.js';
+import { layoutOf, redisServersOf, redisText } from '../start/layout.js';
 import {
   type Benchmark,
   type Context,
@@ -34,8 +33,7 @@ const RUN_IN_S = 5;
 const SMALL_RUN_IN_S = 0.5;
 /** What is read once a second lies before the measured run or within it. */
 const PAUSE_S = 1;
-/** One for each core that is left, beside server and generator; on fewer than four cores they share one. */
-const REDIS_SERVERS = Math.max(1, availableParallelism() - 2);
+const LAYOUT = layoutOf(undefined, 'generator');
 const OPENED_PER_S_MIN = 20_000;
 const GIB = 2 ** 30;
 /** Of server, mcc and Redis, for a connection; and whatever their number. */
@@ -105,7 +103,6 @@ async function sampleOf({ setup_s }: Report, run: RunReport, watch: Watch, shape
 function survey(context: Context, pattern: Pattern): Promise<Record<string, Sample>> {
   const shape = shapeOf(context);
   const { connections } = shape;
-  const layout = layoutOf(undefined, 'generator');
   const work = async (rig: Rig) => {
     const watch = new Watch(rig);
     const { onServer, onMcc, onRun } = watch;
@@ -122,7 +119,7 @@ function survey(context: Context, pattern: Pattern): Promise<Record<string, Samp
     const budget = watch.budget(untilLastAnswerS, answered).map(([thread, one]) => [`${pattern}: ${thread}`, one]);
     return { [pattern]: await sampleOf(report, run, watch, shape), ...Object.fromEntries(budget) };
   };
-  return Rig.with(context, work, { layout, servers: REDIS_SERVERS });
+  return Rig.with(context, work, { layout: LAYOUT });
 }
 
 function patternsOf({ parts }: Context): Pattern[] {
@@ -214,7 +211,7 @@ async function measure(context: Context): Promise<Result> {
     seconds: shape.seconds,
     notes: [
       ...aims.map(aimText),
-      `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; generator, server and ${REDIS_SERVERS === 1 ? 'one Redis server' : `${REDIS_SERVERS} Redis servers`} share the cores`,
+      `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; generator, server and ${redisText(redisServersOf(LAYOUT))} share the cores`,
       `${QSTACK.name}: ${QSTACK.machine}, 16 Redis servers, generator on another machine; only the high level is answered, and was measured at a mirror port`,
       `before that, ${shape.seconds}s of as many messages as are answered, ${UNDER_WAY.toLocaleString('en-US')} under way, and ${shape.runInS}s of the load: what they took is in no figure`,
       'memory is that of all processes when the last message was answered',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Report as LoadReport, RunReport } from '../mcc/report.js';
 import type { Report as MonitorReport } from '../monitor/report.js';
 import { Child } from '../start/child.js';
-import { type Layout, layoutOf } from '../start/layout.js';
+import { type Layout, layoutOf, redisText } from '../start/layout.js';
 import type { Server } from '../start/server.js';
 import { onCore } from '../taskset.js';
 import { type Benchmark, type Context, interleaved, medianOf, type Result, type Sample } from './benchmark.js';
@@ -197,7 +197,7 @@ function aimOf(ratio: number): Aim {
   return { key: 'mirrored_kept_at_rate', what, ratio, atLeast: AIM };
 }
 
-function resultOf(rows: Result['rows'], connections: number): Result {
+function resultOf(rows: Result['rows'], connections: number, redisServers: number): Result {
   const of = (name: string, column: string) => medianOf(rows, name, column);
   const rate = (name: string) => of(name, 'requests_per_s');
   const atRate = (name: string) => of(name, 'at_rate_per_s');
@@ -219,7 +219,7 @@ function resultOf(rows: Result['rows'], connections: number): Result {
     charts: [],
     notes: [
       aimText(aim),
-      `${connections.toLocaleString('en-US')} connections; messages of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; two Redis servers`,
+      `${connections.toLocaleString('en-US')} connections; messages of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; ${redisText(redisServers)}`,
       `requests_per_s: closed loop, ${UNDER_WAY.toLocaleString('en-US')} under way; monitored_kept is what is left of it while the monitor computes on the same cores`,
       `mcc and the monitor time the same messages, open loop at ${SHARE * 100} % of it: mcc from the intended time, the monitor from frame to frame in the server`,
     ],
@@ -237,7 +237,7 @@ function measure(context: Context): Promise<Result> {
       { name: DRAINED, run: () => drained(setting) },
       { name: READ, run: () => watched(setting) },
     ];
-    const { values, ...rest } = resultOf(await interleaved(contenders, context), connections);
+    const { values, ...rest } = resultOf(await interleaved(contenders, context), connections, rig.redis.length);
     return { ...rest, values: { ...values, mismatched: rig.mismatched } };
   };
   return Rig.with(context, work, { layout });

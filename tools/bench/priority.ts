@@ -8,7 +8,7 @@ import { harm } from './priority/harm.js';
 import { load } from './priority/load.js';
 import { overload } from './priority/overload.js';
 import type { Part, PartResult } from './priority/part.js';
-import { CONNECTIONS, HIGH_SHARE, Rig, Stopped } from './priority/rig.js';
+import { CONNECTIONS, HIGH_SHARE, Rig, type RigOptions, Stopped } from './priority/rig.js';
 import { unordered } from './priority/unordered.js';
 
 const PARTS: readonly Part[] = [load, overload, burst, unordered, harm];
@@ -22,9 +22,16 @@ function titled({ rows }: PartResult, part: string): Row[] {
   return rows.map((row) => ({ ...row, part }));
 }
 
-function measure(context: Context): Promise<Result> {
-  const parts = PARTS.filter(({ name }) => context.parts.length === 0 || context.parts.includes(name));
-  return Rig.with(context, async (rig) => {
+interface Measured {
+  readonly results: readonly (readonly [Part, PartResult])[];
+  readonly faults: readonly string[];
+  readonly capacity: number | undefined;
+  readonly mismatched: number;
+}
+
+/** Parts that share the same number of Redis servers, and the capacity that the first of them finds. */
+function measureParts(context: Context, parts: readonly Part[], options: RigOptions): Promise<Measured> {
+  const work = async (rig: Rig): Promise<Measured> => {
     const results: [Part, PartResult][] = [];
     const faults: string[] = [];
     for (const part of parts) {
@@ -36,16 +43,30 @@ function measure(context: Context): Promise<Result> {
         faults.push(`${part.name}: ${(error as Error).message}`);
       }
     }
-    const aims = results.flatMap(([, result]) => result.aims);
     const { capacity, mismatched } = rig;
-    return {
-      rows: results.flatMap(([part, result]) => titled(result, `priority ${part.name}`)),
-      values: { ...(capacity === undefined ? {} : { capacity_per_s: capacity }), ...aimValues(aims), mismatched },
-      charts: results.flatMap(([, result]) => result.charts),
-      notes: [...aims.map(aimText), ...NOTES],
-      faults,
-    };
-  });
+    return { results, faults, capacity, mismatched };
+  };
+  return Rig.with(context, work, options);
+}
+
+async function measure(context: Context): Promise<Result> {
+  const parts = PARTS.filter(({ name }) => context.parts.length === 0 || context.parts.includes(name));
+  const measured: Measured[] = [];
+  for (const servers of new Set(parts.map((part) => part.servers))) {
+    const alike = parts.filter((part) => part.servers === servers);
+    measured.push(await measureParts(context, alike, servers === undefined ? {} : { servers }));
+  }
+  const results = measured.flatMap((one) => one.results);
+  const aims = results.flatMap(([, result]) => result.aims);
+  const capacity = measured.find((one) => one.capacity !== undefined)?.capacity;
+  const mismatched = measured.reduce((sum, one) => sum + one.mismatched, 0);
+  return {
+    rows: results.flatMap(([part, result]) => titled(result, `priority ${part.name}`)),
+    values: { ...(capacity === undefined ? {} : { capacity_per_s: capacity }), ...aimValues(aims), mismatched },
+    charts: results.flatMap(([, result]) => result.charts),
+    notes: [...aims.map(aimText), ...NOTES],
+    faults: measured.flatMap((one) => one.faults),
+  };
 }
 
 export const priority: Benchmark = {

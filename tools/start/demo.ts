@@ -10,7 +10,7 @@ import type { Report, RunReport } from '../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../redis/servers.js';
 import type { Child } from './child.js';
 import { Generator } from './generator.js';
-import { layoutOf } from './layout.js';
+import { layoutOf, redisServersOf } from './layout.js';
 import type { StartOptions } from './options.js';
 import { isHigherLoad, mainPhases, overloadPhases } from './phases.js';
 import { redisCalls, resetRedisStats } from './redis-stats.js';
@@ -52,7 +52,7 @@ export class Demo {
   ) {}
 
   async measure(): Promise<Measured> {
-    const { redisServers } = this.options;
+    const { redisServers = redisServersOf(this.layout) } = this.options;
     const folder = join(this.folder, 'redis');
     this.redis = await redisUp(redisServers, folder, {
       foreground: this.redisProcesses,

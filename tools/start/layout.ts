@@ -22,6 +22,11 @@ export interface Layout {
   readonly text: string;
 }
 
+/** One for each core that Redis has: on two cores a second server has as much to do as the first, and is woken as often. */
+export const redisServersOf = ({ cores }: Layout): number => cores?.redis.length ?? 1;
+
+export const redisText = (servers: number): string => (servers === 1 ? 'one Redis server' : `${servers} Redis servers`);
+
 export const UNPINNED: Layout = { inline: false, text: 'all cores, shared by all threads' };
 
 function onTwo([first, second]: readonly [number, number], redisBeside: 'server' | 'generator'): Layout {

@@ -10,7 +10,8 @@ export interface StartOptions {
   /** Messages of one wave; there is one a second. */
   burst: number;
   highShare: number;
-  redisServers: number;
+  /** Undefined: as many as suit the cores. */
+  redisServers: number | undefined;
   seed: number;
   json: boolean;
 }
@@ -29,7 +30,7 @@ export function startCommand(): Command {
     .option('--duration <time>', 'length of the main run', '10s')
     .option('--burst <n>', 'messages of a wave, one wave a second', '20000')
     .option('--high <share>', 'share of messages at the high level', '0.05')
-    .option('--redis <n>', 'Redis servers', '2')
+    .option('--redis <n>', 'Redis servers; otherwise one for each core that is left to Redis')
     .option('--seed <n>', "seed of the generator's choices", '1')
     .option('--json', 'one JSON object on stdout, and nothing else')
     .allowExcessArguments(false)
@@ -79,7 +80,7 @@ export function readStartOptions(texts: Texts): StartOptions | string[] {
     durationMs: read('duration'),
     burst: read('burst'),
     highShare: read('high'),
-    redisServers: read('redis'),
+    redisServers: texts.redis === undefined ? undefined : read('redis'),
     seed: read('seed'),
     json: texts.json === true,
   };

@@ -140,5 +140,6 @@ async function measure(rig: Rig): Promise<PartResult> {
 export const harm: Part = {
   name: 'harm',
   what: 'the high level beside a greedy connection, slow readers, a slow Redis server',
+  servers: SERVERS,
   measure,
 };

@@ -15,6 +15,8 @@ export interface PartResult {
 export interface Part {
   readonly name: string;
   readonly what: string;
+  /** Of Redis; absent: as many as suit the cores. */
+  readonly servers?: number;
   measure(rig: Rig): Promise<PartResult>;
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Report, RunReport } from '../../mcc/report.js';
 import { type RedisServer, redisDown, redisUp } from '../../redis/servers.js';
 import { Generator } from '../../start/generator.js';
-import { type Layout, layoutOf } from '../../start/layout.js';
+import { type Layout, layoutOf, redisServersOf } from '../../start/layout.js';
 import { Server, socketPath } from '../../start/server.js';
 import { onCore } from '../../taskset.js';
 import type { Context } from '../benchmark.js';
@@ -16,7 +16,6 @@ import { nodeProgram, withFolder } from '../places.js';
 import { End } from '../process.js';
 import { median } from '../statistics.js';
 
-const REDIS_SERVERS = 2;
 /** So many that what is on its way at three times the capacity has a packet at either end. */
 export const CONNECTIONS = 40_000;
 export const HIGH_SHARE = 0.05;
@@ -72,7 +71,7 @@ export interface Load extends Contest, Traffic {
 }
 
 export interface RigOptions {
-  /** Of Redis. */
+  /** Of Redis; otherwise one for each core that it has. */
   readonly servers?: number;
   /** Otherwise that of `npm start`. */
   readonly layout?: Layout;
@@ -103,7 +102,7 @@ export class Rig {
   ) {}
 
   static with<T>(context: Context, work: (rig: Rig) => Promise<T>, options: RigOptions = {}): Promise<T> {
-    const { servers = REDIS_SERVERS, layout = layoutOf() } = options;
+    const { layout = layoutOf(), servers = redisServersOf(layout) } = options;
     return withFolder(async (folder) => {
       const processes: ChildProcess[] = [];
       const redisFolder = join(folder, 'redis');
