@@ -200,7 +200,7 @@ bool TcpEngine::establish_active(Tcb& c, Busy& b, const TcpSegment& s) {
   b.episode = {};  // it lies where the token was
   start_congestion(c, b);
   count(Counter::connections_opened);
-  ack_now(c);
+  ack_next_turn(c);
   output(c);
   return true;
 }

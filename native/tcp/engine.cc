@@ -56,6 +56,7 @@ TcpEngine::TcpEngine(const TcpConfig& config, IpLayer& ip, TxQueue& queue, Packe
       sums_(std::min(config.connections, config.sums)),
       urgent_(std::min(config.connections, kUrgentMost)) {
   ack_list_.reserve(kPerTurn);
+  next_ack_list_.reserve(kPerTurn);
 }
 
 std::vector<MemoryRegion> TcpEngine::memory() const {

@@ -368,6 +368,8 @@ class TcpEngine {
     return std::min<uint32_t>(own_mss(c.key, c.profile), option_of(c, TcpOption::receive_buffer) / 2);
   }
   void ack_now(Tcb& c);
+  /// A turn later: what the app sends until then takes it along.
+  void ack_next_turn(Tcb& c);
   bool answer_is_far(const Tcb& c, uint8_t level) const;
   void ack_later(Tcb& c, uint32_t least_ms = 0);
   void advance(Tcb& c, uint32_t length);
@@ -566,6 +568,7 @@ class TcpEngine {
   Mapping attention_memory_;  ///< ring of slots, each at most once (kAttention)
   uint32_t attention_head_ = 0, attention_count_ = 0;
   std::vector<uint32_t> ack_list_;
+  std::vector<uint32_t> next_ack_list_;  ///< of the next turn
   size_t acks_sent_ = 0;  ///< of ack_list_
 
   static constexpr uint16_t kNeverChallenged = 0x8000;  ///< ago, in units of Tcb::challenged

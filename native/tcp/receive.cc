@@ -137,9 +137,13 @@ void TcpEngine::process_fin(Tcb& c) {
     busy_.at(c.busy).unmark(kFinOutOfOrder);
     drop_kept(busy_.at(c.busy));  // nothing follows a FIN
   }
-  ack_now(c);
+  if (c.state == TcpState::established) {
+    ack_next_turn(c);
+    c.state = TcpState::close_wait;
+  } else {
+    ack_now(c);
+  }
   const bool last = c.state == TcpState::fin_wait_2;
-  if (c.state == TcpState::established) c.state = TcpState::close_wait;
   if (c.state == TcpState::fin_wait_1) c.state = TcpState::closing;
   tell_ended(c);
   if (last) enter_time_wait(c);
@@ -196,6 +200,13 @@ void TcpEngine::ack_now(Tcb& c) {
   if (c.has(kAckNow)) return;
   c.set(kAckNow);
   ack_list_.push_back(slot_of(c));
+}
+
+void TcpEngine::ack_next_turn(Tcb& c) {
+  if (c.has(kAckNow)) return;
+  if (option_of(c, TcpOption::quick_ack) != 0) return ack_now(c);
+  c.set(kAckNow);
+  next_ack_list_.push_back(slot_of(c));
 }
 
 void TcpEngine::ack_later(Tcb& c, uint32_t least_ms) {

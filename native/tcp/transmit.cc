@@ -238,6 +238,7 @@ bool TcpEngine::flush_acks() {
     if (c.state != TcpState::closed && c.has(kAckNow)) send_ack(c);
   }
   ack_list_.clear();
+  ack_list_.swap(next_ack_list_);
   acks_sent_ = 0;
   return true;
 }

@@ -379,6 +379,8 @@ TEST_CASE("the window closes when nobody reads, and opens when somebody does") {
 TEST_CASE("many small segments of a peer do not keep a packet each") {
   CapiWorld world({.packets = 128});
   auto [c, s] = world.open(SOCK_STREAM | SOCK_NONBLOCK);
+  const int on = 1;
+  CHECK(qst_setsockopt(world.client, c, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
   const std::string sent = bytes_of(1'000);
   for (const char byte : sent) {  // each in a segment of its own: nothing waits
     CHECK(qst_write(world.client, c, &byte, 1) == 1);

@@ -105,6 +105,7 @@ TEST_CASE("waves over a real stack: every message is answered, none lost, none m
 TEST_CASE("what the port does not take waits in the plan, and is not said to be sent") {
   Wire wire(engine_config(600));
   wire.open();
+  wire.generator.turn(wire.now);
   wire.client_port.set_link(false);
   Plan wave;
   wave.kind = ArrivalKind::wave;

@@ -140,6 +140,25 @@ TEST_CASE("RFC 9293 3.6 case 3: FINs that cross end on both sides in TIME-WAIT, 
   CHECK(world.server.stack.engine().time_wait_used() == 1);
 }
 
+TEST_CASE("the ACK of a FIN goes with ours where the app closes within a turn, and otherwise alone in the next one") {
+  World world({host_config(2)}, server_for_peer());
+  world.listen();
+  for (const bool closes : {true, false}) {
+    Peer peer(world, closes ? 5'000 : 5'001);
+    const Handle handle = peer.open();
+    peer.take();
+    peer.send({.flags = kAck | kFin, .seq = peer.seq, .ack = peer.ack});
+    CHECK(world.server.app.of(handle).ended);
+    CHECK(peer.take().empty());
+    if (closes) world.server.stack.close(handle, world.now);
+    peer.turn();
+    const auto sent = peer.take();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].has(kFin) == closes);
+    CHECK(sent[0].segment.ack == peer.seq + 1);
+  }
+}
+
 TEST_CASE("fixed framing: a message that the app refuses is not acknowledged, and the end of the connection comes after it") {
   World world;
   world.listen(Framing::fixed, 16);

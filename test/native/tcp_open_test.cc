@@ -162,9 +162,43 @@ TEST_CASE("RFC 9293 3.10.7.3: text and FIN in a SYN-ACK are taken once the conne
   peer.send({.flags = kSyn | kAck | kFin, .seq = 77, .ack = open.iss + 1, .payload = "early"});
   CHECK(world.server.app.of(open.handle).bytes == "early");
   CHECK(world.server.app.of(open.handle).ended);
+  CHECK(peer.take().empty());
+  peer.turn();
   const auto answer = peer.take();
   REQUIRE(answer.size() == 1);
   CHECK(answer[0].segment.ack == 77 + 1 + 5 + 1);
+}
+
+TEST_CASE("what the app sends within a turn takes the ACK of a SYN-ACK along; otherwise that leaves in the next turn") {
+  World world({host_config(2)}, server_for_peer());
+  for (const bool sends : {true, false}) {
+    Peer peer(world, sends ? 5'000 : 5'001);
+    const ActiveOpen open(world, peer);
+    peer.send({.flags = kSyn | kAck, .seq = 77, .ack = open.iss + 1});
+    CHECK(world.server.app.of(open.handle).opened);
+    CHECK(peer.take().empty());
+    if (sends) world.server.send(open.handle, "request");
+    peer.turn();
+    const auto sent = peer.take();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].payload == (sends ? "request" : ""));
+    CHECK(sent[0].segment.ack == 78);
+    peer.wait(5);
+    CHECK(peer.take().empty());
+  }
+}
+
+TEST_CASE("TCP_QUICKACK: the ACK of a SYN-ACK does not wait a turn") {
+  World world({host_config(2)}, server_for_peer());
+  Peer peer(world, 5'000);
+  ListenerConfig quick;
+  quick.options.put(TcpOption::quick_ack, 1);
+  world.server.stack.connect({World::kServer, World::kPort}, {World::kClient, peer.port}, quick, 9, world.now);
+  peer.turn();
+  const auto syn = peer.take();
+  REQUIRE(syn.size() == 1);
+  peer.send({.flags = kSyn | kAck, .seq = 77, .ack = syn[0].segment.seq + 1});
+  CHECK(peer.take().size() == 1);
 }
 
 TEST_CASE("RFC 9293 3.4: text in a SYN is not delivered before the handshake is over; the peer sends it again") {

@@ -118,7 +118,7 @@ TEST_CASE("an active open has its options from its SYN on, and messages and even
   world.listen();
   const ListenerConfig config = with({{TcpOption::max_segment, 600}, {TcpOption::ttl, 33}, {TcpOption::dscp, 10}});
   const Handle c = world.client.stack.connect({World::kClient, 0}, {World::kServer, World::kPort}, config, 7, world.now);
-  REQUIRE(world.run_until([&] { return world.client.app.of(c).opened; }));
+  REQUIRE(world.run_until([&] { return world.client.app.of(c).opened && world.server.app.opened_count == 1; }));
   CHECK(world.client.app.of(c).info.listener == 0xffff);
   CHECK(world.client.stack.info(c)->advmss == 600);
   const Handle s = world.server.app.last;
