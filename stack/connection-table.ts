@@ -100,9 +100,12 @@ export class ConnectionTable {
     return this.u32[slot << WORD_SHIFT] as number;
   }
 
-  /** Reads the record, whatever stands there: those who follow find it in the cache. */
+  /** Reads what there is of a connection, whatever stands there: those who follow find it in the cache. */
   foresee(slot: number): number {
-    return slot < this.size ? (this.u32[slot << WORD_SHIFT] as number) : 0;
+    if (slot >= this.size) return 0;
+    let read = this.u32[slot << WORD_SHIFT] as number;
+    for (const array of this.userArrays) read += array[slot] as number;
+    return read;
   }
 
   flags(slot: number): number {

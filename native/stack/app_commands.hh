@@ -36,8 +36,11 @@ uint32_t AppRings::drain_releases(AnyStack& stack, uint32_t app, Nanos now) {
   RingConsumer<abi::ReleaseRecord>& releases = sides_[app].releases;
   uint32_t handled = 0;
   releases.refresh();
+  for (uint32_t ahead = 0; ahead < kAhead; ++ahead) prefetch_named(releases.peek(ahead));
   for (abi::ReleaseRecord record; handled < kRecordsPerTurn && releases.take(record); ++handled) {
     prefetch_named(releases.peek(kAhead - 1));
+    stack.prefetch(unread_slot(releases.peek(kAhead / 2)));
+    stack.prefetch_busy(unread_slot(releases.peek(kAhead / 4)));
     execute_release(stack, app, record, now);
   }
   releases.publish();
@@ -57,6 +60,13 @@ void AppRings::prefetch_send(const AnyStack& stack, const abi::SendRecord* ahead
 template <typename Record>
 void AppRings::prefetch_named(const Record* ahead) const {
   if (ahead != nullptr && ahead->packet < region_.count) prefetch_packet(region_.at(ahead->packet));
+}
+
+/// Whose window this release opens, where its packet has been prefetched; kNoIndex: nobody's. TCP looks at its control block and at
+/// what it has under way, and at nothing of a connection whose messages are framed.
+inline uint32_t AppRings::unread_slot(const abi::ReleaseRecord* ahead) const {
+  if (ahead == nullptr || ahead->packet >= region_.count) return kNoIndex;
+  return (region_.at(ahead->packet)->tx_flags & kRxUnread) ? own(ahead->slot, 0).slot : kNoIndex;
 }
 
 template <typename AnyStack>

@@ -167,6 +167,7 @@ class AppRings final : public App {
   void prefetch_send(const AnyStack& stack, const abi::SendRecord* ahead) const;
   template <typename Record>
   void prefetch_named(const Record* ahead) const;
+  uint32_t unread_slot(const abi::ReleaseRecord* ahead) const;
   void top_up(Side& side, uint32_t app);
 
   Arena& arena_;

@@ -45,8 +45,9 @@ class Stack {
   std::optional<uint32_t> elsewhere(const Endpoint& local, const Endpoint& remote) const {
     return engine_.elsewhere(local, remote);
   }
-  /// Room for one more send at `level`; without it keep the packet and try again in a later turn.
   void prefetch(uint32_t slot) const { engine_.prefetch(slot); }
+  void prefetch_busy(uint32_t slot) const { engine_.prefetch_busy(slot); }
+  /// Room for one more send at `level`; without it keep the packet and try again in a later turn.
   bool send_ready(uint8_t level) const { return engine_.send_ready(level); }
   /// Frames of all levels that wait for the port.
   uint32_t queued() const { return queue_.size(); }

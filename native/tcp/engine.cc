@@ -118,6 +118,16 @@ void TcpEngine::prefetch(uint32_t slot) const {
   __builtin_prefetch(lines + 64);
 }
 
+void TcpEngine::prefetch_busy(uint32_t slot) const {
+  if (slot < tcbs_.touched()) prefetch_block(tcbs_.at(slot).busy);
+}
+
+void TcpEngine::prefetch_block(uint32_t busy) const {
+  if (busy == kNoIndex) return;
+  const auto* const lines = reinterpret_cast<const uint8_t*>(&busy_.at(busy));
+  for (size_t line = 0; line < sizeof(Busy); line += 64) __builtin_prefetch(lines + line);
+}
+
 const Tcb* TcpEngine::find_alive(Handle handle) const {
   if (handle.slot >= tcbs_.touched()) return nullptr;
   const Tcb& c = tcbs_.at(handle.slot);

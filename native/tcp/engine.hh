@@ -86,6 +86,8 @@ class TcpEngine {
   void release(Handle handle, Packet* packet, uint16_t length);
   /// The control block of this slot will be needed soon. Any number will do.
   void prefetch(uint32_t slot) const;
+  /// What it has under way, when its control block has been prefetched.
+  void prefetch_busy(uint32_t slot) const;
   bool alive(Handle handle) const { return find_alive(handle) != nullptr; }
   /// Bytes that the app may write now: what the connection's send_buffer and not_sent_low_water leave. 0 for a dead
   /// handle. A larger send() is taken all the same.
@@ -210,6 +212,7 @@ class TcpEngine {
   void prefetch_record(Arrival& arrival) const;
   void prefetch_busy(Arrival& arrival) const;
   void prefetch_sent(const Arrival& arrival) const;
+  void prefetch_block(uint32_t busy) const;
   void arrive(Arrival& arrival);
   void on_connection(Tcb& c, Arrival& arrival);
   bool acceptable(const Tcb& c, const TcpSegment& s) const;

@@ -73,9 +73,7 @@ void TcpEngine::prefetch_busy(Arrival& arrival) const {
   const uint32_t busy = open ? tcbs_.at(slot).busy : kNoIndex;
   if (open) app_.prefetch(slot);
   arrival.likely = busy;
-  if (busy == kNoIndex) return;
-  const auto* const lines = reinterpret_cast<const uint8_t*>(&busy_.at(busy));
-  for (size_t line = 0; line < sizeof(Busy); line += 64) __builtin_prefetch(lines + line);
+  prefetch_block(busy);
 }
 
 void TcpEngine::prefetch_sent(const Arrival& arrival) const {

@@ -26,6 +26,7 @@ struct FakeStack {
   explicit FakeStack(PacketPool& rx, PacketPool& tx) : rx(rx), tx(tx) {}
 
   void prefetch(uint32_t) const {}
+  void prefetch_busy(uint32_t) const {}
   bool send_ready(uint8_t level) const { return ready && full != level; }
   bool send(Handle handle, Packet* packet, Nanos, bool message_end) {
     if (!alive(handle)) {
