@@ -135,6 +135,9 @@ const CLOSES_PER_TURN = 4096;
 /** Closed connections whose last messages wait for their reader; those of more are given back. */
 const RETIRED_MAX = 64;
 
+/** Words of messages that wait for a reader. */
+const NOTHING = new Uint32Array(0);
+
 export class AppCore<L extends string = string>
   implements EventSink, DispatcherHost<L>, ConnectionHost<L>, ReaderHost<L>
 {
@@ -484,7 +487,7 @@ export class AppCore<L extends string = string>
       this.readerOf(slot, generation);
     const reader = this.readers.get(slot);
     if (this.table.has(slot, CLOSING)) reader?.drop();
-    const unread = readable && reader !== undefined ? this.dispatcher.pending.takeAll(slot) : new Uint32Array(0);
+    const unread = readable && reader !== undefined ? this.dispatcher.pending.takeAll(slot) : NOTHING;
     this.readers.delete(slot);
     this.clients.delete(slot);
     this.dispatcher.drop(slot);
@@ -677,7 +680,7 @@ export class AppCore<L extends string = string>
     if (known?.generation === generation) return known;
     const reader = new Reader<L>(this, new Message<L>(this.arena, this), slot, generation);
     if (this.table.isOpen(slot, generation)) this.addReader(reader, slot);
-    else reader.close(endOf(this.reasonOf(slot, generation)), new Uint32Array(0));
+    else reader.close(endOf(this.reasonOf(slot, generation)), NOTHING);
     return reader;
   }
 

@@ -65,7 +65,7 @@ void AppRings::prefetch_named(const Record* ahead) const {
 /// Whose window this release opens, where its packet has been prefetched; kNoIndex: nobody's. TCP looks at its control block and at
 /// what it has under way, and at nothing of a connection whose messages are framed.
 inline uint32_t AppRings::unread_slot(const abi::ReleaseRecord* ahead) const {
-  if (ahead == nullptr || ahead->packet >= region_.count) return kNoIndex;
+  if (ahead == nullptr || ahead->packet - first_rx_ >= rx_packets_) return kNoIndex;
   return (region_.at(ahead->packet)->tx_flags & kRxUnread) ? own(ahead->slot, 0).slot : kNoIndex;
 }
 
