@@ -110,6 +110,7 @@ class Course {
       client_turn();
       measured<syn>(kConnections);
       client_turn();
+      client_turn();  // the ACK of a SYN-ACK waits a turn for data
       measured<handshake_ack>(kConnections);
       expect(server_.notes.open.size() == kConnections, "connections open");
       for (uint32_t i = 0; i < kRequests; ++i) ask();

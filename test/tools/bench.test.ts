@@ -90,7 +90,7 @@ test('a name that is none is refused with those that there are', () => {
   assert.is(status, 2);
   assert.match(
     stderr,
-    /one of port, bulk, echo, connect, idle, dashboard, mirror, scale, flood, priority, redis, app, c10m, coroutine, /,
+    /one of port, bulk, echo, connect, idle, dashboard, nap, mirror, scale, flood, priority, redis, app, c10m, coroutine, /,
   );
 });
 

@@ -17,6 +17,7 @@ import { idle } from './idle.js';
 import { versions } from './machine.js';
 import { classify, coroutine, ring, steer } from './micro.js';
 import { mirror } from './mirror.js';
+import { nap } from './nap.js';
 import { OUTPUT, ROOT } from './places.js';
 import { port } from './port.js';
 import { Stopped } from './priority/rig.js';
@@ -32,6 +33,7 @@ const SUITE: readonly Benchmark[] = [
   connect,
   idle,
   dashboard,
+  nap,
   mirror,
   scale,
   flood,
@@ -114,7 +116,7 @@ function command(): Command {
     .option('--part <name>', `${PARTS_BY_MEMBER.join('; ')}; may be repeated; none: all`, knownPart, [])
     .option(
       '--connections <n>',
-      'of idle, dashboard, mirror and app (100k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
+      'of idle, dashboard, mirror and app (100k), nap (1k), scale (1k to 1M) and c10m (10,368,000); may be repeated for idle and scale',
       oneMore,
       [],
     )
