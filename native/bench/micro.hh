@@ -21,4 +21,7 @@ Costs classify_costs(uint32_t frames);
 /// Frames of 254 bytes for another stack: whose they are; there and home with one thread at both ends, and with two.
 Costs steer_costs(uint32_t frames);
 
+/// Naps of 500 us: the share of a core that a thread takes which does nothing else.
+Costs nap_costs(uint32_t naps);
+
 }  // namespace qstack::bench

