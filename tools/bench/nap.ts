@@ -4,9 +4,9 @@
 // such naps cost a thread that does nothing else, on this machine. echo_server, without
 // Redis, whose own sleep is no matter of ours, under mcc over memif.
 import type { RunReport } from '../mcc/report.js';
-import { Generator } from '../start/generator.js';
 import { type Benchmark, type Context, interleaved, medianOf, type Result, type Sample } from './benchmark.js';
-import { nativeEnd, nodeProgram, withFolder } from './places.js';
+import { EchoRig } from './echo-rig.js';
+import { nativeEnd } from './places.js';
 import { type Aim, aimText, aimValues } from './priority/aim.js';
 import { ms } from './priority/part.js';
 import { End } from './process.js';
@@ -21,8 +21,6 @@ const NAME = 'echo_server';
 const FLOOR = 'a thread that only naps';
 const NAPS_PER_S = 2_000;
 const FLOOR_LIMIT_MS = 120_000;
-const SERVER = '10.0.0.1';
-const PORT = '7';
 
 /** Of a core, by all threads of a process, since the last call. */
 class Share {
@@ -51,37 +49,16 @@ function sampleOf(run: RunReport | undefined, cores: number): Sample {
 }
 
 function napping(connections: number, context: Context): Promise<Sample> {
-  return withFolder(async (folder) => {
-    const socket = `${folder}/nap.sock`;
-    const place = [
-      '--device',
-      `memif:${socket}?server`,
-      '--host-ip',
-      `${SERVER}/16`,
-      '--port',
-      PORT,
-      '--http-port',
-      '0',
-    ];
-    const pools = ['--max-concurrency', `${connections}`];
-    const server = new End('the server', [...nodeProgram('apps/echo_server/main.js'), ...place, ...pools], 'listening');
-    try {
-      await server.start();
-      const share = new Share(server.pid);
-      let cores = Number.NaN;
-      const flags = { '--socket': socket, '--port': PORT, '--reply': 'echo', '-s': '1', '-w': '1' };
-      const load = { folder, connections, phases: phasesOf(context), highShare: 1, seed: context.seed, flags };
-      const onRun = () => {
-        cores = share.read();
-      };
-      const report = await new Generator({ ...load, say: () => {}, onRun }).report();
-      if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
-      if (report.phases.some(({ mismatched }) => mismatched > 0)) throw new Error('replies were wrong');
-      return sampleOf(report.phases[1], cores);
-    } finally {
-      await server.stop();
-    }
-  });
+  const work = async (rig: EchoRig) => {
+    const share = new Share(rig.pid);
+    let cores = Number.NaN;
+    const onRun = () => {
+      cores = share.read();
+    };
+    const report = await rig.load({ phases: phasesOf(context), seed: context.seed, onRun });
+    return sampleOf(report.phases[1], cores);
+  };
+  return EchoRig.with(connections, () => [], work);
 }
 
 /** What the machine takes for the naps of one idle thread. */

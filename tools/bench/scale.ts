@@ -6,7 +6,6 @@
 // everywhere.
 import { writeFileSync } from 'node:fs';
 import { PHASES, type View } from '../mcc/native.js';
-import { Generator } from '../start/generator.js';
 import {
   type Benchmark,
   type Context,
@@ -16,9 +15,8 @@ import {
   type Row,
   type Sample,
 } from './benchmark.js';
+import { EchoRig } from './echo-rig.js';
 import { machineBusySeconds } from './machine.js';
-import { nodeProgram, withFolder } from './places.js';
-import { End } from './process.js';
 import { rounded } from './statistics.js';
 import { ranNanoseconds } from './threads.js';
 
@@ -27,8 +25,6 @@ const CONNECTIONS = [1_000, 10_000, 100_000, 1_000_000];
 const THREADS = [1, 2];
 const UNDER_WAY = 1_000;
 const PACKETS = '32768';
-const SERVER = '10.0.0.1';
-const PORT = '7';
 /** Before the window; a window below a second is for correctness, and has none. */
 const WARM_UP_MS = 1_000;
 /** At least so many connections a second are opened. */
@@ -95,41 +91,20 @@ function phaseOf({ seconds }: Context, connections: number): { phases: string; w
 }
 
 function echoed(connections: number, threads: number, context: Context): Promise<Sample> {
-  return withFolder(async (folder) => {
-    const socket = `${folder}/scale.sock`;
-    const place = [
-      '--device',
-      `memif:${socket}?server`,
-      '--host-ip',
-      `${SERVER}/16`,
-      '--port',
-      PORT,
-      '--http-port',
-      '0',
-    ];
-    const pools = ['--max-concurrency', `${connections}`, '--max-num-buffers', PACKETS];
+  const flagsIn = (folder: string) => {
     const file = `${folder}/scale.conf`;
     writeFileSync(file, `stack_thread = ${threads}\napp_thread = ${threads}\n`);
-    const command = [...nodeProgram('apps/echo_server/main.js'), '-f', file, ...place, ...pools];
-    const server = new End('the server', command, 'listening');
-    try {
-      await server.start();
-      const watch = new Watch(server.pid);
-      const { phases, warmUpMs } = phaseOf(context, connections);
-      const limitS = 60 + Math.ceil(connections / PACE_PER_S);
-      const flags = {
-        ...{ '--socket': socket, '--port': PORT, '--reply': 'echo', '--packets': PACKETS },
-        ...{ '-s': '1', '-w': '1', '--connect-limit': `${limitS}` },
-      };
-      const load = { folder, connections, phases, highShare: 1, seed: context.seed, flags, say: () => {} };
-      const report = await new Generator({ ...load, onView: (view) => watch.look(view) }).report();
-      if (report.connected < connections) throw new Error(`only ${report.connected} connections were open`);
-      if (report.mismatched > 0) throw new Error(`${report.mismatched} replies were wrong`);
-      return watch.sample(warmUpMs);
-    } finally {
-      await server.stop();
-    }
-  });
+    return ['-f', file, '--max-num-buffers', PACKETS];
+  };
+  const work = async (rig: EchoRig) => {
+    const watch = new Watch(rig.pid);
+    const { phases, warmUpMs } = phaseOf(context, connections);
+    const limitS = 60 + Math.ceil(connections / PACE_PER_S);
+    const flags = { '--packets': PACKETS, '--connect-limit': `${limitS}` };
+    await rig.load({ phases, seed: context.seed, flags, onView: (view) => watch.look(view) });
+    return watch.sample(warmUpMs);
+  };
+  return EchoRig.with(connections, flagsIn, work);
 }
 
 const threadsText = (threads: number) =>
