@@ -6,9 +6,6 @@ import type { Chart } from '../svg.js';
 import type { Aim } from './aim.js';
 import type { Rig } from './rig.js';
 
-/** Of the high level at the server under QStack's headline load, as published. */
-export const QSTACK_P99_MS = 2.4;
-
 export interface PartResult {
   readonly rows: readonly Row[];
   readonly aims: readonly Aim[];
