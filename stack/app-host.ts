@@ -8,7 +8,6 @@ import { App } from './app.js';
 import { AppCore } from './app-core.js';
 import type { UserCounts } from './app-protocol.js';
 import type { StackSettings } from './config/settings.js';
-import { waitedForCoreUs } from './core-wait.js';
 import { QstackError } from './errors.js';
 import type { ListenerControl } from './listener.js';
 import type { Log } from './log.js';
@@ -91,7 +90,7 @@ export class AppHost<L extends string> {
       const sentence = `${handler} ran for ${ms} ms without a yield* or await: meanwhile nothing else ran in its thread`;
       log.warn('HANDLER_SLOW', sentence, { handler, messageLevel, ms }, `HANDLER_SLOW ${handler}`);
     };
-    return { boundMs, slow, waitedUs: waitedForCoreUs };
+    return { boundMs, slow, waitedUs: this.native.waitedForCoreUs };
   }
 
   private traceOps(): OpTrace {

@@ -4,15 +4,25 @@ import { diagnostics } from './diagnostics.js';
 import type { StackCounters } from './native.js';
 
 const PERIOD_MS = 1_000;
+/** From one look for a subscriber to the next. */
+const UNWATCHED_MS = 5_000;
 
 export class DropWatch {
   private readonly counters: () => StackCounters;
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
   private before: StackCounters['counters'] | null = null;
 
   constructor(counters: () => StackCounters) {
     this.counters = counters;
-    this.timer = setInterval(() => this.look(), PERIOD_MS).unref();
+    this.lookLater();
+  }
+
+  private lookLater(): void {
+    const later = () => {
+      this.look();
+      this.lookLater();
+    };
+    this.timer = setTimeout(later, diagnostics.drop.hasSubscribers ? PERIOD_MS : UNWATCHED_MS).unref();
   }
 
   private look(): void {
@@ -31,6 +41,6 @@ export class DropWatch {
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
   }
 }

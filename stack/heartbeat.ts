@@ -4,8 +4,9 @@ import { Arena } from '../mempool/arena.js';
 import { APP_LINE_TURNS_U32, APP_LINE_WAITING_U32 } from './abi.js';
 import type { Log } from './log.js';
 
-const PERIOD_MS = 1000;
-const STUCK_MS = 5000;
+const STUCK_MS = 5_000;
+/** Each look at an idle server costs milliseconds of cold JavaScript. */
+const PERIOD_MS = STUCK_MS / 2;
 
 export class Heartbeat {
   private readonly arena: Arena;

@@ -338,6 +338,8 @@ export interface NativeAddon {
   adviseHugePages(buffer: ArrayBuffer): void;
   /** Monotonic nanoseconds / 64, modulo 2^32. */
   stamp(): number;
+  /** How long the calling thread was ready to run while others had its core, since it began; 0 where the kernel does not count it. */
+  waitedForCoreUs(): number;
 }
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');

@@ -1,5 +1,7 @@
 #include "native/bench/connect_client.hh"
 
+#include "native/stack/stack_thread.hh"
+
 namespace qstack::bench {
 
 namespace {
@@ -11,6 +13,7 @@ ConnectClient::ConnectClient(const ConnectClientConfig& config, PacketPool& tx)
 
 bool ConnectClient::opened(const Opened& event) {
   waiting_.push_back(event.handle);
+  if (config_.rest > 0 && answered_ > 0) opened_in_.record(monotonic_now() - began_[event.handle.slot]);
   return true;
 }
 
@@ -39,6 +42,7 @@ uint32_t ConnectClient::take_answers(Nanos now) {
     --under_way_;
     stack_->release(answer.handle, answer.packet, answer.length, now);
     stack_->close(answer.handle, now);
+    if (config_.rest > 0) next_open_ = now + config_.rest;
   }
   answers_.clear();
   return work;

@@ -13,6 +13,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "native/bench/bulk_sink.hh"
 #include "native/bench/bulk_source.hh"
@@ -42,9 +43,16 @@ void say_ready() {
 /// Set by the program that is done, or by SIGTERM.
 std::atomic<bool> done = false;
 
-/// Takes turns in a thread of their own until the program is done or is told to end.
-HiccupProbe::Summary drive(const StackThread::Turn& turn, const std::function<bool()>& finished, Arguments& arguments) {
-  StackThreadConfig config{.name = "bench", .on_start = eal_enter_thread, .on_stop = eal_leave_thread};
+/// Takes turns in a thread of their own until the program is done or is told to end. Frames of `port` end its naps, as a server's.
+HiccupProbe::Summary drive(const StackThread::Turn& turn, const std::function<bool()>& finished, Arguments& arguments,
+                           Port* port = nullptr, const std::function<Nanos(Nanos)>& deadline = {}) {
+  Doorbell bell;
+  StackThreadConfig config{.name = "bench",
+                           .port = port,
+                           .bell = &bell,
+                           .deadline = deadline,
+                           .on_start = eal_enter_thread,
+                           .on_stop = eal_leave_thread};
   if (arguments.has("core")) config.core = static_cast<int>(arguments.number("core", 0));
   if (arguments.text("poll", "yield") == "busy") config.poll = PollMode::busy;
   arguments.check_all_read();
@@ -65,9 +73,9 @@ HiccupProbe::Summary drive(const StackThread::Turn& turn, const std::function<bo
 
 /// A program on a stack: the stack's turn, and the program's step between two turns.
 template <typename Program>
-HiccupProbe::Summary drive(Stack& stack, Program& program, Arguments& arguments) {
+HiccupProbe::Summary drive(Stack& stack, Program& program, Arguments& arguments, Port* port = nullptr) {
   const auto turn = [&](Nanos now) { return stack.turn(now) + program.step(now); };
-  return drive(turn, [&] { return program.done(); }, arguments);
+  return drive(turn, [&] { return program.done(); }, arguments, port, [&](Nanos now) { return stack.next_deadline(now); });
 }
 
 void print_window(const Window& window) {
@@ -85,14 +93,20 @@ void print_rest(const HiccupProbe::Summary& hiccups, const Counters& counters) {
   puts("}");
 }
 
+/// Two members, their names behind `of`.
+void print_times(const char* of, const mcc::Histogram& times) {
+  printf(",\"%sp50_us\":%.2f,\"%sp99_us\":%.2f", of, static_cast<double>(times.quantile(0.5)) / 1e3, of,
+         static_cast<double>(times.quantile(0.99)) / 1e3);
+}
+
 /// The report of a client that measures its answers.
 template <typename Client>
 void print_answers(const Client& client, const HiccupProbe::Summary& hiccups, const Counters& counters) {
   putchar('{');
   print_window(client.window());
-  const mcc::Histogram& latencies = client.latencies();
-  printf(",\"p50_us\":%.2f,\"p99_us\":%.2f,\"lost\":%u", static_cast<double>(latencies.quantile(0.5)) / 1e3,
-         static_cast<double>(latencies.quantile(0.99)) / 1e3, client.lost());
+  print_times("", client.latencies());
+  if constexpr (std::is_same_v<Client, ConnectClient>) print_times("open_", client.answers());
+  printf(",\"lost\":%u", client.lost());
   print_rest(hiccups, counters);
 }
 
@@ -133,7 +147,7 @@ void echo_server(Arguments& arguments) {
   EchoServer server(kPort, line.tx());
   Stack stack(line.config(), line.port(), line.rx(), line.tx(), server);
   server.attach(stack);
-  const HiccupProbe::Summary hiccups = drive(stack, server, arguments);
+  const HiccupProbe::Summary hiccups = drive(stack, server, arguments, &line.port());
   printf("{\"amount\":0");
   print_rest(hiccups, stack.counters());
 }
@@ -160,6 +174,7 @@ void connect_client(Arguments& arguments) {
   config.warm_up = arguments.number("warm_up_ms", 300) * kMilli;
   config.window = arguments.number("window_ms", 2'000) * kMilli;
   config.under_way = static_cast<uint32_t>(arguments.number("under_way", 1));
+  config.rest = arguments.number("rest_ms", 0) * kMilli;
   config.remote = {arguments.address("to"), kPort};
   LineEnd line(arguments);
   config.local = {line.config().ip.address, 0};

@@ -8,6 +8,7 @@
 
 #include "native/node/classify_calls.hh"
 #include "native/node/control_values.hh"
+#include "native/node/core_wait.hh"
 #include "native/node/env_data.hh"
 #include "native/node/huge_pages.hh"
 #include "native/node/read_config.hh"
@@ -176,6 +177,10 @@ Napi::Value advise(const Info& info) {
 
 Napi::Value stamp(const Info& info) { return Napi::Number::New(info.Env(), to_stamp(monotonic_now())); }
 
+Napi::Value waited(const Info& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(waited_for_core()) / 1'000);
+}
+
 template <Napi::Value (*function)(const Info&)>
 void add(Napi::Object exports, const char* name) {
   const auto call = [](const Info& info) { return guarded(info, [&info] { return function(info); }); };
@@ -209,6 +214,7 @@ void register_control(Napi::Env env, Napi::Object exports) {
   add<wake>(exports, "wake");
   add<advise>(exports, "adviseHugePages");
   add<stamp>(exports, "stamp");
+  add<waited>(exports, "waitedForCoreUs");
 }
 
 }  // namespace qstack::node

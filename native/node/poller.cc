@@ -9,7 +9,7 @@ namespace qstack::node {
 
 namespace {
 
-/// A driving poller is the stack's timer as well, and most devices cannot wake it.
+/// A driving poller is the stack's timer as well, and not every device can wake it.
 constexpr Nanos kDriveNap = 1'000'000;
 constexpr Nanos kDriveLinger = 10'000'000;
 
@@ -63,6 +63,17 @@ void Poller::open_handles() {
     [[maybe_unused]] const ssize_t n = read(self->config_.instance->wake_fd(self->config_.app), &count, sizeof(count));
     ++self->stats_.wakeups;
   });
+  if (config_.drive) watch_port();
+}
+
+void Poller::watch_port() {
+  Port& port = config_.instance->port(config_.app);
+  if (port.wake_fd() < 0) return;
+  port_ = &port;
+  uv_poll_init(loop_, &frames_, port.wake_fd());
+  frames_.data = this;
+  ++open_handles_;
+  uv_poll_start(&frames_, UV_READABLE, [](uv_poll_t*, int, int) {});
 }
 
 template <typename Handle>
@@ -75,7 +86,7 @@ void Poller::close() {
   closing_ = true;
   if (tell_closed_) tell_closed_();
   while (!sources_.empty()) remove_source(*sources_.back().source);
-  store_relaxed(line_.waiting, 0u);
+  leave_sleep();
   if (config_.drive) config_.instance->end_driving(config_.app);
   on_turn_.Reset();
   close_handle(prepare_);
@@ -83,6 +94,7 @@ void Poller::close() {
   close_handle(idle_);
   close_handle(timer_);
   close_handle(wake_);
+  if (port_ != nullptr) close_handle(frames_);
 }
 
 void Poller::on_closed(uv_handle_t* handle) {
@@ -98,6 +110,10 @@ void Poller::set_ref(bool ref) {
                               reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&timer_),
                               reinterpret_cast<uv_handle_t*>(&wake_)}) {
     ref ? uv_ref(handle) : uv_unref(handle);
+  }
+  if (port_ != nullptr) {
+    auto* const frames = reinterpret_cast<uv_handle_t*>(&frames_);
+    ref ? uv_ref(frames) : uv_unref(frames);
   }
   for (const Source& source : sources_) {
     if (source.handle == nullptr) continue;
@@ -152,18 +168,28 @@ bool Poller::try_to_sleep(Nanos now) {
   if (++sleep_number_ == 0) sleep_number_ = 1;
   store_relaxed(line_.waiting, sleep_number_);
   full_fence();
-  if (rings_ready()) {
-    store_relaxed(line_.waiting, 0u);
+  asleep_ = true;
+  if (listen(now) || rings_ready()) {
+    leave_sleep();
     return false;
   }
-  asleep_ = true;
   ++stats_.sleeps;
   arm_timer(now);
   return true;
 }
 
+/// From now on frames wake. True: some came before.
+bool Poller::listen(Nanos now) {
+  if (port() == nullptr) return false;
+  port()->arm();
+  if (!drive(now)) return false;
+  last_work_ = now;
+  return true;
+}
+
 void Poller::arm_timer(Nanos now) {
-  Nanos at = config_.drive ? now + kDriveNap : 0;
+  Nanos at = 0;
+  if (config_.drive) at = port() == nullptr ? now + kDriveNap : config_.instance->next_deadline(config_.app, now);
   const auto earlier = [&at](Nanos other) {
     if (other != 0 && (at == 0 || other < at)) at = other;
   };
@@ -183,6 +209,7 @@ void Poller::leave_sleep() {
   if (!asleep_) return;
   asleep_ = false;
   store_relaxed(line_.waiting, 0u);
+  if (port() != nullptr) port()->disarm();
   uv_timer_stop(&timer_);
   probe_.interrupt();
 }
@@ -202,6 +229,7 @@ void Poller::check() {
   last_work_ = now;
   if (!reason) return;
   enter(now);
+  config_.instance->wake_stacks();  // for what JavaScript has published
   if (!closing_ && poll_sources(monotonic_now()) != 0) more_ = true;  // what came meanwhile waits for a turn
 }
 

@@ -3,8 +3,8 @@
 // In: the rings of one app with each stack, poll sources, deadlines and kicks. Out: one entry into JavaScript per turn of
 // libuv that has a reason. While there is work an idle handle keeps libuv from blocking; then it lingers; then it says
 // in AppLine that it waits, looks at the rings once more, and blocks until the eventfd, a source's descriptor or a
-// timer wakes it. With `drive` it takes the stack's turns as well. Invariant: between "waits" and blocking nothing is
-// missed (AppRings::publish is the other half). Used by the thread of its environment alone.
+// timer wakes it. With `drive` it takes the stack's turns as well, and frames wake it where the port can. Invariant: between "waits"
+// and blocking nothing is missed (AppRings::publish is the other half). Used by the thread of its environment alone.
 #pragma once
 
 #include <napi.h>
@@ -68,9 +68,12 @@ class Poller {
   void check();
   bool must_stay_awake(Nanos now);
   bool try_to_sleep(Nanos now);
+  bool listen(Nanos now);
   void arm_timer(Nanos now);
   void leave_sleep();
   bool drive(Nanos now);
+  void watch_port();
+  Port* port() const { return config_.instance->destroyed() ? nullptr : port_; }
   uint32_t poll_sources(Nanos now);
   bool rings_ready() const;
   bool rings_ready(uint32_t stack) const;
@@ -106,6 +109,8 @@ class Poller {
   uv_idle_t idle_{};
   uv_timer_t timer_{};
   uv_poll_t wake_{};
+  uv_poll_t frames_{};     ///< of the port of the stack that it drives
+  Port* port_ = nullptr;   ///< null: it does not wake
 };
 
 /// The poller behind a NativePoller object; throws CodedError when the value is none, or is closed.

@@ -52,7 +52,7 @@ StackInstance::Parts::~Parts() {
 }
 
 StackInstance::StackInstance(const InstanceConfig& config, const TouchProgress& progress)
-    : config_(config), woken_(config.arena.apps) {
+    : config_(config), woken_(config.arena.apps), bells_(config.arena.stacks) {
   for (uint32_t app = 0; app < config.arena.apps; ++app) wake_fds_.push_back(make_eventfd());
   parts_ = std::make_shared<Parts>();
   parts_->arena = std::make_unique<Arena>(with_region(config.arena, config.device));
@@ -197,15 +197,14 @@ void StackInstance::attach_app(uint32_t app) {
 
 void StackInstance::wake(uint32_t app) {
   woken_[app].store(true, std::memory_order_release);
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_fds_[app], &one, sizeof(one));
+  eventfd_write(wake_fds_[app], 1);
 }
 
 void StackInstance::run(const StackThreadConfig& config, const std::vector<int>& cores) {
   const auto lock = take_control();
   check_alive();
   if (runs() || parts_->shards->driven()) throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
-  parts_->shards->run(config, cores);
+  parts_->shards->run(config, cores, bells_);
 }
 
 void StackInstance::stop() {
@@ -226,7 +225,8 @@ uint32_t StackInstance::turn(Nanos now) {
 void StackInstance::begin_driving(uint32_t stack) {
   const auto lock = take_control();
   check_alive();
-  if (runs() || stack >= parts_->shards->count() || !parts_->shards->begin_driving(stack)) {
+  const auto knock = [fd = wake_fds_[stack]] { eventfd_write(fd, 1); };
+  if (runs() || stack >= parts_->shards->count() || !parts_->shards->begin_driving(stack, knock)) {
     throw CodedError("QST_ERR_STACK_RUNNING", "this stack runs already");
   }
   eal_enter_thread();

@@ -59,6 +59,10 @@ class StackInstance {
   int wake_fd(uint32_t app) const { return wake_fds_[app]; }
   void attach_app(uint32_t app);
   void wake(uint32_t app);
+  /// Apps have written for the stacks: those that sleep in threads of their own wake.
+  void wake_stacks() {
+    for (Doorbell& bell : bells_) bell.ring();
+  }
   /// True once for each wake().
   bool woken(uint32_t app) { return woken_[app].exchange(false, std::memory_order_acquire); }
 
@@ -71,6 +75,9 @@ class StackInstance {
   void begin_driving(uint32_t stack);
   void end_driving(uint32_t stack);
   uint32_t drive(uint32_t stack, Nanos now) { return parts_->shards->drive(stack, now); }
+  /// Of the one who drives it: whose frames he waits for, and how long.
+  Port& port(uint32_t stack) { return parts_->device->port(stack); }
+  Nanos next_deadline(uint32_t stack, Nanos now) const { return parts_->shards->next_deadline(stack, now); }
   /// Stops and frees; what is called afterwards fails with QST_ERR_STACK_DESTROYED.
   void destroy();
   bool destroyed() const { return destroyed_.load(std::memory_order_acquire); }
@@ -101,6 +108,7 @@ class StackInstance {
   std::atomic<bool> destroyed_{false};
   std::vector<int> wake_fds_;
   std::vector<std::atomic<bool>> woken_;
+  std::vector<Doorbell> bells_;  ///< by stack
   mutable std::mutex control_;  ///< one control call at a time
 };
 

@@ -158,6 +158,7 @@ void DpdkPort::start_tap() {
   tap_.take_over();
   rte_eth_dev_info info{};
   if (rte_eth_dev_info_get(port_, &info) == 0) tap_queue_ = TapQueue::open(info.if_index);
+  if (tap_queue_ != nullptr) tap_readable_ = tap_queue_->readable();
 }
 
 void DpdkPort::start_memif(bool client) {
@@ -239,6 +240,18 @@ bool DpdkPort::link_up() {
   if (memif_ != nullptr && !memif_->started()) return false;
   rte_eth_link link{};
   return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+int DpdkPort::wake_fd() const {
+  return door_ == nullptr ? tap_readable_.get() : door_->bell().fd();
+}
+
+void DpdkPort::arm() {
+  if (door_ != nullptr) door_->bell().arm();
+}
+
+void DpdkPort::disarm() {
+  if (door_ != nullptr) door_->bell().disarm();
 }
 
 DpdkPortStats DpdkPort::stats() const {

@@ -50,6 +50,10 @@ class DpdkPort final : public Port {
   uint16_t mtu() const override { return mtu_; }
   /// memif: whether the peer is there.
   bool link_up() override;
+  /// memif's server wakes, and tap.
+  int wake_fd() const override;
+  void arm() override;
+  void disarm() override;
 
   DpdkPortStats stats() const;
 
@@ -72,6 +76,7 @@ class DpdkPort final : public Port {
   std::unique_ptr<MemifLink> memif_;  ///< null for other devices
   TapSignal tap_;                        ///< does nothing for other devices
   std::unique_ptr<TapQueue> tap_queue_;  ///< null for other devices, and where the kernel gives none
+  Descriptor tap_readable_;
   uint32_t arrival_ = 0;
   uint64_t oversize_ = 0;
 };

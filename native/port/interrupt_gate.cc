@@ -18,8 +18,9 @@ namespace qstack {
 
 namespace {
 
-/// From one look at the devices to the next.
+/// From an opening to the first look at the devices, and from there to the next.
 constexpr int kParkedMs = 10;
+constexpr int kQuietMs = 200;
 /// The gate stays closed for so long at least, whatever comes up.
 constexpr timespec kBreather{.tv_sec = 0, .tv_nsec = 1'000'000};
 
@@ -29,6 +30,7 @@ struct Guarded {
   std::mutex handling;   ///< taken before `mutex`
   bool handles = false;  ///< the interrupt thread has `handling`
   int event = -1;        ///< readable while there are devices: EAL calls park() again and again
+  int news = -1;         ///< readable when a device came
   bool ringing = false;
   std::atomic<uint64_t> openings{0};
 };
@@ -57,10 +59,21 @@ int epoll_with(int event) {
   return -1;
 }
 
-/// `epoll` has something ready, now or within `ms`.
-bool is_ready(int epoll, int ms) {
-  pollfd wanted{epoll, POLLIN, 0};
-  return poll(&wanted, 1, ms) > 0;
+/// `epoll` has something ready, now or within `ms`; less where one of `doors` has.
+bool is_ready(int epoll, int ms, const std::vector<int>& doors = {}) {
+  std::vector<pollfd> wanted{{epoll, POLLIN, 0}};
+  for (const int door : doors) wanted.push_back({door, POLLIN, 0});
+  return poll(wanted.data(), wanted.size(), ms) > 0 && wanted[0].revents != 0;
+}
+
+/// What has to be looked at when one of them is readable.
+std::vector<int> doors() {
+  const std::lock_guard guard(guarded().mutex);
+  std::vector<int> all{guarded().news};
+  for (const GatedDevice* const device : guarded().devices) {
+    if (device->door_fd() >= 0) all.push_back(device->door_fd());
+  }
+  return all;
 }
 
 }  // namespace
@@ -73,6 +86,7 @@ void InterruptGate::add(GatedDevice& device) {
   const std::lock_guard guard(guarded().mutex);
   if (guarded().event < 0) hook();
   guarded().devices.push_back(&device);
+  eventfd_write(guarded().news, 1);
   if (!guarded().ringing) eventfd_write(guarded().event, 1);
   guarded().ringing = true;
 }
@@ -84,15 +98,18 @@ void InterruptGate::remove(GatedDevice& device) {
 
 /// Once per process: EAL's interrupt thread lives as long.
 void InterruptGate::hook() {
-  const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   rte_intr_handle* const handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-  if (event < 0 || handle == nullptr || rte_intr_fd_set(handle, event) != 0 ||
+  if (event < 0 || news < 0 || handle == nullptr || rte_intr_fd_set(handle, event) != 0 ||
       rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT) != 0 || rte_intr_callback_register(handle, park, nullptr) != 0) {
     rte_intr_instance_free(handle);
-    if (event >= 0) close(event);
+    for (const int fd : {event, news}) {
+      if (fd >= 0) close(fd);
+    }
     throw std::runtime_error("DPDK: its interrupt thread takes no event of ours");
   }
   guarded().event = event;
+  guarded().news = news;
 }
 
 /// Runs in EAL's interrupt thread. Between its return and its next call that thread handles EAL's other events, and
@@ -115,8 +132,10 @@ void InterruptGate::wait_for_work() {
   eventfd_t count = 0;
   eventfd_read(state.event, &count);
   nanosleep(&kBreather, nullptr);
-  for (bool wanted = false; !wanted;) {
-    const bool due = is_ready(epoll, kParkedMs);
+  bool wanted = false;
+  for (int ms = kParkedMs; !wanted; ms = kQuietMs) {
+    const bool due = is_ready(epoll, ms, doors());
+    eventfd_read(state.news, &count);
     state.handling.lock();
     wanted = attend() || due || epoll < 0 || is_ready(epoll, 0);
     if (!wanted) state.handling.unlock();

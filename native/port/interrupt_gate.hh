@@ -2,7 +2,8 @@
 //
 // The memif driver unmaps a lost peer's memory in EAL's interrupt thread, while rx_burst or tx_burst may be reading it.
 // So that thread spends its time parked in a handler of ours. When something has come up (connect, disconnect, our
-// reconnects; it looks every 10 ms), the gate opens: pollers stay out of their devices, the thread does it, and parks again.
+// reconnects; it looks when a device's door is knocked at, and every 200 ms), the gate opens: pollers stay out of their devices, the
+// thread does it, and parks again.
 // While connections stand it stays closed: on a busy core the thread may lose its core in the middle of an opening.
 //   poller:    enter() ─ burst ─ leave()           interrupt thread: open ─ pollers out ─ EAL's events ─ close ─ wait
 // Invariant: no handler of EAL's runs while a gated poller is inside. A poller never waits: it returns with no frames.
@@ -32,8 +33,10 @@ class GatedDevice {
   void leave() { inside_.store(false, std::memory_order_release); }
   bool inside() const { return inside_.load(std::memory_order_seq_cst); }
 
-  /// Called every 10 ms, at the closed gate. True: maintain() has something to do.
+  /// Called at the closed gate, behind an opening and then at least every 200 ms. True: maintain() has something to do.
   virtual bool attend() = 0;
+  /// Readable when attend() has something to do; -1: the time alone tells.
+  virtual int door_fd() const { return -1; }
   /// Called in every opening with monotonic time.
   virtual void maintain(Nanos now) = 0;
 

@@ -1,5 +1,6 @@
 #include "native/port/memif_door.hh"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <span>
 #include <stdexcept>
+#include <utility>
 
 namespace qstack {
 
@@ -33,16 +35,19 @@ sockaddr_un address_of(const std::string& path) {
 
 int new_socket() { return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 
-void close_descriptors(const msghdr& message) {
+template <typename Use>
+void each_descriptor(const msghdr& message, Use&& use) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(const_cast<msghdr*>(&message), part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     const auto* const first = reinterpret_cast<const int*>(CMSG_DATA(part));
-    for (const int fd : std::span(first, (part->cmsg_len - CMSG_LEN(0)) / sizeof(int))) close(fd);
+    for (const int fd : std::span(first, (part->cmsg_len - CMSG_LEN(0)) / sizeof(int))) use(fd);
   }
 }
 
-Carried carry_message(int from, int to) {
+/// `hear` gets the bytes and a descriptor that came with them, or -1, before they go on.
+template <typename Hear>
+Carried carry_message(int from, int to, Hear&& hear) {
   uint8_t bytes[kMessageMax];
   alignas(cmsghdr) uint8_t control[CMSG_SPACE(kDescriptorsMax * sizeof(int))];
   iovec piece{bytes, sizeof(bytes)};
@@ -54,10 +59,13 @@ Carried carry_message(int from, int to) {
   const ssize_t length = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
   if (length < 0) return errno == EAGAIN || errno == EINTR ? Carried::nothing : Carried::source_gone;
   const bool whole = length > 0 && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+  int with = -1;
+  each_descriptor(message, [&with](int fd) { with = fd; });
+  if (whole) hear(std::span<const uint8_t>(bytes, static_cast<size_t>(length)), with);
   piece.iov_len = static_cast<size_t>(length);
   message.msg_flags = 0;
   const bool sent = whole && to >= 0 && sendmsg(to, &message, MSG_NOSIGNAL) == length;
-  close_descriptors(message);
+  each_descriptor(message, [](int fd) { close(fd); });
   if (!whole) return Carried::source_gone;
   return sent ? Carried::message : Carried::target_gone;
 }
@@ -71,12 +79,14 @@ bool is_gone(int client) {
 
 }  // namespace
 
-MemifDoor::MemifDoor(std::string path) : path_(std::move(path)), behind_(address_of(behind(path_))) {
+MemifDoor::MemifDoor(std::string path)
+    : path_(std::move(path)), behind_(address_of(behind(path_))), news_(epoll_create1(EPOLL_CLOEXEC)) {
   const sockaddr_un address = address_of(path_);
   listener_ = new_socket();
   if (listener_ >= 0 && bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
       listen(listener_, SOMAXCONN) == 0) {
     unlink(behind_.sun_path);  // the door is ours, so what lies behind it is stale
+    watch(listener_);
     return;
   }
   const int error = errno;
@@ -91,7 +101,15 @@ MemifDoor::~MemifDoor() {
   unlink(behind_.sun_path);
 }
 
+/// By edges: what a step leaves lying waits for the next one, and keeps nobody busy meanwhile.
+void MemifDoor::watch(int socket) {
+  epoll_event wanted{.events = EPOLLIN | EPOLLET, .data = {}};
+  epoll_ctl(news_.get(), EPOLL_CTL_ADD, socket, &wanted);
+}
+
 void MemifDoor::step() {
+  std::array<epoll_event, kVisitsMax> told;
+  epoll_wait(news_.get(), told.data(), told.size(), 0);
   let_in();
   for (Visit& visit : visits_) {
     if (visit.client < 0) continue;
@@ -118,10 +136,11 @@ void MemifDoor::let_in() {
 }
 
 /// False: there is no server. Where its queue is full we come again in the next step.
-bool MemifDoor::reach_server(Visit& visit) const {
+bool MemifDoor::reach_server(Visit& visit) {
   const int server = new_socket();
   if (server >= 0 && connect(server, reinterpret_cast<const sockaddr*>(&behind_), sizeof(behind_)) == 0) {
     visit.server = server;
+    watch(server);
     return true;
   }
   const int error = errno;
@@ -131,14 +150,14 @@ bool MemifDoor::reach_server(Visit& visit) const {
 
 void MemifDoor::carry(Visit& visit) {
   for (uint32_t n = 0; n < kMessagesPerStep; ++n) {
-    const Carried carried = carry_message(visit.server, visit.left ? -1 : visit.client);
+    const Carried carried = carry_message(visit.server, visit.left ? -1 : visit.client, [&](auto bytes, int) { from_server(visit, bytes); });
     if (carried == Carried::source_gone) return end(visit);
     if (carried == Carried::nothing) break;
     visit.greeted = true;
     visit.left = visit.left || carried == Carried::target_gone;
   }
   for (uint32_t n = 0; n < kMessagesPerStep && !visit.left; ++n) {
-    const Carried carried = carry_message(visit.client, visit.server);
+    const Carried carried = carry_message(visit.client, visit.server, [&](auto bytes, int fd) { visit.ring.hear(bytes, fd); });
     if (carried == Carried::target_gone) return end(visit);
     if (carried == Carried::nothing) break;
     visit.left = carried == Carried::source_gone;
@@ -146,7 +165,14 @@ void MemifDoor::carry(Visit& visit) {
   if (visit.left && visit.greeted) end(visit);
 }
 
+void MemifDoor::from_server(Visit& visit, std::span<const uint8_t> message) {
+  if (!MemifRing::is_connected(message)) return;
+  visit.linked = true;
+  bell_.connect(std::move(visit.ring));
+}
+
 void MemifDoor::end(Visit& visit) {
+  if (visit.linked) bell_.disconnect();
   if (visit.client >= 0) close(visit.client);
   if (visit.server >= 0) close(visit.server);
   visit = {};

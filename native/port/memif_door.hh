@@ -6,13 +6,16 @@
 // and its descriptor is closed while EAL's interrupt thread still waits for it: that thread then ends the process
 // ("Error adding fd … epoll_ctl"). So DPDK sees only us, and we stay until it has said hello; who leaves before that
 // leaves us. Packets do not pass here: they travel in the memory whose descriptors do.
-// In: steps, one every 10 ms. Out: nothing that a client does ends the process. Nothing here blocks.
+// In: steps, one whenever fd() is readable and now and then. Out: nothing that a client does ends the process; the bell knows the ring of the client that has the
+// link. Nothing here blocks.
 #pragma once
 
 #include <sys/un.h>
 
 #include <array>
 #include <string>
+
+#include "native/port/memif_bell.hh"
 
 namespace qstack {
 
@@ -26,6 +29,10 @@ class MemifDoor {
 
   /// Lets clients in and carries messages on. By one thread at a time.
   void step();
+  /// Readable when a step has something to do that it had not before the last one.
+  int fd() const { return news_.get(); }
+
+  MemifBell& bell() { return bell_; }
 
   /// Where DPDK has to listen.
   static std::string behind(const std::string& path) { return path + "~"; }
@@ -39,17 +46,23 @@ class MemifDoor {
     int server = -1;       ///< -1: DPDK's queue was full
     bool greeted = false;  ///< DPDK has said hello: from now on we may leave
     bool left = false;     ///< the client is gone
+    bool linked = false;   ///< DPDK has agreed: the bell has its ring
+    MemifRing ring = {};
   };
 
   void let_in();
-  bool reach_server(Visit& visit) const;
+  bool reach_server(Visit& visit);
   void carry(Visit& visit);
-  static void end(Visit& visit);
+  void from_server(Visit& visit, std::span<const uint8_t> message);
+  void end(Visit& visit);
+  void watch(int socket);
 
   std::string path_;
   sockaddr_un behind_;
+  Descriptor news_;  ///< an epoll instance with all sockets
   int listener_ = -1;
   std::array<Visit, kVisitsMax> visits_;
+  MemifBell bell_;
 };
 
 }  // namespace qstack

@@ -64,6 +64,8 @@ bool MemifLink::attend() {
   return client_ && !up;
 }
 
+int MemifLink::door_fd() const { return door_ == nullptr ? -1 : door_->fd(); }
+
 void MemifLink::maintain(Nanos now) {
   if (!client_) return;
   if (started() && is_up(port_)) {

@@ -22,6 +22,7 @@ class MemifLink final : public GatedDevice {
   /// A client whose server is not there stays stopped, and is started by maintain.
   void start();
   bool attend() override;
+  int door_fd() const override;
   void maintain(Nanos now) override;
 
  private:

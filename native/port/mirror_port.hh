@@ -63,6 +63,9 @@ class MirrorPort final : public Port {
   MacAddress mac() const override { return inside_.mac(); }
   uint16_t mtu() const override { return inside_.mtu(); }
   bool link_up() override { return inside_.link_up(); }
+  int wake_fd() const override { return inside_.wake_fd(); }
+  void arm() override { inside_.arm(); }
+  void disarm() override { inside_.disarm(); }
 
   const MirrorCounts& counts() const { return counts_; }
 

@@ -20,6 +20,12 @@ class Port {
   virtual MacAddress mac() const = 0;
   virtual uint16_t mtu() const = 0;
   virtual bool link_up() = 0;
+
+  /// Readable when a frame came while the port was armed; the same as long as the port lives. -1: it wakes nobody, and is polled.
+  virtual int wake_fd() const { return -1; }
+  /// What came before is seen by the next burst alone.
+  virtual void arm() {}
+  virtual void disarm() {}
 };
 
 }  // namespace qstack

@@ -11,11 +11,14 @@
 
 #include <liburing.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+
+#include "native/port/descriptor.hh"
 
 struct rte_mbuf;
 
@@ -35,6 +38,8 @@ class TapQueue {
   /// False: the kernel takes nothing here any more.
   bool transmit(rte_mbuf** frames, uint32_t count);
   uint64_t errors() const { return errors_; }
+  /// A descriptor, the caller's, that is readable while frames wait to be received.
+  Descriptor readable() const { return Descriptor(dup(file_)); }
 
  private:
   explicit TapQueue(int file);

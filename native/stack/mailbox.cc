@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <utility>
+
 namespace qstack {
 
 bool Mailbox::call(const std::function<void()>& work, std::chrono::milliseconds patience) {
@@ -14,6 +16,7 @@ bool Mailbox::call(const std::function<void()>& work, std::chrono::milliseconds 
   const auto done = [&] { return job.done; };
   std::unique_lock lock(mutex_);
   job_.store(&job, std::memory_order_release);
+  if (knock_) knock_();
   if (patience != std::chrono::milliseconds::max() && !changed_.wait_for(lock, patience, done)) {
     if (job_.exchange(nullptr, std::memory_order_acq_rel) != nullptr) return false;  // else it is under way
   }
@@ -23,9 +26,10 @@ bool Mailbox::call(const std::function<void()>& work, std::chrono::milliseconds 
   return true;
 }
 
-bool Mailbox::open() {
+bool Mailbox::open(std::function<void()> knock) {
   const std::lock_guard no_caller(callers_);
   if (served()) return false;
+  knock_ = std::move(knock);
   owner_.store(std::this_thread::get_id(), std::memory_order_release);
   return true;
 }

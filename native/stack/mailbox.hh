@@ -19,8 +19,8 @@ class Mailbox {
   /// Waits until `work` is done; what it throws is thrown here. One caller at a time, others wait; not from within `work`.
   /// False: nobody has begun it within `patience`, and nobody will.
   bool call(const std::function<void()>& work, std::chrono::milliseconds patience = std::chrono::milliseconds::max());
-  /// The calling thread serves it from now on; false: it is open.
-  bool open();
+  /// The calling thread serves it from now on; false: it is open. Who hands work in calls `knock`, in case that thread sleeps.
+  bool open(std::function<void()> knock = {});
   /// By the thread that has opened it; whoever waits is served first.
   void close();
   /// By that thread, between two turns.
@@ -41,6 +41,7 @@ class Mailbox {
 
   std::atomic<Job*> job_{nullptr};
   std::atomic<std::thread::id> owner_{};
+  std::function<void()> knock_;
   std::mutex callers_;  ///< held by the one caller whose job is under way
   std::mutex mutex_;
   std::condition_variable changed_;

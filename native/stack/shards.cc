@@ -94,12 +94,15 @@ std::vector<MemoryRegion> Shards::memory() const {
   return regions;
 }
 
-void Shards::run(const StackThreadConfig& config, const std::vector<int>& cores) {
+void Shards::run(const StackThreadConfig& config, const std::vector<int>& cores, std::span<Doorbell> bells) {
   std::vector<std::unique_ptr<StackThread>> threads;
   for (uint32_t number = 0; number < count(); ++number) {
     StackThreadConfig own = config;
     own.name += std::to_string(number);
     own.core = number < cores.size() ? cores[number] : -1;
+    own.port = &shards_[number].port;
+    own.bell = number < bells.size() ? &bells[number] : nullptr;
+    own.deadline = [this, number](Nanos now) { return next_deadline(number, now); };
     threads.push_back(std::make_unique<StackThread>([this, number](Nanos now) { return turn(number, now); }, own));
   }
   threads_ = std::move(threads);

@@ -28,8 +28,9 @@ namespace qstack {
 
 struct Shard {
   Shard(const StackConfig& config, Arena& arena, uint32_t number, Port& port, PacketPool& rx, PacketPool& tx)
-      : rx(rx), tx(tx), rings(arena, number, tx, config.policy, config.shared), stack(config, port, rx, tx, rings) {}
+      : port(port), rx(rx), tx(tx), rings(arena, number, tx, config.policy, config.shared), stack(config, port, rx, tx, rings) {}
 
+  Port& port;
   PacketPool& rx;
   PacketPool& tx;
   AppRings rings;
@@ -74,13 +75,17 @@ class Shards {
   std::vector<MemoryRegion> memory() const;
 
   /// Threads, called `config.name` and their numbers. Stack k runs on cores[k], or where its maker may if there are not so
-  /// many or it is negative. Throws what StackThread does.
-  void run(const StackThreadConfig& config, const std::vector<int>& cores = {});
+  /// many or it is negative; bells[k], where there are any, is rung by who has written for it, and outlives the thread. Throws
+  /// what StackThread does.
+  void run(const StackThreadConfig& config, const std::vector<int>& cores = {}, std::span<Doorbell> bells = {});
   /// The first stack ends last: it sends what the others have given to it.
   void stop();
   bool running() const { return !threads_.empty(); }
-  /// The calling thread takes the turns of stack `number` from now on, by drive(); false: somebody does.
-  bool begin_driving(uint32_t number) { return shards_[number].mailbox.open(); }
+  /// The calling thread takes the turns of stack `number` from now on, by drive(); false: somebody does. Control calls `knock`, in
+  /// case that thread sleeps.
+  bool begin_driving(uint32_t number, std::function<void()> knock = {}) {
+    return shards_[number].mailbox.open(std::move(knock));
+  }
   /// What its app has sent last leaves before.
   void end_driving(uint32_t number);
   bool driven() const;
@@ -94,6 +99,8 @@ class Shards {
   uint32_t turn(Nanos now);
   /// Of one. What the first moves for the others counts, or its thread would take naps while they are busy.
   uint32_t turn(uint32_t number, Nanos now);
+  /// Stack::next_deadline, in the thread that takes its turns.
+  Nanos next_deadline(uint32_t number, Nanos now) const { return shards_[number].stack.next_deadline(now); }
 
   /// In the thread of stack `number`, between two of its turns. Throws StackBusy when an app that drives it has not come round for
   /// a second: its handler computes, and control has more to do than to wait for that.

@@ -74,6 +74,13 @@ uint32_t Stack::turn(Nanos now) {
   return work;
 }
 
+/// Timers have a tick of 1 ms; what the IP layer expires may wait for its own.
+Nanos Stack::next_deadline(Nanos now) const {
+  constexpr Nanos kTimerTick = 1'000'000;
+  const uint32_t quiet = queue_.size() != 0 ? 0 : engine_.quiet_ms();
+  return quiet == 0 ? now + kTimerTick : std::min((now / kTimerTick + quiet) * kTimerTick, now + kTick);
+}
+
 /// Thousands of delayed ACKs may fall due in one turn, more than the queue holds: they leave as fast as the port takes.
 uint32_t Stack::transmit(Nanos now) {
   uint32_t sent = 0;

@@ -99,8 +99,8 @@ class Stack {
   /// The RX lanes and the TX queue go by another policy from the next turn on; what waits in them stays.
   void schedule(const PolicyConfig& policy);
 
-  /// When to take the next turn at the latest, if no packet and no command comes: timers have a tick of 1 ms.
-  Nanos next_deadline(Nanos now) const { return now + 1'000'000; }
+  /// When to take the next turn at the latest, behind one at `now` that found nothing to do, if no packet and no command comes.
+  Nanos next_deadline(Nanos now) const;
 
   /// More data comes from the driver than a turn takes at leisure: others than level 0 had better wait. Never for long.
   bool behind() const { return behind_; }

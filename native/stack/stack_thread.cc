@@ -68,9 +68,12 @@ void StackThread::run() {
     begun_.set_exception(std::current_exception());
     return;
   }
-  mailbox_.open();
+  mailbox_.open([bell = config_.bell] {
+    if (bell != nullptr) bell->ring();
+  });
   begun_.set_value();
   loop();
+  if (listening_) stop_listening();
   mailbox_.close();
   if (config_.on_stop) config_.on_stop();
 }
@@ -82,6 +85,8 @@ void StackThread::begin() {
                             "the stack thread cannot run on core " + std::to_string(config_.core));
   }
   prctl(PR_SET_TIMERSLACK, kTimerSlack);
+  wakes_ = config_.bell != nullptr && config_.deadline && config_.port != nullptr && config_.port->wake_fd() >= 0;
+  if (wakes_) config_.bell->watch(config_.port->wake_fd());
   if (config_.on_start) config_.on_start();
 }
 
@@ -91,6 +96,7 @@ void StackThread::loop() {
     const uint32_t work = turn_(now);
     mailbox_.serve();
     if (work != 0) {
+      if (listening_) stop_listening();
       probe_.interrupt();
       idle_since_ = 0;
       if (config_.poll != PollMode::busy && now - gave_core_ > kCoreQuantum) give_core();
@@ -110,8 +116,27 @@ void StackThread::rest(Nanos now) {
     nap_until(now + kShortNap);
     return;
   }
-  nap_until(now + kNap);
+  nap(now);
   probe_.interrupt();
+}
+
+/// What came before it listens is seen by one more turn.
+void StackThread::nap(Nanos now) {
+  if (!wakes_) return nap_until(now + kNap);
+  if (!listening_) return listen();
+  if (config_.bell->sleep(config_.deadline(now) - now)) stop_listening();
+}
+
+void StackThread::listen() {
+  config_.port->arm();
+  config_.bell->attend();
+  listening_ = true;
+}
+
+void StackThread::stop_listening() {
+  config_.bell->leave();
+  config_.port->disarm();
+  listening_ = false;
 }
 
 void StackThread::give_core() {

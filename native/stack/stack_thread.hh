@@ -2,7 +2,8 @@
 //
 // In: the turn, how to wait when it had nothing to do, control functions to run between two turns. Out: nothing but the
 // turns. Invariant: whatever belongs to the stack is touched by this thread alone while it runs; control comes in by
-// call(). The turn gets CLOCK_MONOTONIC. A napping thread is at most 500 µs away, half a tick of the stack's timers.
+// call(). The turn gets CLOCK_MONOTONIC. A napping thread is at most 500 µs away, half a tick of the stack's timers; where frames,
+// apps and control wake it, it sleeps until the next timer.
 #pragma once
 
 #include <pthread.h>
@@ -13,6 +14,8 @@
 #include <span>
 #include <string>
 
+#include "native/port/port.hh"
+#include "native/stack/doorbell.hh"
 #include "native/stack/hiccup.hh"
 #include "native/stack/mailbox.hh"
 
@@ -28,15 +31,20 @@ Nanos monotonic_now();
 bool set_own_affinity(std::span<const int> cores);
 
 enum class PollMode : uint8_t {
-  yield,  ///< sched_yield when idle; after 3 µs naps of 20 µs, after 10 ms of 500 µs
+  yield,  ///< sched_yield when idle; after 3 µs naps of 20 µs, after 10 ms longer ones
   busy,   ///< never waits: only with a core of its own
-  sleep,  ///< naps after 100 µs of idling
+  sleep,  ///< longer naps after 100 µs of idling
 };
 
 struct StackThreadConfig {
   std::string name;  ///< as `ps -L` shows it: 15 characters
   int core = -1;
   PollMode poll = PollMode::yield;
+  /// What ends a longer nap: frames of `port`, where it wakes, whoever rings, and the time that `deadline` tells behind an idle turn.
+  /// Both outlive the thread. Without all three it naps for 500 µs.
+  Port* port = nullptr;
+  Doorbell* bell = nullptr;
+  std::function<Nanos(Nanos now)> deadline = {};
   /// Run inside the thread before the first and after the last turn (a device library wants to know its threads).
   std::function<void()> on_start = {};
   std::function<void()> on_stop = {};
@@ -66,6 +74,9 @@ class StackThread {
   void begin();
   void loop();
   void rest(Nanos now);
+  void nap(Nanos now);
+  void listen();
+  void stop_listening();
   void give_core();
 
   Turn turn_;
@@ -77,6 +88,8 @@ class StackThread {
   Mailbox mailbox_;
   Nanos idle_since_ = 0;
   Nanos gave_core_ = 0;
+  bool wakes_ = false;      ///< frames end a nap
+  bool listening_ = false;  ///< ... from now on
   HiccupProbe probe_;
 };
 

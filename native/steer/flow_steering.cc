@@ -9,7 +9,7 @@ namespace qstack {
 namespace {
 
 /// Keeps the secret apart from other uses of the same words.
-constexpr uint64_t kPurpose = 0x6465616c;
+constexpr uint64_t kSteeringPurpose = 0x6465616c;
 
 }  // namespace
 
@@ -19,7 +19,7 @@ FlowSteering::FlowSteering(const std::array<uint64_t, 4>& secret, uint32_t stack
   std::array<uint32_t, FlowGroups::kGroups> order;
   for (uint32_t group = 0; group < order.size(); ++group) order[group] = group;
   for (uint32_t last = FlowGroups::kGroups - 1; last > 0; --last) {
-    const uint64_t draw = siphash(secret[0] ^ secret[1], secret[2] ^ secret[3], kPurpose, last);
+    const uint64_t draw = siphash(secret[0] ^ secret[1], secret[2] ^ secret[3], kSteeringPurpose, last);
     std::swap(order[last], order[draw % (last + 1)]);
   }
   for (uint32_t i = 0; i < order.size(); ++i) groups.assign(order[i], i % stacks);

@@ -62,6 +62,8 @@ class TcpEngine {
   uint32_t retry();
   /// Fires what is due. Returns the number of timers handled.
   uint32_t run_timers();
+  /// Milliseconds for which no connection's timer is due and no ACK is owed, at most 64.
+  uint32_t quiet_ms() const;
   /// ACKs that no data segment carried away in this turn. False: the TX queue is full and some are left.
   bool flush_acks();
 

@@ -68,6 +68,13 @@ class TimerWheel {
   /// The first tick that is not yet handled. Call once before the first arm.
   void start(uint32_t tick) { current_ = tick; }
 
+  /// Until this tick nothing is due; looks 64 ticks ahead at most.
+  uint32_t quiet_until() const {
+    if ((current_ & kMask) == 0) return current_;
+    const uint64_t ahead = occupied_[(current_ & kMask) / 64] >> (current_ % 64);
+    return current_ + (ahead != 0 ? static_cast<uint32_t>(std::countr_zero(ahead)) : 64 - current_ % 64);
+  }
+
  private:
   static constexpr uint32_t kHead = 0x80000000u;
   static constexpr uint32_t kMask = 255;
@@ -91,11 +98,10 @@ class TimerWheel {
 
   /// On to what may be due, to where the next wheel is dealt out, or to `end`: a clock that jumps is not walked by ticks.
   void skip_empty(uint32_t end) {
-    while (current_ != end && (current_ & kMask) != 0) {
-      const uint64_t ahead = occupied_[(current_ & kMask) / 64] >> (current_ % 64);
-      const uint32_t free = ahead != 0 ? static_cast<uint32_t>(std::countr_zero(ahead)) : 64 - current_ % 64;
+    while (current_ != end) {
+      const uint32_t free = quiet_until() - current_;
+      if (free == 0) return;
       current_ += std::min(free, end - current_);
-      if (ahead != 0) return;
     }
   }
 

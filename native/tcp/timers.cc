@@ -98,6 +98,11 @@ uint32_t TcpEngine::run_timers() {
   return wheel_.advance(now_ms_, kTimersPerTurn, [this](uint32_t slot) { on_timer(slot); });
 }
 
+uint32_t TcpEngine::quiet_ms() const {
+  if (!ack_list_.empty() || !next_ack_list_.empty()) return 0;
+  return static_cast<uint32_t>(std::max(static_cast<int32_t>(wheel_.quiet_until() - now_ms_), 0));
+}
+
 void TcpEngine::on_timer(uint32_t slot) {
   Tcb& c = tcbs_.at(slot);
   c.clear(kTimerArmed);

@@ -21,7 +21,7 @@ import {
   timeout,
   wait,
 } from '../../index.js';
-import { waitedForCoreUs } from '../../stack/core-wait.js';
+import { loadNative } from '../../stack/native.js';
 import { Log } from '../../stack/log.js';
 import { CLIENT_ADDRESS, pair, SERVER_ADDRESS } from '../../stack/testing.js';
 
@@ -651,7 +651,7 @@ test('a handler that computes is told of in the log: its name, its level, how lo
   const lines: string[] = [];
   const log = new Log({ level: 'warn', human: false, nowMs: () => 0, write: (line) => lines.push(line) });
   // Time in which others have the core does not count.
-  const own = () => performance.now() - waitedForCoreUs() / 1_000;
+  const own = () => performance.now() - loadNative().waitedForCoreUs() / 1_000;
   const computes = (ms: number) => {
     const end = own() + ms;
     while (own() < end);
