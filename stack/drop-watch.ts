@@ -5,7 +5,7 @@ import type { StackCounters } from './native.js';
 
 const PERIOD_MS = 1_000;
 /** From one look for a subscriber to the next. */
-const UNWATCHED_MS = 5_000;
+const UNWATCHED_MS = 2_500;
 
 export class DropWatch {
   private readonly counters: () => StackCounters;

@@ -23,6 +23,8 @@ class Asker : public App {
   bool done() const { return window_.over(); }
   const Window& window() const { return window_; }
   const mcc::Histogram& latencies() const { return latencies_; }
+  /// From a SYN to its answer; empty where nobody measures it.
+  const mcc::Histogram& opens() const { return open_latencies_; }
   uint32_t lost() const { return lost_; }
 
   bool message(const Message& event) override;
@@ -46,7 +48,7 @@ class Asker : public App {
 
   Stack* stack_ = nullptr;
   Window window_;
-  mcc::Histogram latencies_;
+  mcc::Histogram latencies_, open_latencies_;
   std::vector<Answer> answers_;
   std::deque<Handle> waiting_;  ///< connections whose request is due
   uint64_t answered_ = 0;

@@ -1,5 +1,7 @@
 #include "native/bench/connect_client.hh"
 
+#include <algorithm>
+
 #include "native/stack/stack_thread.hh"
 
 namespace qstack::bench {
@@ -13,7 +15,7 @@ ConnectClient::ConnectClient(const ConnectClientConfig& config, PacketPool& tx)
 
 bool ConnectClient::opened(const Opened& event) {
   waiting_.push_back(event.handle);
-  if (config_.rest > 0 && answered_ > 0) opened_in_.record(monotonic_now() - began_[event.handle.slot]);
+  open_answered_ = true;
   return true;
 }
 
@@ -26,7 +28,18 @@ bool ConnectClient::closed(Handle handle, CloseReason) {
   return true;
 }
 
+/// The SYN of the last step has left in the turn before this one, and an answer was polled at its begin: what the client itself does
+/// before and behind that, as cold as its server, does not count.
+void ConnectClient::time_open(Nanos now) {
+  if (open_answered_ && syn_left_ != 0) open_latencies_.record(now - std::min(now, syn_left_));
+  if (open_answered_) syn_left_ = 0;
+  open_answered_ = false;
+  if (syn_leaves_) syn_left_ = monotonic_now();
+  syn_leaves_ = false;
+}
+
 uint32_t ConnectClient::step(Nanos now) {
+  if (config_.rest > 0) time_open(now);
   const uint32_t work = take_answers(now) + ask(now);
   return work + open_some(now);
 }
@@ -63,6 +76,7 @@ uint32_t ConnectClient::open_some(Nanos now) {
     const Handle handle = stack_->connect(next_local(), config_.remote, framing(), 0, now);
     if (handle.slot == kNoIndex) break;
     began_[handle.slot] = now;
+    syn_leaves_ = answered_ > 0;
   }
   if (answered_ == 0) next_open_ = now + kOpenRetry;
   return done;

@@ -13,7 +13,6 @@
 #include <map>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 
 #include "native/bench/bulk_sink.hh"
 #include "native/bench/bulk_source.hh"
@@ -105,7 +104,7 @@ void print_answers(const Client& client, const HiccupProbe::Summary& hiccups, co
   putchar('{');
   print_window(client.window());
   print_times("", client.latencies());
-  if constexpr (std::is_same_v<Client, ConnectClient>) print_times("open_", client.answers());
+  if (client.opens().count() > 0) print_times("open_", client.opens());
   printf(",\"lost\":%u", client.lost());
   print_rest(hiccups, counters);
 }
@@ -218,7 +217,7 @@ void mirror_drain(Arguments& arguments) {
 void print_costs(const Costs& costs) {
   const char* before = "{";
   for (const auto& [name, nanoseconds] : costs) {
-    printf("%s\"%s\":%.2f", before, name.c_str(), nanoseconds);
+    printf("%s\"%s\":%.4g", before, name.c_str(), nanoseconds);
     before = ",";
   }
   puts("}");

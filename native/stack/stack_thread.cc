@@ -147,6 +147,7 @@ void StackThread::give_core() {
 void StackThread::stop() {
   if (!joinable_) return;
   stop_.store(true, std::memory_order_relaxed);
+  if (config_.bell != nullptr) config_.bell->ring();
   pthread_join(thread_, nullptr);
   joinable_ = false;
 }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 
 #include <stdexcept>
 #include <thread>
@@ -108,6 +109,99 @@ TEST_CASE("the thread has its name and its core, and tells when it starts and st
   CHECK(std::string(name) == "a-name-that-is-");
   CHECK(CPU_COUNT(&cores) == 1);
   CHECK(CPU_ISSET(first, &cores));
+}
+
+namespace {
+
+/// Its frames are counts of an eventfd, which is readable as long as it is armed.
+class EventPort final : public Port {
+ public:
+  uint32_t rx_burst(Packet**, uint32_t, Nanos) override { return frames.exchange(0); }
+  uint32_t tx_burst(Packet**, uint32_t, Nanos) override { return 0; }
+  MacAddress mac() const override { return {}; }
+  uint16_t mtu() const override { return 1500; }
+  bool link_up() override { return true; }
+  int wake_fd() const override { return event.get(); }
+  void arm() override { armed = true; }
+  void disarm() override {
+    armed = false;
+    eventfd_t count;
+    eventfd_read(event.get(), &count);
+  }
+  void send() {
+    ++frames;
+    if (armed) eventfd_write(event.get(), 1);
+  }
+
+  Descriptor event{eventfd(0, EFD_NONBLOCK)};
+  std::atomic<uint32_t> frames{0};
+  std::atomic<bool> armed{false};
+};
+
+/// Nobody wakes by the time.
+Nanos in_an_hour(Nanos now) { return now + 3'600'000'000'000; }
+
+bool becomes(const std::atomic<uint32_t>& value, uint32_t wanted) {
+  for (int ms = 0; ms < 20'000 && value != wanted; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return value == wanted;
+}
+
+}  // namespace
+
+TEST_CASE("a sleeping thread is woken by a frame, by who rings and by a call, and takes no turn otherwise") {
+  EventPort port;
+  Doorbell bell;
+  std::atomic<uint32_t> turns{0}, received{0}, written{0}, seen{0};
+  const auto turn = [&](Nanos now) {
+    ++turns;
+    const uint32_t frames = port.rx_burst(nullptr, 1, now), words = written - seen;
+    received += frames;
+    seen += words;
+    return frames + words;
+  };
+  StackThread thread(turn, {.name = "sleeps", .poll = PollMode::sleep, .port = &port, .bell = &bell, .deadline = in_an_hour});
+  for (uint32_t round = 1; round <= 20; ++round) {
+    const uint32_t before = turns;
+    std::this_thread::sleep_for(std::chrono::milliseconds(round % 4));
+    port.send();
+    CHECK(becomes(received, round));
+    ++written;
+    bell.ring();
+    CHECK(becomes(seen, round));
+    uint32_t called = 0;
+    thread.call([&] { called = round; });
+    CHECK(called == round);
+    CHECK(turns > before);
+  }
+  for (int ms = 0; ms < 20'000 && !port.armed; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const uint32_t asleep = turns;
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK(turns == asleep);
+}
+
+TEST_CASE("a sleeping thread is back when its deadline says, and stops at once") {
+  EventPort port;
+  Doorbell bell;
+  std::atomic<uint32_t> turns{0};
+  const auto turn = [&](Nanos) {
+    ++turns;
+    return 0u;
+  };
+  const StackThreadConfig config{.name = "sleeps", .poll = PollMode::sleep, .port = &port, .bell = &bell};
+  StackThreadConfig soon = config, late = config;
+  soon.deadline = [](Nanos now) { return now + 1'000'000; };
+  late.deadline = in_an_hour;
+  {
+    StackThread thread(turn, soon);
+    const uint32_t before = turns;
+    for (int ms = 0; ms < 20'000 && turns < before + 500; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    CHECK(turns >= before + 500);
+  }
+  StackThread thread(turn, late);
+  for (int ms = 0; ms < 20'000 && !port.armed; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  thread.stop();
+  CHECK_FALSE(port.armed);
 }
 
 TEST_CASE("a thread that cannot start says why") {

@@ -43,6 +43,9 @@ TEST_CASE("each timer fires once, at its tick, however far away, also over the w
         REQUIRE(fired.contains(expected.begin()->second));
         expected.erase(expected.begin());
       }
+      const uint32_t quiet = wheel.quiet_until() - start;
+      REQUIRE((quiet > passed && quiet <= passed + 65));
+      if (!expected.empty()) REQUIRE(quiet <= expected.begin()->first);
     }
     CHECK(fired.size() == nodes.size());
   }

@@ -114,4 +114,52 @@ it('two stacks share a memif: each of its connections is heard and answered by o
   native.destroy(server);
 });
 
+/** Naps of 500 µs are four times as many in a fifth of a second. Control's own looks count with it. */
+const FEW_TURNS = 100;
+
+/** Waits until a stack that nothing comes to takes few turns: it sleeps, and does not nap. */
+async function comesToRest(stack: StackId): Promise<void> {
+  const turns = () => native.counters(stack).counters.turns ?? 0;
+  const seen: number[] = [];
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+    const before = turns();
+    await new Promise((done) => setTimeout(done, 200));
+    seen.push(turns() - before);
+    if ((seen.at(-1) as number) < FEW_TURNS) return;
+  }
+  assert.unreachable(`turns in 200 ms: ${seen.join(', ')}`);
+}
+
+for (const drives of [false, true]) {
+  it(`an idle stack over memif sleeps, ${drives ? 'driven by its app' : 'in a thread of its own'}, and is woken`, async () => {
+    const path = join(folder, `sleep-${drives}`);
+    const server = stackOf(`memif:${path}?role=server`, 0x0a000001);
+    const client = stackOf(`memif:${path}?role=client`, 0x0a000002);
+    const serverApp = new RingApp(native, server);
+    const clientApp = new RingApp(native, client);
+    native.listen(server, { port: 80, framing: 'segment' });
+    const profile = native.listen(client, { port: 0, framing: 'segment' });
+    const heard: TestEvent[] = [];
+    const onTurn = () => {
+      heard.push(...serverApp.drain());
+      return false;
+    };
+    const poller = native.createPoller({ stack: server, app: 0, drive: drives, onTurn });
+    if (!drives) native.run(server, { name: 'memif-server' });
+    native.run(client, { name: 'memif-client' });
+    for (let number = 0; number < 3; number++) {
+      clientApp.connect(0x0a000001, 80, profile, number);
+      const opened = await eventually(() => clientApp.drain().find((event) => event.type === EVENT_TYPE_OPENED));
+      await comesToRest(server);
+      clientApp.send(opened, Buffer.from(`message ${number}`));
+      const message = await eventually(() => heard.find((event) => event.type === EVENT_TYPE_MESSAGE));
+      assert.is(Buffer.from(message.bytes).toString(), `message ${number}`);
+      heard.length = 0;
+    }
+    poller.close();
+    native.destroy(client);
+    native.destroy(server);
+  });
+}
+
 it.run();

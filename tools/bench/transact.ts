@@ -13,30 +13,39 @@ const LIMIT_MS = 60_000;
 interface ClientReport extends WindowReport {
   readonly p50_us: number;
   readonly p99_us: number;
+  /** From a SYN to its answer, of a client that rests. */
+  readonly open_p50_us?: number;
+  readonly open_p99_us?: number;
   readonly lost: number;
 }
 
-/** A server under its client. `between`: what has to be done once both are started. */
-export async function transact(server: string[], client: string[], between?: () => void): Promise<Sample> {
+/** What the client of a server says. `between`: what has to be done once both are started. */
+export async function clientReport(server: string[], client: string[], between?: () => void): Promise<ClientReport> {
   const serving = new End('the server', server);
   const asking = new End<ClientReport>('the client', client);
   try {
     await serving.start();
     await asking.start();
     between?.();
-    const { amount, nanoseconds, busy_s, p50_us, p99_us, lost, hiccup_p99_us } = await asking.report(LIMIT_MS);
-    if (lost > 0) throw new Error(`${lost} connections were lost`);
-    return {
-      requests_per_s: (amount * 1e9) / nanoseconds,
-      cpu_us_per_request: (busy_s * 1e6) / amount,
-      p50_us,
-      p99_us,
-      ...(hiccup_p99_us === undefined ? {} : { hiccup_p99_us }),
-    };
+    const report = await asking.report(LIMIT_MS);
+    if (report.lost > 0) throw new Error(`${report.lost} connections were lost`);
+    return report;
   } finally {
     await asking.stop();
     await serving.stop();
   }
+}
+
+/** A server under its client. */
+export async function transact(server: string[], client: string[], between?: () => void): Promise<Sample> {
+  const { amount, nanoseconds, busy_s, p50_us, p99_us, hiccup_p99_us } = await clientReport(server, client, between);
+  return {
+    requests_per_s: (amount * 1e9) / nanoseconds,
+    cpu_us_per_request: (busy_s * 1e6) / amount,
+    p50_us,
+    p99_us,
+    ...(hiccup_p99_us === undefined ? {} : { hiccup_p99_us }),
+  };
 }
 
 export type Peer = 'epoll' | 'node';
