@@ -74,11 +74,12 @@ uint32_t Stack::turn(Nanos now) {
   return work;
 }
 
-/// Timers have a tick of 1 ms; what the IP layer expires may wait for its own.
+/// Timers have a tick of 1 ms. What is expired by the age of a list's oldest (half open, TIME-WAIT, neighbours) takes a second and
+/// more, and waits for this.
 Nanos Stack::next_deadline(Nanos now) const {
   constexpr Nanos kTimerTick = 1'000'000;
   const uint32_t quiet = queue_.size() != 0 ? 0 : engine_.quiet_ms();
-  return quiet == 0 ? now + kTimerTick : std::min((now / kTimerTick + quiet) * kTimerTick, now + kTick);
+  return quiet == 0 ? now + kTimerTick : (now / kTimerTick + quiet) * kTimerTick;
 }
 
 /// Thousands of delayed ACKs may fall due in one turn, more than the queue holds: they leave as fast as the port takes.

@@ -40,10 +40,13 @@ class Share {
   }
 }
 
-/** JavaScript is compiled; messages that come one by one; none, until the last one, which tells that this time is over. */
+/**
+ * JavaScript is compiled; messages that come one by one; none, until V8 has tidied up behind them, and one that tells that this is
+ * over; none, and another one.
+ */
 function phasesOf({ seconds }: Context): string {
-  const pause = `pause:${seconds * TIMES}s`;
-  return `paced:1000/${seconds}s,pause:0.1s,paced:${RATE_PER_S}/${seconds * TIMES}s,${pause},paced:1/1s`;
+  const idle = `pause:${seconds * TIMES}s,paced:1/1s`;
+  return `paced:1000/${seconds}s,pause:0.1s,paced:${RATE_PER_S}/${seconds * TIMES}s,${idle},${idle}`;
 }
 
 function sampleOf(run: RunReport | undefined, cores: number): Sample {
