@@ -247,7 +247,7 @@ const std::map<std::string, void (*)(Arguments&)> kCommands = {
     {"echo-client", echo_client}, {"connect-client", connect_client}, {"port-echo", port_echo},
     {"port-load", port_load},     {"ring", costs<ring_costs>},        {"classify", costs<classify_costs>},
     {"steer", costs<steer_costs>}, {"packets", packets},              {"mirror-drain", mirror_drain},
-    {"nap", costs<nap_costs>},
+    {"nap", costs<nap_costs>},    {"memory", costs<memory_costs>},
 };
 
 void run(const std::string& command, Arguments& arguments) {

@@ -24,4 +24,7 @@ Costs steer_costs(uint32_t frames);
 /// Naps of 500 us: the share of a core that a thread takes which does nothing else.
 Costs nap_costs(uint32_t naps);
 
+/// `read_ns`: of a dependent read in that much memory.
+Costs memory_costs(uint32_t mebibytes);
+
 }  // namespace qstack::bench

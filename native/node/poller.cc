@@ -73,7 +73,10 @@ void Poller::watch_port() {
   uv_poll_init(loop_, &frames_, port.wake_fd());
   frames_.data = this;
   ++open_handles_;
-  uv_poll_start(&frames_, UV_READABLE, [](uv_poll_t*, int, int) {});
+  // What is told too late to end a sleep must not be told again and again.
+  uv_poll_start(&frames_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    if (Port* const waking = self_of(handle)->port(); waking != nullptr) waking->disarm();
+  });
 }
 
 template <typename Handle>

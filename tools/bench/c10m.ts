@@ -17,9 +17,11 @@ import {
   type Sample,
 } from './benchmark.js';
 import { Watch } from './c10m-watch.js';
+import { nativeEnd } from './places.js';
 import { type Aim, aimText, aimValues } from './priority/aim.js';
 import { levelsOf, ms } from './priority/part.js';
 import { HIGH_SHARE, Rig } from './priority/rig.js';
+import { End } from './process.js';
 import { rounded, summarize } from './statistics.js';
 
 const CONNECTIONS = 10_368_000;
@@ -34,6 +36,7 @@ const SMALL_RUN_IN_S = 0.5;
 /** What is read once a second lies before the measured run or within it. */
 const PAUSE_S = 1;
 const LAYOUT = layoutOf(undefined, 'generator');
+const READER_LIMIT_MS = 120_000;
 const OPENED_PER_S_MIN = 20_000;
 const GIB = 2 ** 30;
 /** Of server, mcc and Redis, for a connection; and whatever their number. */
@@ -100,9 +103,22 @@ async function sampleOf({ setup_s }: Report, run: RunReport, watch: Watch, shape
   };
 }
 
-function survey(context: Context, pattern: Pattern): Promise<Record<string, Sample>> {
+/** What a read of as much memory costs the machine before a run: what its host gives differs from hour to hour. */
+async function memoryReadNs(connections: number): Promise<number> {
+  const mebibytes = Math.ceil((connections * BYTES_PER_CONNECTION) / 2 ** 20);
+  const end = new End<{ read_ns: number }>('a reader of memory', nativeEnd('memory', `count=${mebibytes}`));
+  try {
+    await end.start();
+    return (await end.report(READER_LIMIT_MS)).read_ns;
+  } finally {
+    await end.stop();
+  }
+}
+
+async function survey(context: Context, pattern: Pattern): Promise<Record<string, Sample>> {
   const shape = shapeOf(context);
   const { connections } = shape;
+  const memory_read_ns = await memoryReadNs(connections);
   const work = async (rig: Rig) => {
     const watch = new Watch(rig);
     const { onServer, onMcc, onRun } = watch;
@@ -117,7 +133,8 @@ function survey(context: Context, pattern: Pattern): Promise<Record<string, Samp
     const answered = levelsOf(run).reduce((sum, level) => sum + level.answered, 0);
     const untilLastAnswerS = answered / run.answered_per_s;
     const budget = watch.budget(untilLastAnswerS, answered).map(([thread, one]) => [`${pattern}: ${thread}`, one]);
-    return { [pattern]: await sampleOf(report, run, watch, shape), ...Object.fromEntries(budget) };
+    const sample = { ...(await sampleOf(report, run, watch, shape)), memory_read_ns };
+    return { [pattern]: sample, ...Object.fromEntries(budget) };
   };
   return Rig.with(context, work, { layout: LAYOUT });
 }
@@ -214,7 +231,7 @@ async function measure(context: Context): Promise<Result> {
       `${shape.connections.toLocaleString('en-US')} connections, ${shape.ratePerS.toLocaleString('en-US')} messages a second of 200 bytes, ${HIGH_SHARE * 100} % high, all answered; generator, server and ${redisText(redisServersOf(LAYOUT))} share the cores`,
       `${QSTACK.name}: ${QSTACK.machine}, 16 Redis servers, generator on another machine; only the high level is answered, and was measured at a mirror port`,
       `before that, ${shape.seconds}s of as many messages as are answered, ${UNDER_WAY.toLocaleString('en-US')} under way, and ${shape.runInS}s of the load: what they took is in no figure`,
-      'memory is that of all processes when the last message was answered',
+      'memory is that of all processes when the last message was answered; memory_read_ns: a dependent read of as much memory, before the run',
     ],
   };
 }
