@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "native/bench/micro.hh"
 #include "native/mempool/mapping.hh"
@@ -45,7 +46,7 @@ double microseconds_per_page(uint32_t rests) {
   Nanos took = 0;
   for (uint32_t i = 0; i <= rests; ++i) {
     const Nanos start = monotonic_now();
-    for (size_t page = 0; page < kPages; ++page) ++*const_cast<volatile uint8_t*>(memory.data() + page * kPage);
+    for (size_t page = 0; page < kPages; ++page) std::atomic_ref<uint8_t>(memory.data()[page * kPage]).store(1);
     if (i > 0) took += monotonic_now() - start;  // before that they do not exist
     nap(kRest);
   }

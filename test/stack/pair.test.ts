@@ -21,8 +21,8 @@ import {
   timeout,
   wait,
 } from '../../index.js';
-import { loadNative } from '../../stack/native.js';
 import { Log } from '../../stack/log.js';
+import { loadNative } from '../../stack/native.js';
 import { CLIENT_ADDRESS, pair, SERVER_ADDRESS } from '../../stack/testing.js';
 
 const silent = new Log({ level: 'silent' });

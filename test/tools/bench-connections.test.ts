@@ -55,7 +55,8 @@ test('dashboard: what a page and a listing cost a server that holds connections'
 
 test('nap: an idle server has a share of a core, and answers', () => {
   const report = smallForm('nap', '--connections', '100');
-  for (const key of ['cores', 'syn_p50_ms', 'message_p50_ms', 'native_p50_ms', 'floor_cores', 'floor_page_us']) assert.ok((report[key] as number) > 0, `${key}: ${report[key]}`);
+  for (const key of ['cores', 'syn_p50_ms', 'message_p50_ms', 'native_p50_ms', 'floor_cores', 'floor_page_us'])
+    assert.ok((report[key] as number) > 0, `${key}: ${report[key]}`);
 });
 
 test('idle: fewer connections than those it compares with are refused', () => {
