@@ -73,7 +73,7 @@ void MemifBell::connect(MemifRing ring) {
   event_ = std::move(ring.event_);
   // DPDK reads it when the flag is clear, and must not wait there.
   fcntl(event_.get(), F_SETFL, fcntl(event_.get(), F_GETFL) | O_NONBLOCK);
-  epoll_ctl(ready_.get(), EPOLL_CTL_ADD, event_.get(), &wanted);
+  if (epoll_ctl(ready_.get(), EPOLL_CTL_ADD, event_.get(), &wanted) != 0) flags_ = nullptr;  // a file that nobody can wait for
   show();
 }
 

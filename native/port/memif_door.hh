@@ -6,8 +6,8 @@
 // and its descriptor is closed while EAL's interrupt thread still waits for it: that thread then ends the process
 // ("Error adding fd … epoll_ctl"). So DPDK sees only us, and we stay until it has said hello; who leaves before that
 // leaves us. Packets do not pass here: they travel in the memory whose descriptors do.
-// In: steps, one whenever fd() is readable and now and then. Out: nothing that a client does ends the process; the bell knows the ring of the client that has the
-// link. Nothing here blocks.
+// In: steps, one whenever fd() is readable and now and then. Out: nothing that a client does ends the process; the bell knows the
+// ring of the client that has the link. Nothing here blocks.
 #pragma once
 
 #include <sys/un.h>

@@ -48,7 +48,8 @@ struct Client {
   void send() const {
     if ((flags() & kMasked) == 0) eventfd_write(event.get(), 1);
   }
-  MemifRing ring(uint32_t at = kRingAt) const {
+  MemifRing ring(uint32_t at = kRingAt) const { return ring(at, event); }
+  MemifRing ring(uint32_t at, const Descriptor& by) const {
     std::vector<uint8_t> region(128), ring(128);
     put<uint16_t>(region, 0, 4);
     put<uint64_t>(region, 4, kRegionBytes);
@@ -57,7 +58,7 @@ struct Client {
     put<uint32_t>(ring, 8, at);
     MemifRing told;
     told.hear(region, memory.get());
-    told.hear(ring, event.get());
+    told.hear(ring, by.get());
     return told;
   }
 };
@@ -121,6 +122,7 @@ TEST_CASE("memory that could shrink, that is too small or has no ring at that pl
   connect(shrinks.ring());
   connect(other.ring());
   for (const uint32_t at : {kRegionBytes, UINT32_MAX, UINT32_MAX - 7, kRingAt + 2}) connect(client.ring(at));
+  connect(client.ring(kRingAt, client.memory));  // nobody can wait for a file
   connect(MemifRing());
 }
 
