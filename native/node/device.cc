@@ -13,6 +13,7 @@
 #include "native/port/eal.hh"
 #include "native/port/fault_port.hh"
 #include "native/port/mirror_port.hh"
+#include "native/steer/queue_ports.hh"
 #include "native/steer/stack_ports.hh"
 
 namespace qstack::node {
@@ -83,16 +84,22 @@ class Mirror {
 /// stacks see. The first of several stacks stands before them all, and gives the others theirs.
 class WrappedDevice : public Device {
  public:
-  Port& port(uint32_t stack) override { return steered_ ? steered_->port(stack) : mirrored(); }
-  SteeringPort* steering_port() override { return steered_ ? &steered_->first() : nullptr; }
+  Port& port(uint32_t stack) override {
+    if (queued_) return queued_->port(stack);
+    return steered_ ? steered_->port(stack) : mirrored();
+  }
+  Steerer* steerer(uint32_t stack) override {
+    if (queued_) return queued_->steerer(stack);
+    return steered_ ? steered_->steerer(stack) : nullptr;
+  }
   std::map<std::string, uint64_t> stats() override {
     std::map<std::string, uint64_t> out = inside_stats();
     if (mirror_) {
       out["mirror_records"] = mirror_->counts().records;
       out["mirror_dropped"] = mirror_->counts().dropped;
     }
-    if (steered_) {
-      const SteerCounts counts = steered_->counts();
+    if (steered_ || queued_) {
+      const SteerCounts counts = steered_ ? steered_->counts() : queued_->counts(0);  // what this thread has polled
       out["steered"] = counts.steered;
       out["steer_dropped"] = counts.dropped;
       out["steer_forwarded"] = counts.forwarded;
@@ -110,30 +117,40 @@ class WrappedDevice : public Device {
 
  protected:
   virtual Port& inside() = 0;
+  /// One for each stack, or none.
+  virtual std::vector<Port*> queues() { return {}; }
   virtual std::map<std::string, uint64_t> inside_stats() = 0;
   /// Behind pools and port.
   void add_wrappers(const DeviceConfig& config, const FlowSteering* steering) {
     if (config.faults) fault_.emplace(inside(), rx(0), tx(0), config.fault_seed, config.fault_rx, config.fault_tx);
     if (!config.mirror.empty()) mirror_.emplace(config, faulted(), next_number());
     if (config.stacks == 1) return;
+    if (const std::vector<Port*> all = queues(); all.size() == config.stacks) return share_queues(all, *steering);
     std::vector<StackPorts::Pools> pools;
     for (uint32_t stack = 0; stack < config.stacks; ++stack) pools.push_back({&rx(stack), &tx(stack)});
     steered_.emplace(mirrored(), *steering, pools);
   }
   /// Before the pools go: what they hold returns to them.
   void remove_wrappers() {
+    queued_.reset();
     steered_.reset();
     mirror_.reset();
     fault_.reset();
   }
 
  private:
+  void share_queues(const std::vector<Port*>& all, const FlowSteering& steering) {
+    std::vector<PacketPool*> pools;
+    for (uint32_t stack = 0; stack < all.size(); ++stack) pools.push_back(&rx(stack));
+    queued_.emplace(all, steering, pools);
+  }
   Port& faulted() { return fault_ ? static_cast<Port&>(*fault_) : inside(); }
   Port& mirrored() { return mirror_ ? static_cast<Port&>(mirror_->port()) : faulted(); }
 
   std::optional<FaultPort> fault_;
   std::optional<Mirror> mirror_;
   std::optional<StackPorts> steered_;
+  std::optional<QueuePorts> queued_;
 };
 
 /// Packets of all stacks, RX and TX.
@@ -166,6 +183,13 @@ class RingDevice final : public WrappedDevice {
   std::optional<RingPort> port_;
 };
 
+RssConfig rss_of(const FlowSteering& steering) {
+  RssConfig rss{.key = steering.key};
+  static_assert(std::tuple_size_v<decltype(rss.table)> == FlowGroups::kGroups);
+  for (uint32_t group = 0; group < FlowGroups::kGroups; ++group) rss.table[group] = static_cast<uint16_t>(steering.groups.stack_of(group));
+  return rss;
+}
+
 class DpdkDevice final : public WrappedDevice {
  public:
   DpdkDevice(const DeviceConfig& config, uint8_t* memory, const FlowSteering* steering) {
@@ -174,7 +198,12 @@ class DpdkDevice final : public WrappedDevice {
     for (uint32_t stack = 0; stack < config.stacks; ++stack) add_pools(config, number, stack);
     DpdkPortOptions options{.device = dpdk_device(config.device, number, config.mac), .mac = config.mac, .mtu = config.mtu};
     options.ring_size = config.descriptors != 0 ? config.descriptors : usual_ring_size(options.device);
-    port_.emplace(options, rx_[0]);
+    std::vector<DpdkPool*> pools{&rx_[0]};
+    // What stands before the device stands before one queue.
+    const bool alone = config.stacks == 1 || config.faults || !config.mirror.empty();
+    for (uint32_t stack = 1; stack < config.stacks && !alone; ++stack) pools.push_back(&rx_[stack]);
+    if (!alone) options.rss = rss_of(*steering);
+    port_.emplace(options, pools);
     add_wrappers(config, steering);
   }
   ~DpdkDevice() override { remove_wrappers(); }
@@ -184,6 +213,7 @@ class DpdkDevice final : public WrappedDevice {
 
  protected:
   Port& inside() override { return *port_; }
+  std::vector<Port*> queues() override { return port_->queues(); }
   std::map<std::string, uint64_t> inside_stats() override {
     const DpdkPortStats stats = port_->stats();
     return {{"rx_missed", stats.rx_missed},

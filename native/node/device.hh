@@ -2,6 +2,7 @@
 //
 //   stack 0 ── (SteeringPort, of several stacks) ── (MirrorPort) ── (FaultPort) ── the device
 //   stack k ── SteeredPort
+//   or, on a device with a queue for each of them:     stack k ── QueuePort ── queue k
 //
 // In: a device string, or one end of a pair inside the process, and the memory for the packets. Out: for each stack a Port
 // with its two pools. Forms of the string: "memif:PATH?role=server", "tap:NAME", "af_packet:INTERFACE",
@@ -17,7 +18,7 @@
 #include "native/port/fault_lane.hh"
 #include "native/port/port.hh"
 #include "native/steer/flow_steering.hh"
-#include "native/steer/steering_port.hh"
+#include "native/steer/steerer.hh"
 
 namespace qstack::node {
 
@@ -54,8 +55,8 @@ class Device {
   virtual Port& port(uint32_t stack = 0) = 0;
   virtual PacketPool& rx(uint32_t stack = 0) = 0;
   virtual PacketPool& tx(uint32_t stack = 0) = 0;
-  /// Of several stacks: the first one's port. Null with one.
-  virtual SteeringPort* steering_port() = 0;
+  /// Of several stacks: what gives others their frames. Null: this one polls for itself alone.
+  virtual Steerer* steerer(uint32_t stack) = 0;
 
   // In the first stack's thread.
 

@@ -76,9 +76,9 @@ void StackInstance::make_shards() {
   arena_->set_region(device.region());
   std::vector<Shards::End> ends;
   for (uint32_t stack = 0; stack < config_.arena.stacks; ++stack) {
-    ends.push_back({&device.port(stack), &device.rx(stack), &device.tx(stack)});
+    ends.push_back({&device.port(stack), &device.rx(stack), &device.tx(stack), device.steerer(stack)});
   }
-  parts.shards.emplace(config_.stack, *arena_, ends, parts.whose(), device.steering_port());
+  parts.shards.emplace(config_.stack, *arena_, ends, parts.whose());
   for (uint32_t app = 0; app < config_.arena.apps; ++app) parts.shards->attach(app, wake_fds_[app]);
 }
 

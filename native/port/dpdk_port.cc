@@ -37,6 +37,8 @@ bool is_memif(const std::string& name) { return name.rfind("net_memif", 0) == 0;
 
 bool is_tap(const std::string& name) { return name.rfind("net_tap", 0) == 0; }
 
+bool is_af_packet(const std::string& name) { return name.rfind("net_af_packet", 0) == 0; }
+
 bool is_af_xdp(const std::string& name) { return name.rfind("net_af_xdp", 0) == 0; }
 
 std::string no_receive_queue(const std::string& name) {
@@ -90,9 +92,58 @@ rte_mbuf* give_frame(Packet* packet) {
   return mbuf;
 }
 
+uint32_t receive_frames(uint16_t port, uint16_t queue, Packet** out, uint32_t n, Nanos now, uint32_t& arrival, uint64_t& oversize) {
+  std::array<rte_mbuf*, kBurst> mbufs;
+  const uint16_t received =
+      rte_eth_rx_burst(port, queue, mbufs.data(), static_cast<uint16_t>(std::min<uint32_t>(n, kBurst)));
+  const Stamp stamp = to_stamp(now);
+  uint32_t count = 0;
+  for (uint16_t i = 0; i < received; ++i) {
+    if (i + 4 < received) __builtin_prefetch(packet_of(mbufs[i + 4]), 1);
+    Packet* const packet = take_frame(mbufs[i]);
+    if (packet == nullptr) {
+      ++oversize;
+      continue;
+    }
+    packet->arrival = arrival++;
+    packet->rx_stamp = stamp;
+    out[count++] = packet;
+  }
+  return count;
+}
+
+template <typename Send>
+uint32_t transmit_frames(Packet** packets, uint32_t n, Send&& send) {
+  std::array<rte_mbuf*, kBurst> mbufs;
+  uint32_t total = 0;
+  while (total < n) {
+    const auto count = static_cast<uint16_t>(std::min<uint32_t>(n - total, kBurst));
+    for (uint16_t i = 0; i < count; ++i) mbufs[i] = give_frame(packets[total + i]);
+    const uint16_t sent = send(mbufs.data(), count);
+    total += sent;
+    if (sent < count) break;
+  }
+  return total;
+}
+
+/// Of TCP alone: what has no ports comes to the first queue, or is steered on.
+constexpr uint64_t kRssOfTcp = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
+
+bool takes_rss(const rte_eth_dev_info& info) {
+  const bool key_fits = info.hash_key_size == 0 || info.hash_key_size == sizeof(RssConfig::key);  // 0: it does not say
+  return (info.flow_type_rss_offloads & kRssOfTcp) != 0 && info.reta_size != 0 && key_fits;
+}
+
+/// memif's sender chooses a queue, a tap's kernel one by its memory of who sent last; and both are polled by one thread (memif_link.hh,
+/// tap_signal.hh).
+uint16_t queues_of(const std::string& name, const rte_eth_dev_info& info, size_t wanted) {
+  const bool enough = std::min(info.max_rx_queues, info.max_tx_queues) >= wanted;
+  return enough && !is_memif(name) && !is_tap(name) ? static_cast<uint16_t>(wanted) : uint16_t{1};
+}
+
 }  // namespace
 
-DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.mac), mtu_(options.mtu) {
+DpdkPort::DpdkPort(const DpdkPortOptions& options, const std::vector<DpdkPool*>& rx) : mac_(options.mac), mtu_(options.mtu) {
   const EalLogCapture capture;
   const std::string door = memif_door_path(options.device);
   const std::string device = memif_behind_door(options.device);
@@ -113,23 +164,55 @@ DpdkPort::DpdkPort(const DpdkPortOptions& options, DpdkPool& rx) : mac_(options.
 
 DpdkPort::~DpdkPort() { close(); }
 
-void DpdkPort::configure(const DpdkPortOptions& options, DpdkPool& rx) {
+void DpdkPort::configure(const DpdkPortOptions& options, const std::vector<DpdkPool*>& rx) {
   rte_eth_dev_info info{};
   int result = rte_eth_dev_info_get(port_, &info);
   if (result != 0) fail(name_, "it tells nothing about itself", -result);
+  const uint16_t queues = queues_of(name_, info, rx.size());
+  if (is_af_packet(name_) && info.max_rx_queues != queues) {
+    const std::string count = std::to_string(info.max_rx_queues);
+    fail(name_, "its kernel spreads frames over " + count + " queues (qpairs): stack_thread = " + count + ", without fault and mirror, takes them all", EINVAL);
+  }
   rte_eth_conf conf{};
   conf.rxmode.mtu = std::clamp(options.mtu, std::max<uint16_t>(info.min_mtu, 68), info.max_mtu);
   mtu_ = static_cast<uint16_t>(std::min<uint32_t>(options.mtu, conf.rxmode.mtu));
-  result = rte_eth_dev_configure(port_, 1, 1, &conf);
+  RssConfig rss = options.rss.value_or(RssConfig{});
+  has_rss_ = queues > 1 && options.rss && takes_rss(info);
+  if (has_rss_) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf = {rss.key.data(), sizeof(rss.key), info.flow_type_rss_offloads & kRssOfTcp};
+  }
+  result = rte_eth_dev_configure(port_, queues, queues, &conf);
   if (result != 0) fail(name_, "it refuses its configuration", -result);
   uint16_t rx_size = options.ring_size;
   uint16_t tx_size = options.ring_size;
   result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_size, &tx_size);
   if (result != 0) fail(name_, "it refuses the ring size", -result);
-  result = rte_eth_rx_queue_setup(port_, 0, rx_size, SOCKET_ID_ANY, nullptr, rx.mempool());
-  if (result != 0) fail(name_, no_receive_queue(name_), -result);
-  result = rte_eth_tx_queue_setup(port_, 0, tx_size, SOCKET_ID_ANY, nullptr);
-  if (result != 0) fail(name_, "no transmit queue", -result);
+  for (uint16_t queue = 0; queue < queues; ++queue) {
+    result = rte_eth_rx_queue_setup(port_, queue, rx_size, SOCKET_ID_ANY, nullptr, rx[queue]->mempool());
+    if (result != 0) fail(name_, no_receive_queue(name_), -result);
+    result = rte_eth_tx_queue_setup(port_, queue, tx_size, SOCKET_ID_ANY, nullptr);
+    if (result != 0) fail(name_, "no transmit queue", -result);
+    if (queue > 0) further_.emplace_back(*this, port_, queue);
+  }
+}
+
+/// Most drivers have taken the key with the configuration. A table longer than ours repeats it; the device takes the hash's lowest bits,
+/// as we do.
+void DpdkPort::write_rss(RssConfig rss) {
+  rte_eth_dev_info info{};
+  rte_eth_dev_info_get(port_, &info);
+  rte_eth_rss_conf conf{rss.key.data(), sizeof(rss.key), info.flow_type_rss_offloads & kRssOfTcp};
+  int result = rte_eth_dev_rss_hash_update(port_, &conf);
+  if (result != 0 && result != -ENOTSUP) fail(name_, "it refuses the key of RSS", -result);
+  std::vector<rte_eth_rss_reta_entry64> parts((info.reta_size + RTE_ETH_RETA_GROUP_SIZE - 1) / RTE_ETH_RETA_GROUP_SIZE);
+  for (uint32_t i = 0; i < info.reta_size; ++i) {
+    rte_eth_rss_reta_entry64& part = parts[i / RTE_ETH_RETA_GROUP_SIZE];
+    part.mask |= uint64_t{1} << (i % RTE_ETH_RETA_GROUP_SIZE);
+    part.reta[i % RTE_ETH_RETA_GROUP_SIZE] = rss.table[i % rss.table.size()];
+  }
+  result = rte_eth_dev_rss_reta_update(port_, parts.data(), info.reta_size);
+  if (result != 0) fail(name_, "it refuses the table of RSS", -result);
 }
 
 void DpdkPort::start(const DpdkPortOptions& options) {
@@ -138,6 +221,7 @@ void DpdkPort::start(const DpdkPortOptions& options) {
   } else if (const int result = rte_eth_dev_start(port_); result != 0) {
     fail(name_, "it does not start", -result);
   }
+  if (has_rss_) write_rss(*options.rss);
   if (is_tap(name_)) start_tap();
   rte_ether_addr address;
   if (options.mac == MacAddress{}) {
@@ -197,37 +281,12 @@ uint32_t DpdkPort::tx_burst(Packet** packets, uint32_t n, Nanos) {
 }
 
 uint32_t DpdkPort::receive(Packet** out, uint32_t n, Nanos now) {
-  std::array<rte_mbuf*, kBurst> mbufs;
   tap_.look();
-  const uint16_t received =
-      rte_eth_rx_burst(port_, 0, mbufs.data(), static_cast<uint16_t>(std::min<uint32_t>(n, kBurst)));
-  const Stamp stamp = to_stamp(now);
-  uint32_t count = 0;
-  for (uint16_t i = 0; i < received; ++i) {
-    if (i + 4 < received) __builtin_prefetch(packet_of(mbufs[i + 4]), 1);
-    Packet* const packet = take_frame(mbufs[i]);
-    if (packet == nullptr) {
-      ++oversize_;
-      continue;
-    }
-    packet->arrival = arrival_++;
-    packet->rx_stamp = stamp;
-    out[count++] = packet;
-  }
-  return count;
+  return receive_frames(port_, 0, out, n, now, arrival_, oversize_);
 }
 
 uint32_t DpdkPort::transmit(Packet** packets, uint32_t n) {
-  std::array<rte_mbuf*, kBurst> mbufs;
-  uint32_t total = 0;
-  while (total < n) {
-    const auto count = static_cast<uint16_t>(std::min<uint32_t>(n - total, kBurst));
-    for (uint16_t i = 0; i < count; ++i) mbufs[i] = give_frame(packets[total + i]);
-    const uint16_t sent = send(mbufs.data(), count);
-    total += sent;
-    if (sent < count) break;
-  }
-  return total;
+  return transmit_frames(packets, n, [this](rte_mbuf** mbufs, uint16_t count) { return send(mbufs, count); });
 }
 
 uint16_t DpdkPort::send(rte_mbuf** mbufs, uint16_t count) {
@@ -241,6 +300,27 @@ bool DpdkPort::link_up() {
   rte_eth_link link{};
   return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
+
+std::vector<Port*> DpdkPort::queues() {
+  std::vector<Port*> all{this};
+  for (DpdkQueue& queue : further_) all.push_back(&queue);
+  return all;
+}
+
+uint32_t DpdkQueue::rx_burst(Packet** out, uint32_t n, Nanos now) {
+  return receive_frames(port_, queue_, out, n, now, arrival_, oversize_);
+}
+
+uint32_t DpdkQueue::tx_burst(Packet** packets, uint32_t n, Nanos) {
+  const auto send = [this](rte_mbuf** mbufs, uint16_t count) { return rte_eth_tx_burst(port_, queue_, mbufs, count); };
+  return transmit_frames(packets, n, send);
+}
+
+MacAddress DpdkQueue::mac() const { return device_.mac(); }
+
+uint16_t DpdkQueue::mtu() const { return device_.mtu(); }
+
+bool DpdkQueue::link_up() { return device_.link_up(); }
 
 int DpdkPort::wake_fd() const {
   return door_ == nullptr ? tap_readable_.get() : door_->bell().fd();
@@ -257,10 +337,12 @@ void DpdkPort::disarm() {
 DpdkPortStats DpdkPort::stats() const {
   rte_eth_stats stats{};
   rte_eth_stats_get(port_, &stats);
+  uint64_t oversize = oversize_;
+  for (const DpdkQueue& queue : further_) oversize += queue.oversize();
   return {.rx_missed = stats.imissed,
           .rx_errors = stats.ierrors,
           .rx_no_packet = stats.rx_nombuf,
-          .rx_oversize = oversize_,
+          .rx_oversize = oversize,
           .tx_errors = stats.oerrors + (tap_queue_ == nullptr ? 0 : tap_queue_->errors())};
 }
 

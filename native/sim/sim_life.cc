@@ -101,7 +101,7 @@ void SimLife::share_device(Ledger& ledger, uint32_t way_frames) {
   ports_.emplace(device_, steering_, pools, way_frames);
   for (uint32_t stack = 0; stack < pools.size(); ++stack) homes_.emplace_back(ports_->port(stack), steering_, stack, ledger);
   config_.tcp.steering = &steering_;
-  config_.ip.others = &ports_->first();
+  config_.ip.others = ports_->steerer(0);
 }
 
 }  // namespace qstack::sim

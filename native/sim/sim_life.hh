@@ -59,7 +59,7 @@ class SimLife {
   std::deque<Shard>& shards() { return shards_; }
   const std::deque<Shard>& shards() const { return shards_; }
   /// Whether a stack has moved frames for others since this was asked last.
-  bool moved() { return ports_ && ports_->first().take_moved() != 0; }
+  bool moved() { return ports_ && ports_->steerer(0)->take_moved() != 0; }
 
  private:
   void share_device(Ledger& ledger, uint32_t way_frames);

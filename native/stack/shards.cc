@@ -8,10 +8,10 @@ namespace qstack {
 
 namespace {
 
-StackConfig config_of(StackConfig config, uint32_t number, const FlowSteering* steering, SteeringPort* first) {
+StackConfig config_of(StackConfig config, uint32_t number, const FlowSteering* steering, Steerer* steerer) {
   config.tcp.steering = steering;
   config.tcp.stack = number;
-  config.ip.others = number == 0 ? first : nullptr;
+  config.ip.others = number == 0 ? steerer : nullptr;
   return config;
 }
 
@@ -68,13 +68,11 @@ StackFigures& StackFigures::operator+=(const StackFigures& other) {
   return *this;
 }
 
-Shards::Shards(const StackConfig& config, Arena& arena, const std::vector<End>& ends, const FlowSteering* steering,
-               SteeringPort* first)
-    : first_(first) {
-  assert(ends.size() == arena.config().stacks && (ends.size() == 1 || (steering != nullptr && first != nullptr)));
+Shards::Shards(const StackConfig& config, Arena& arena, const std::vector<End>& ends, const FlowSteering* steering) {
+  assert(ends.size() == arena.config().stacks && (ends.size() == 1 || (steering != nullptr && ends[0].steerer != nullptr)));
   for (const End& end : ends) {
-    const StackConfig own = config_of(config, count(), steering, first);
-    shards_.emplace_back(own, arena, count(), *end.port, *end.rx, *end.tx);
+    const StackConfig own = config_of(config, count(), steering, end.steerer);
+    shards_.emplace_back(own, arena, count(), *end.port, *end.rx, *end.tx, end.steerer);
   }
   // No turn yet: what the device has already would find no listener.
   each([](Shard& shard) {
@@ -148,7 +146,7 @@ uint32_t Shards::turn(uint32_t number, Nanos now) {
   const uint32_t work = shard.stack.turn(now);
   shard.rings.set_behind(shard.stack.behind());
   shard.rings.publish();
-  const uint32_t moved = number == 0 && first_ != nullptr ? first_->take_moved() : 0;
+  const uint32_t moved = shard.steerer == nullptr ? 0 : shard.steerer->take_moved();
   return commands + work + moved;
 }
 

@@ -1,7 +1,7 @@
 // Shards: the stacks of one server, each with its rings to the apps, and the threads that take their turns.
 //
-//   port 0 (the device, or its SteeringPort) ── Stack 0 ── AppRings 0 ══ apps        shard 0, thread 0
-//   port 1 (a SteeredPort)                   ── Stack 1 ── AppRings 1 ══ apps        shard 1, thread 1
+//   port 0 (the device, a SteeringPort, or a QueuePort) ── Stack 0 ── AppRings 0 ══ apps        shard 0, thread 0
+//   port 1 (a SteeredPort, or a QueuePort)              ── Stack 1 ── AppRings 1 ══ apps        shard 1, thread 1
 //
 // In: one configuration, and a port with two pools for each stack; then control calls. Out: all stacks as if they were one.
 // Invariant: a shard is touched by its own thread alone while that runs, or by the thread of an app that drives it (`shared`).
@@ -22,17 +22,18 @@
 #include "native/stack/stack_thread.hh"
 #include "native/stack/touch.hh"
 #include "native/steer/flow_steering.hh"
-#include "native/steer/steering_port.hh"
+#include "native/steer/steerer.hh"
 
 namespace qstack {
 
 struct Shard {
-  Shard(const StackConfig& config, Arena& arena, uint32_t number, Port& port, PacketPool& rx, PacketPool& tx)
-      : port(port), rx(rx), tx(tx), rings(arena, number, tx, config.policy, config.shared), stack(config, port, rx, tx, rings) {}
+  Shard(const StackConfig& config, Arena& arena, uint32_t number, Port& port, PacketPool& rx, PacketPool& tx, Steerer* steerer)
+      : port(port), rx(rx), tx(tx), steerer(steerer), rings(arena, number, tx, config.policy, config.shared), stack(config, port, rx, tx, rings) {}
 
   Port& port;
   PacketPool& rx;
   PacketPool& tx;
+  Steerer* steerer;  ///< null: it polls for itself alone
   AppRings rings;
   Stack stack;
   Mailbox mailbox;  ///< of a thread of its app that takes its turns (`shared`, `inline`)
@@ -60,12 +61,12 @@ class Shards {
     Port* port;
     PacketPool* rx;
     PacketPool* tx;
+    Steerer* steerer = nullptr;  ///< of one that polls for others as well
   };
 
-  /// `steering` and `first` are those of several stacks: whose flow it is, and the first one's port; null for one. All that
-  /// is given outlives the shards. The apps find TX packets at once.
-  Shards(const StackConfig& config, Arena& arena, const std::vector<End>& ends, const FlowSteering* steering = nullptr,
-         SteeringPort* first = nullptr);
+  /// `steering` is that of several stacks: whose flow it is; null for one. All that is given outlives the shards. The apps find TX
+  /// packets at once.
+  Shards(const StackConfig& config, Arena& arena, const std::vector<End>& ends, const FlowSteering* steering = nullptr);
   ~Shards() { stop(); }
   Shards(const Shards&) = delete;
   Shards& operator=(const Shards&) = delete;
@@ -97,7 +98,7 @@ class Shards {
 
   /// A turn of each, in the calling thread; none runs. Records, packets and timers handled: 0 means idle.
   uint32_t turn(Nanos now);
-  /// Of one. What the first moves for the others counts, or its thread would take naps while they are busy.
+  /// Of one. What it moves for the others counts, or its thread would take naps while they are busy.
   uint32_t turn(uint32_t number, Nanos now);
   /// Stack::next_deadline, in the thread that takes its turns.
   Nanos next_deadline(uint32_t number, Nanos now) const { return shards_[number].stack.next_deadline(now); }
@@ -131,7 +132,6 @@ class Shards {
   void forget(const ListenerConfig& config, uint32_t refused_by, int listener);
 
   std::deque<Shard> shards_;
-  SteeringPort* first_;
   std::vector<std::unique_ptr<StackThread>> threads_;
   HiccupProbe::Summary last_hiccups_;
 };

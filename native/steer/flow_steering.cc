@@ -15,7 +15,8 @@ constexpr uint64_t kSteeringPurpose = 0x6465616c;
 
 /// Fisher and Yates. The hash is linear: with groups in turn the second of two stacks would be one bit of it, which for some keys is
 /// the same for all ports of a client that follow each other.
-FlowSteering::FlowSteering(const std::array<uint64_t, 4>& secret, uint32_t stacks) : hash(rss_key(secret)), groups(stacks) {
+FlowSteering::FlowSteering(const std::array<uint64_t, 4>& secret, uint32_t stacks)
+    : key(rss_key(secret)), hash(key), groups(stacks) {
   std::array<uint32_t, FlowGroups::kGroups> order;
   for (uint32_t group = 0; group < order.size(); ++group) order[group] = group;
   for (uint32_t last = FlowGroups::kGroups - 1; last > 0; --last) {

@@ -18,6 +18,7 @@ struct FlowSteering {
     return groups.stack_of(hash.flow(remote, remote_port, local, local_port));
   }
 
+  RssKey key;
   FlowHash hash;
   FlowGroups groups;
 };

@@ -47,15 +47,12 @@ class StackPorts {
 
   Port& port(uint32_t stack) { return stack == 0 ? static_cast<Port&>(*first_) : others_[stack - 1]; }
   SteeringPort& first() { return *first_; }
+  /// Of the first stack alone; null: it polls nothing for others.
+  Steerer* steerer(uint32_t stack) { return stack == 0 ? &first_->steerer() : nullptr; }
   /// Of all other stacks together. In the first stack's thread.
   SteerCounts counts() const {
     SteerCounts sum;
-    for (uint32_t stack = 1; stack <= others_.size(); ++stack) {
-      const SteerCounts& one = first_->counts(stack);
-      sum.steered += one.steered;
-      sum.dropped += one.dropped;
-      sum.forwarded += one.forwarded;
-    }
+    for (uint32_t stack = 1; stack <= others_.size(); ++stack) sum += first_->counts(stack);
     return sum;
   }
 

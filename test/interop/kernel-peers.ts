@@ -48,16 +48,26 @@ export function sayRate(what: string, bytes: number, seconds: number): void {
   console.log(`${what}: ${Math.round((bytes * 8) / seconds / 1e6)} Mbit/s`);
 }
 
-function setUp(suite: uvu.Test<PeerContext>, kind: LinkKind): void {
+/** A device with so many queues, and as many stacks, in DPDK's words: frames of a whole packet, blocks of whole pages. */
+function withQueues(link: Link, queues: number, folder: string): { link: Link; flags: string[] } {
+  const config = join(folder, 'queues.conf');
+  writeFileSync(config, `stack_thread = ${queues}\n`);
+  const device = `net_af_packet9,iface=ours0,qpairs=${queues},framesz=1664,blocksz=${13 * 4_096},framecnt=1024`;
+  return { link: { ...link, device }, flags: ['-f', config] };
+}
+
+function setUp(suite: uvu.Test<PeerContext>, kind: LinkKind, queues: number): void {
   suite.before(async (context) => {
     context.folder = mkdtempSync(join(tmpdir(), 'qstack-interop-'));
     writeFileSync(join(context.folder, 'large.bin'), randomBytes(LARGE));
     writeFileSync(join(context.folder, 'small.txt'), 'small\n');
     context.namespace = Namespace.make();
-    context.link = context.namespace.link(kind);
+    const link = context.namespace.link(kind);
+    const shared = queues === 1 ? { link, flags: [] } : withQueues(link, queues, context.folder);
+    context.link = shared.link;
     context.server = await EchoServer.start(context.namespace, context.link, {
       root: context.folder,
-      flags: ['--max-concurrency', '10000', '--tcp-timewait', '1s'],
+      flags: [...shared.flags, '--max-concurrency', '10000', '--tcp-timewait', '1s'],
     });
     context.fresh = context.server.counters();
   });
@@ -91,15 +101,17 @@ function bulk(suite: uvu.Test<PeerContext>): void {
 
 export interface PeerOptions {
   /** 1,000 connections a second, for so long. */
-  shortSeconds: number;
+  shortSeconds?: number;
+  /** Of the device, and stacks; of af_packet. */
+  queues?: number;
 }
 
 export function kernelPeers(
   suite: uvu.Test<PeerContext>,
   kind: LinkKind,
-  { shortSeconds }: PeerOptions = { shortSeconds: SHORT_SECONDS },
+  { shortSeconds = SHORT_SECONDS, queues = 1 }: PeerOptions = {},
 ): void {
-  setUp(suite, kind);
+  setUp(suite, kind, queues);
 
   suite('ping is answered', ({ namespace }) => {
     const said = namespace.run('ping', '-c', '5', '-i', '0.05', '-W', '2', OURS);
@@ -134,7 +146,7 @@ export function kernelPeers(
     const { namespace, link } = context;
     const listener = namespace.program('test/interop/peers/echo-listener.js', `${LISTENER_PORT}`);
     await listener.said('listening');
-    const device = [`device=${link.device}`, `host_ip=${OURS}/${PREFIX_LENGTH}`];
+    const device = [`device=${link.device}`, `host_ip=${OURS}/${PREFIX_LENGTH}`, `stack_thread=${queues}`];
     const args = [KERNEL, `${LISTENER_PORT}`, `${REVERSE}`, ...device];
     const client = namespace.program('test/interop/peers/stack-client.js', ...args);
     await client.said('on the air');

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 #include <grp.h>
+#include <rte_ethdev.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -117,12 +118,12 @@ struct Pools {
   Mapping memory;
   PacketRegion region;
   DpdkPool rx, tx;
-  explicit Pools(uint32_t rx_packets = kRx, uint32_t extra = 0)
+  explicit Pools(uint32_t rx_packets = kRx, uint32_t extra = 0, const std::string& of = "")
       : rx_count(rx_packets),
         memory(size_t{dpdk_region(nullptr, 1, extra).stride} * (rx_count + kTx)),
         region(dpdk_region(memory.data(), rx_count + kTx, extra)),
-        rx("rx", region, 0, rx_count),
-        tx("tx", region, rx_count, kTx) {}
+        rx("rx" + of, region, 0, rx_count),
+        tx("tx" + of, region, rx_count, kTx) {}
 
   Packet* frame(uint32_t number) {
     Packet* const packet = tx.allocate();
@@ -518,6 +519,54 @@ TEST_CASE("a ring device brings frames back as they were, headers in the headroo
             }
           }
           pools.require_full();
+        }) == "");
+}
+
+TEST_CASE("a device with a queue for each pool has a port for each, and frames stay in theirs") {
+  CHECK(in_child([] {
+          start_as_nobody();
+          Pools pools[2] = {Pools(), Pools(Pools::kRx, 0, "2")};
+          {
+            DpdkPort port({.device = "net_ring0", .mac = derive_mac(7)}, {&pools[0].rx, &pools[1].rx});
+            const std::vector<Port*> queues = port.queues();
+            require(queues.size() == 2 && queues[0] == &port, std::to_string(queues.size()) + " queues");
+            require(!port.has_rss(), "a ring hashes nothing");
+            require(queues[1]->mac() == derive_mac(7) && queues[1]->link_up() && queues[1]->mtu() == port.mtu(), "another device");
+            for (uint32_t i = 0; i < 1000; ++i) {
+              Packet* packet = pools[i % 2].frame(i);
+              require(queues[i % 2]->tx_burst(&packet, 1, 0) == 1, "not sent");
+              Packet* received = nullptr;
+              require(queues[1 - i % 2]->rx_burst(&received, 1, 0) == 0, "it came to the other queue");
+              require(queues[i % 2]->rx_burst(&received, 1, 0) == 1 && load_be32(received->data) == i, "not received");
+              require(received->arrival == i / 2, "not numbered by its queue");
+              pools[i % 2].tx.release(received);
+            }
+          }
+          for (Pools& each : pools) each.require_full();
+        }) == "");
+}
+
+TEST_CASE("a device that can be told has our key and table of RSS") {
+  CHECK(in_child([] {
+          start_as_nobody();
+          Pools pools[2] = {Pools(), Pools(Pools::kRx, 0, "2")};
+          RssConfig rss;
+          for (uint32_t i = 0; i < rss.key.size(); ++i) rss.key[i] = static_cast<uint8_t>(3 * i + 1);
+          for (uint32_t i = 0; i < rss.table.size(); ++i) rss.table[i] = i % 3 == 0;
+          DpdkPort port({.device = "net_null0,no-rx=1", .rss = rss}, {&pools[0].rx, &pools[1].rx});
+          require(port.queues().size() == 2 && port.has_rss(), "no RSS");
+          uint16_t number = 0;
+          rte_eth_dev_info info{};
+          require(rte_eth_dev_get_port_by_name("net_null0", &number) == 0 && rte_eth_dev_info_get(number, &info) == 0, "no device");
+          std::vector<rte_eth_rss_reta_entry64> parts(info.reta_size / RTE_ETH_RETA_GROUP_SIZE);
+          for (auto& part : parts) part.mask = ~uint64_t{0};
+          require(rte_eth_dev_rss_reta_query(number, parts.data(), info.reta_size) == 0, "no table");
+          for (uint32_t i = 0; i < info.reta_size; ++i) {
+            require(parts[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] == rss.table[i % rss.table.size()], "another table");
+          }
+          std::array<uint8_t, 40> key{};
+          rte_eth_rss_conf conf{key.data(), key.size(), 0};
+          require(rte_eth_dev_rss_hash_conf_get(number, &conf) == 0 && key == rss.key, "another key");
         }) == "");
 }
 

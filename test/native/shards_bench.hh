@@ -37,13 +37,10 @@ class ShardsBench {
     std::vector<Shards::End> ends;
     if (sizes.stacks > 1) ports.emplace(*device, steering, pools);
     for (uint32_t stack = 0; stack < sizes.stacks; ++stack) {
-      ends.push_back({ports ? &ports->port(stack) : device.get(), &rx[stack], &tx[stack]});
+      Steerer* const steerer = ports ? ports->steerer(stack) : nullptr;
+      ends.push_back({ports ? &ports->port(stack) : device.get(), &rx[stack], &tx[stack], steerer});
     }
-    if (ports) {
-      shards.emplace(stack_config(sizes), memory, ends, &steering, &ports->first());
-    } else {
-      shards.emplace(stack_config(sizes), memory, ends);
-    }
+    shards.emplace(stack_config(sizes), memory, ends, ports ? &steering : nullptr);
   }
 
   static StackConfig stack_config(const ShardSizes& sizes) {

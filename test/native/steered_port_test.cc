@@ -107,7 +107,7 @@ TEST_CASE("a frame that the first stack gives back goes to its stack, with the t
     packet->length = kLength;
     packet->tag = tagged ? 0x8100'2005 : 0;
     write_segment(packet->data, flow_of_stack(bench, 1), 7);
-    REQUIRE(bench.first->take(packet));
+    REQUIRE(bench.first->steerer().take(packet));
     Packet* copy = nullptr;
     REQUIRE(bench.others[0]->rx_burst(&copy, 1, 0) == 1);
     const uint16_t tag = tagged ? kVlanTag : 0;
@@ -127,7 +127,7 @@ TEST_CASE("a frame that the first stack gives back goes to its stack, with the t
   Packet* const own = bench.pools.rx.allocate();
   own->length = kLength;
   write_segment(own->data, flow_of_stack(bench, 0), 8);
-  CHECK_FALSE(bench.first->take(own));
+  CHECK_FALSE(bench.first->steerer().take(own));
   bench.pools.rx.release(own);
   CHECK(bench.all_home());
 }
@@ -139,7 +139,7 @@ TEST_CASE("a frame that is given back and finds no room is dropped and counted")
     write_segment(packet->data, flow_of_stack(bench, 1), i);
     packet->length = i == 0 ? kRoom - 2 : kLength;
     packet->tag = i == 0 ? 0x8100'0005 : 0;  // too long with it
-    CHECK(bench.first->take(packet));
+    CHECK(bench.first->steerer().take(packet));
   }
   CHECK(bench.first->counts(1).steered == 16);
   CHECK(bench.first->counts(1).dropped == 2);
@@ -152,8 +152,8 @@ TEST_CASE("what other stacks send leaves by the device, and their packets come h
   for (uint32_t i = 0; i < 10; ++i) REQUIRE(send(*bench.others[0], bench.other_pools[0]->tx, 0, i));
   CHECK(bench.other_pools[0]->tx.available() == kPackets - 10);
   CHECK(numbers(*bench.first, bench.pools.rx).empty());
-  CHECK(bench.first->take_moved() == 10);
-  CHECK(bench.first->take_moved() == 0);
+  CHECK(bench.first->steerer().take_moved() == 10);
+  CHECK(bench.first->steerer().take_moved() == 0);
   CHECK(bench.first->counts(1).forwarded == 10);
   const std::vector<uint32_t> sent = numbers(bench.far, bench.far_pools.rx);
   REQUIRE(sent.size() == 10);

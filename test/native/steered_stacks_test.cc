@@ -1,8 +1,10 @@
-// Two stacks with one address behind one device: together they answer as one, each for its own flows.
+// Two stacks with one address behind one device, of one queue or of two: together they answer as one, each for its own flows.
 #include <doctest/doctest.h>
 
-#include "native/steer/steered_port.hh"
-#include "native/steer/steering_port.hh"
+#include <deque>
+#include <optional>
+
+#include "native/steer/queue_ports.hh"
 #include "test/native/ip_frames.hh"
 #include "test/native/tcp_world.hh"
 
@@ -30,14 +32,29 @@ StackConfig dual_host(uint8_t last_byte) {
   return config;
 }
 
+enum class Sharing { one_queue, a_queue_each };
+
+Sharing any_sharing() {
+  Sharing sharing = Sharing::one_queue;
+  SUBCASE("a device of one queue") {}
+  SUBCASE("a queue for each stack") { sharing = Sharing::a_queue_each; }
+  return sharing;
+}
+
 /// A client, and a server of two stacks that send back what they get.
 struct Bench {
   static constexpr uint32_t kServer = 0x0a000001, kClient = 0x0a000002;
   static constexpr uint16_t kPort = 80;
 
-  Bench() {
-    PairPort::connect(client.wire, device);
+  explicit Bench(Sharing sharing) {
+    if (sharing == Sharing::one_queue) {
+      PairPort::connect(client.wire, device);
+      ports.emplace(device, steering, std::vector<StackPorts::Pools>{{&pools[0].rx, &pools[0].tx}, {&pools[1].rx, &pools[1].tx}});
+    } else {
+      queue_ports.emplace(std::vector<Port*>{&device, &second_queue}, steering, std::vector<PacketPool*>{&pools[0].rx, &pools[1].rx});
+    }
     for (uint32_t i = 0; i < 2; ++i) {
+      stacks.emplace_back(config_of(i), port(i), pools[i].rx, pools[i].tx, apps[i]);
       apps[i].stack = &stacks[i];
       apps[i].now = &now;
       apps[i].close_on_end = true;
@@ -50,8 +67,25 @@ struct Bench {
     StackConfig own = config;
     own.tcp.steering = &steering;
     own.tcp.stack = stack;
-    if (stack == 0) own.ip.others = &first;
+    if (stack == 0) own.ip.others = ports ? ports->steerer(0) : queue_ports->steerer(0);
     return own;
+  }
+  Port& port(uint32_t stack) { return ports ? ports->port(stack) : queue_ports->port(stack); }
+  uint64_t dropped() { return ports ? ports->counts().dropped : queue_ports->counts(0).dropped + queue_ports->counts(1).dropped; }
+
+  /// To the queue that has nothing to do with the frame's flow, where there are two.
+  void inject(const Bytes& frame) { (ports ? device : second_queue).inject(frame); }
+  std::optional<PairPort::Frame> take() {
+    auto frame = device.take();
+    return frame ? frame : second_queue.take();
+  }
+  /// Between the client and two queues: a device that spreads what comes by something else than our hash.
+  void carry() {
+    while (const auto frame = client.wire.take()) {
+      const size_t last_of_port = (*frame)[12] == 0x86 ? kEthernetHeader + kIpv6Header + 1 : kEthernetHeader + kIpv4Header + 1;
+      ((*frame)[last_of_port] % 2 == 0 ? device : second_queue).inject(*frame);
+    }
+    while (const auto frame = take()) client.wire.inject(*frame);
   }
 
   void send(uint32_t stack, Handle handle, const std::string& bytes) {
@@ -82,6 +116,7 @@ struct Bench {
     for (uint32_t step = 0; step < ms * 5; ++step) {
       now += 200'000;
       client.stack.turn(now);
+      if (!ports) carry();
       server_turns();
     }
   }
@@ -93,18 +128,18 @@ struct Bench {
   Pools pools[2];
   PairPort device{pools[0].rx, pools[0].tx, config.ip.mac, 1u << 14};
   FlowSteering steering{config.tcp.secret, 2};
-  SteerLink link{256};
-  SteeringPort first{device, pools[0].rx, pools[0].tx, steering, {&link}};
-  SteeredPort second{link, pools[1].rx, pools[1].tx, config.ip.mac, 1'500};
+  PairPort second_queue{pools[1].rx, pools[1].tx, config.ip.mac, 1u << 14};
+  std::optional<StackPorts> ports;
+  std::optional<QueuePorts> queue_ports;
   Recorder apps[2];
-  Stack stacks[2] = {{config_of(0), first, pools[0].rx, pools[0].tx, apps[0]},
-                     {config_of(1), second, pools[1].rx, pools[1].tx, apps[1]}};
+  std::deque<Stack> stacks;
 };
 
 }  // namespace
 
 TEST_CASE("connections are opened, served and closed by the stack of their flow, and no segment meets another") {
-  Bench bench;
+  const Sharing sharing = any_sharing();
+  Bench bench(sharing);
   std::vector<Handle> handles;
   uint32_t expected[2] = {};
   for (uint16_t port = 20'000; port < 20'040; ++port) {
@@ -127,13 +162,14 @@ TEST_CASE("connections are opened, served and closed by the stack of their flow,
     CHECK(bench.count(stack, Counter::resets_out) == 0);
   }
   CHECK(bench.client.count(Counter::resets_in) == 0);
-  CHECK(bench.first.counts(1).dropped == 0);
+  CHECK(bench.dropped() == 0);
   CHECK(bench.pools[0].all_home());
   CHECK(bench.pools[1].all_home());
 }
 
 TEST_CASE("a question is answered once, and each stack learns its own neighbours") {
-  Bench bench;
+  const Sharing sharing = any_sharing();
+  Bench bench(sharing);
   bench.connect(bench.port_of(0));
   bench.connect(bench.port_of(1));
   bench.run_ms(50);
@@ -142,14 +178,15 @@ TEST_CASE("a question is answered once, and each stack learns its own neighbours
   CHECK(bench.count(0, Counter::arp_out) == 1);  // the answer; it knows the client from its question
   CHECK(bench.count(1, Counter::arp_out) == 1);  // its own question
   CHECK(bench.client.count(Counter::arp_in) == 2);
-  bench.device.inject(ipv4_frame(kProtocolIcmp, icmp(kIcmpEchoRequest, 0, 1, counting(20)), Bench::kClient));
+  bench.inject(ipv4_frame(kProtocolIcmp, icmp(kIcmpEchoRequest, 0, 1, counting(20)), Bench::kClient));
   bench.run_ms(1);
   CHECK(bench.count(0, Counter::icmp_out) == 1);
   CHECK(bench.count(1, Counter::icmp_in) == 0);
 }
 
 TEST_CASE("what a router says about a segment reaches the stack that has sent it") {
-  Bench bench;
+  const Sharing sharing = any_sharing();
+  Bench bench(sharing);
   bench.connect(bench.port_of(1));
   bench.run_ms(50);
   REQUIRE(bench.apps[1].opened_count == 1);
@@ -157,11 +194,11 @@ TEST_CASE("what a router says about a segment reaches the stack that has sent it
   bench.now += 200'000;
   bench.server_turns();
   bench.server_turns();  // the first stack forwards what the second has sent
-  const auto sent = bench.device.take();
+  const auto sent = bench.take();
   REQUIRE(sent);
   REQUIRE(sent->size() > 1'400);
   const Bytes quoted(sent->begin() + kEthernetHeader, sent->begin() + kEthernetHeader + kIpv4Header + 8);
-  bench.device.inject(ipv4_frame(kProtocolIcmp, icmp(kIcmpUnreachable, kFragmentationNeeded, 600, quoted), 0x0a0000fe));
+  bench.inject(ipv4_frame(kProtocolIcmp, icmp(kIcmpUnreachable, kFragmentationNeeded, 600, quoted), 0x0a0000fe));
   bench.server_turns();
   CHECK(bench.count(1, Counter::icmp_errors_in) == 1);
   CHECK(bench.count(1, Counter::path_mtu_lowered) == 1);
@@ -171,8 +208,9 @@ TEST_CASE("what a router says about a segment reaches the stack that has sent it
 }
 
 TEST_CASE("a segment in pieces reaches the stack of its flow, and the one that puts it together does not answer it") {
+  const Sharing sharing = any_sharing();
   for (const uint32_t stack : {0u, 1u}) {
-    Bench bench;
+    Bench bench(sharing);
     const Handle handle = bench.connect(bench.port_of(stack));
     bench.run_ms(50);
     REQUIRE(bench.apps[stack].opened_count == 1);
@@ -182,8 +220,8 @@ TEST_CASE("a segment in pieces reaches the stack of its flow, and the one that p
     const auto whole = bench.client.wire.take();
     REQUIRE(whole);
     const auto end = static_cast<uint32_t>(whole->size()) - kEthernetHeader - kIpv4Header;
-    bench.device.inject(piece_of(*whole, {504, end}, false));
-    bench.device.inject(piece_of(*whole, {0, 504}, true));
+    bench.inject(piece_of(*whole, {504, end}, false));
+    bench.inject(piece_of(*whole, {0, 504}, true));
     bench.run_ms(50);
     CHECK(bench.count(0, Counter::datagrams_reassembled) == 1);
     CHECK(bench.apps[stack].of(bench.apps[stack].last).bytes == pattern(1'000));
@@ -194,9 +232,10 @@ TEST_CASE("a segment in pieces reaches the stack of its flow, and the one that p
 }
 
 TEST_CASE("each stack opens from ports that no other one has, and the answers come home") {
+  const Sharing sharing = any_sharing();
   const std::pair<IpAddress, IpAddress> families[] = {{Bench::kServer, Bench::kClient}, {ipv6_of(1), ipv6_of(2)}};
   for (const auto& [own, peer] : families) {
-    Bench bench;
+    Bench bench(sharing);
     bench.client.stack.listen({{}, Bench::kPort, Framing::stream});
     std::set<uint16_t> ports;
     for (uint32_t i = 0; i < 20; ++i) {
@@ -220,7 +259,8 @@ TEST_CASE("each stack opens from ports that no other one has, and the answers co
 }
 
 TEST_CASE("an open from a port of another stack fails, names that stack, and succeeds there") {
-  Bench bench;
+  const Sharing sharing = any_sharing();
+  Bench bench(sharing);
   bench.client.stack.listen({{}, 90, Framing::stream});
   for (uint32_t stack = 0; stack < 2; ++stack) {
     const Endpoint remote = {Bench::kClient, 90};
