@@ -176,11 +176,10 @@ void DpdkPort::configure(const DpdkPortOptions& options, const std::vector<DpdkP
   rte_eth_conf conf{};
   conf.rxmode.mtu = std::clamp(options.mtu, std::max<uint16_t>(info.min_mtu, 68), info.max_mtu);
   mtu_ = static_cast<uint16_t>(std::min<uint32_t>(options.mtu, conf.rxmode.mtu));
-  RssConfig rss = options.rss.value_or(RssConfig{});
-  has_rss_ = queues > 1 && options.rss && takes_rss(info);
-  if (has_rss_) {
+  if (queues > 1 && options.rss && takes_rss(info)) rss_ = options.rss;
+  if (rss_) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf = {rss.key.data(), sizeof(rss.key), info.flow_type_rss_offloads & kRssOfTcp};
+    conf.rx_adv_conf.rss_conf = rss_conf(info);
   }
   result = rte_eth_dev_configure(port_, queues, queues, &conf);
   if (result != 0) fail(name_, "it refuses its configuration", -result);
@@ -197,19 +196,24 @@ void DpdkPort::configure(const DpdkPortOptions& options, const std::vector<DpdkP
   }
 }
 
+/// A driver may read the key as late as when it starts: it lies in this port.
+rte_eth_rss_conf DpdkPort::rss_conf(const rte_eth_dev_info& info) {
+  return {rss_->key.data(), sizeof(rss_->key), info.flow_type_rss_offloads & kRssOfTcp};
+}
+
 /// Most drivers have taken the key with the configuration. A table longer than ours repeats it; the device takes the hash's lowest bits,
 /// as we do.
-void DpdkPort::write_rss(RssConfig rss) {
+void DpdkPort::write_rss() {
   rte_eth_dev_info info{};
   rte_eth_dev_info_get(port_, &info);
-  rte_eth_rss_conf conf{rss.key.data(), sizeof(rss.key), info.flow_type_rss_offloads & kRssOfTcp};
+  rte_eth_rss_conf conf = rss_conf(info);
   int result = rte_eth_dev_rss_hash_update(port_, &conf);
   if (result != 0 && result != -ENOTSUP) fail(name_, "it refuses the key of RSS", -result);
   std::vector<rte_eth_rss_reta_entry64> parts((info.reta_size + RTE_ETH_RETA_GROUP_SIZE - 1) / RTE_ETH_RETA_GROUP_SIZE);
   for (uint32_t i = 0; i < info.reta_size; ++i) {
     rte_eth_rss_reta_entry64& part = parts[i / RTE_ETH_RETA_GROUP_SIZE];
     part.mask |= uint64_t{1} << (i % RTE_ETH_RETA_GROUP_SIZE);
-    part.reta[i % RTE_ETH_RETA_GROUP_SIZE] = rss.table[i % rss.table.size()];
+    part.reta[i % RTE_ETH_RETA_GROUP_SIZE] = rss_->table[i % rss_->table.size()];
   }
   result = rte_eth_dev_rss_reta_update(port_, parts.data(), info.reta_size);
   if (result != 0) fail(name_, "it refuses the table of RSS", -result);
@@ -221,7 +225,7 @@ void DpdkPort::start(const DpdkPortOptions& options) {
   } else if (const int result = rte_eth_dev_start(port_); result != 0) {
     fail(name_, "it does not start", -result);
   }
-  if (has_rss_) write_rss(*options.rss);
+  if (rss_) write_rss();
   if (is_tap(name_)) start_tap();
   rte_ether_addr address;
   if (options.mac == MacAddress{}) {

@@ -20,6 +20,9 @@
 #include "native/port/tap_queue.hh"
 #include "native/port/tap_signal.hh"
 
+struct rte_eth_dev_info;
+struct rte_eth_rss_conf;
+
 namespace qstack {
 
 /// What a device with several queues is told: which frames of TCP come to which of them.
@@ -48,7 +51,7 @@ class DpdkPort;
 class MemifDoor;
 class MemifLink;
 
-/// A further queue of a device, of each direction. Its own polling thread; made, freed and maintained by its DpdkPort.
+/// A further queue of a device, of each direction, for a thread of its own. Made, freed and maintained by its DpdkPort.
 class DpdkQueue final : public Port {
  public:
   DpdkQueue(DpdkPort& device, uint16_t port, uint16_t queue) : device_(device), port_(port), queue_(queue) {}
@@ -95,11 +98,12 @@ class DpdkPort final : public Port {
   /// This port first; alone where there is one queue.
   std::vector<Port*> queues();
   /// Flows come to queues by the key and the table that were given.
-  bool has_rss() const { return has_rss_; }
+  bool has_rss() const { return rss_.has_value(); }
 
  private:
   void configure(const DpdkPortOptions& options, const std::vector<DpdkPool*>& rx);
-  void write_rss(RssConfig rss);
+  void write_rss();
+  rte_eth_rss_conf rss_conf(const rte_eth_dev_info& info);
   void start(const DpdkPortOptions& options);
   void start_memif(bool client);
   void start_tap();
@@ -119,7 +123,7 @@ class DpdkPort final : public Port {
   std::unique_ptr<TapQueue> tap_queue_;  ///< null for other devices, and where the kernel gives none
   Descriptor tap_readable_;
   std::deque<DpdkQueue> further_;
-  bool has_rss_ = false;
+  std::optional<RssConfig> rss_;  ///< in force
   uint32_t arrival_ = 0;
   uint64_t oversize_ = 0;
 };

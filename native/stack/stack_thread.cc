@@ -20,6 +20,9 @@ constexpr unsigned long kTimerSlack = 1'000;
 /// Long naps cost latency: only a stack that had nothing to do for this long takes them.
 constexpr Nanos kShortNapsFor = 10'000'000;
 constexpr Nanos kSpinFor = 100'000;
+/// Wake-ups in a row that bring nothing come of a descriptor with an error (a tap that was removed), or of a peer that rings for fun. Behind
+/// so many a thread naps all the same.
+constexpr uint32_t kIdleWakesMax = 8;
 
 void nap_until(Nanos at) {
   const timespec until{static_cast<time_t>(at / 1'000'000'000), static_cast<long>(at % 1'000'000'000)};
@@ -98,6 +101,7 @@ void StackThread::loop() {
     if (work != 0) {
       if (listening_) stop_listening();
       probe_.interrupt();
+      idle_wakes_ = 0;
       idle_since_ = 0;
       if (config_.poll != PollMode::busy && now - gave_core_ > kCoreQuantum) give_core();
       continue;
@@ -122,9 +126,14 @@ void StackThread::rest(Nanos now) {
 
 /// What came before it listens is seen by one more turn.
 void StackThread::nap(Nanos now) {
-  if (!wakes_) return nap_until(now + kNap);
+  if (!wakes_ || idle_wakes_ == kIdleWakesMax) {
+    idle_wakes_ = 0;
+    return nap_until(now + kNap);
+  }
   if (!listening_) return listen();
-  if (config_.bell->sleep(config_.deadline(now) - now)) stop_listening();
+  if (!config_.bell->sleep(config_.deadline(now) - now)) return;
+  ++idle_wakes_;
+  stop_listening();
 }
 
 void StackThread::listen() {

@@ -90,6 +90,7 @@ class StackThread {
   Nanos gave_core_ = 0;
   bool wakes_ = false;      ///< frames end a nap
   bool listening_ = false;  ///< ... from now on
+  uint32_t idle_wakes_ = 0;
   HiccupProbe probe_;
 };
 

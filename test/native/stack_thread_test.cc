@@ -180,6 +180,35 @@ TEST_CASE("a sleeping thread is woken by a frame, by who rings and by a call, an
   CHECK(turns == asleep);
 }
 
+TEST_CASE("a port that rings without end keeps no thread from napping") {
+  const Descriptor rung(eventfd(1, EFD_NONBLOCK));
+  Doorbell bell;
+  class Ringing final : public Port {
+   public:
+    explicit Ringing(int fd) : fd_(fd) {}
+    uint32_t rx_burst(Packet**, uint32_t, Nanos) override { return 0; }
+    uint32_t tx_burst(Packet**, uint32_t, Nanos) override { return 0; }
+    MacAddress mac() const override { return {}; }
+    uint16_t mtu() const override { return 1500; }
+    bool link_up() override { return true; }
+    int wake_fd() const override { return fd_; }
+
+   private:
+    int fd_;
+  } port(rung.get());
+  std::atomic<uint32_t> turns{0};
+  const auto turn = [&](Nanos) {
+    ++turns;
+    return 0u;
+  };
+  StackThread thread(turn, {.name = "rings", .poll = PollMode::sleep, .port = &port, .bell = &bell, .deadline = in_an_hour});
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const uint32_t before = turns;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(turns > before);
+  CHECK(turns - before < 10'000);
+}
+
 TEST_CASE("a sleeping thread is back when its deadline says, and stops at once") {
   EventPort port;
   Doorbell bell;
