@@ -122,18 +122,21 @@ TEST_CASE("two threads: each flow's frames come back once, in order, or are coun
 
 namespace {
 
-/// Polls a queue of its own in a thread of its own, until nobody has seen anything for a while.
+/// Polls a queue of its own in a thread of its own, until the queues of both are empty and nothing comes from the other any more.
 struct QueueReader {
-  static constexpr uint32_t kFlows = 32, kQuiet = 20'000;
+  static constexpr uint32_t kFlows = 32, kEmptyPolls = 3;
 
-  QueueReader(QueuePort& port, HeapPool& pool, std::atomic<uint32_t>& seen)
-      : thread([this, &port, &pool, &seen] {
-          for (uint32_t quiet = 0, last = 0; quiet < kQuiet; ++quiet) {
+  QueueReader(QueuePort& port, HeapPool& pool, std::atomic<uint32_t>& exhausted)
+      : thread([this, &port, &pool, &exhausted] {
+          uint32_t empty = 0;
+          for (bool last = false, over = false; !over;) {
             Packet* burst[64];
             const uint32_t n = port.rx_burst(burst, 64, 0);
             for (uint32_t i = 0; i < n; ++i) take(burst[i], pool);
-            const uint32_t all = seen.fetch_add(n, std::memory_order_relaxed) + n;
-            if (all != std::exchange(last, all)) quiet = 0;
+            empty = n == 0 ? empty + 1 : 0;
+            if (empty == kEmptyPolls && !std::exchange(told, true)) exhausted.fetch_add(1, std::memory_order_release);
+            over = last && n == 0;
+            last = exhausted.load(std::memory_order_acquire) == 2;
             if (n == 0) sched_yield();
           }
         }) {}
@@ -143,10 +146,12 @@ struct QueueReader {
     if (number < next[flow]) ++wrong;
     next[flow] = number + 1;
     ++of_flow[flow];
+    ++seen;
     pool.release(packet);
   }
 
-  uint32_t wrong = 0;
+  bool told = false;
+  uint32_t wrong = 0, seen = 0;
   std::array<uint32_t, kFlows> next{}, of_flow{};
   std::thread thread;
 };
@@ -166,8 +171,8 @@ TEST_CASE("two threads with a queue each give each other what is the other's, ea
       write_segment(frame.data(), flow, number);
       queues[flow / 2 % 2].inject(frame);
     }
-    std::atomic<uint32_t> seen{0};
-    QueueReader readers[2] = {{ports.port(0), pools[0].rx, seen}, {ports.port(1), pools[1].rx, seen}};
+    std::atomic<uint32_t> exhausted{0};
+    QueueReader readers[2] = {{ports.port(0), pools[0].rx, exhausted}, {ports.port(1), pools[1].rx, exhausted}};
     for (QueueReader& reader : readers) reader.thread.join();
     uint32_t crossing[2] = {};
     for (uint32_t flow = 0; flow < QueueReader::kFlows; ++flow) {
@@ -181,7 +186,7 @@ TEST_CASE("two threads with a queue each give each other what is the other's, ea
       CHECK(ports.counts(stack).steered == crossing[1 - stack]);
       CHECK(crossing[stack] > 0);
     }
-    CHECK(seen + ports.counts(0).dropped + ports.counts(1).dropped == kFrames);
+    CHECK(readers[0].seen + readers[1].seen + ports.counts(0).dropped + ports.counts(1).dropped == kFrames);
   }
   for (SteerPools& each : pools) CHECK(each.all_home());
 }
