@@ -91,6 +91,7 @@ class PacketWorld {
   void turn();
   void look();
   void finish();
+  void abort_all();
 
   Script& script_;
   Setup setup_;
@@ -397,6 +398,14 @@ void PacketWorld::look() {
   reach.time_wait |= stack_.engine().time_wait_used() != 0;
 }
 
+/// A frame that waited may open one more: who asks again later finds it.
+void PacketWorld::abort_all() {
+  while (!app_.open.empty()) {
+    stack_.abort(app_.open.begin()->second.handle, CloseReason::aborted, now_);
+    turn();
+  }
+}
+
 /// With one level, and while the connection lives, the peers have a prefix of what the app sent. Then all is closed:
 /// nothing may be left anywhere.
 void PacketWorld::finish() {
@@ -411,11 +420,8 @@ void PacketWorld::finish() {
   stack_.unlisten(static_cast<uint16_t>(listener_));
   app_.release_all();
   turn();
-  while (!app_.open.empty()) {
-    stack_.abort(app_.open.begin()->second.handle, CloseReason::aborted, now_);
-    turn();
-  }
   for (int second = 0; second < 16; ++second) {
+    abort_all();
     now_ += 1'000'000'000;
     turn();
   }
